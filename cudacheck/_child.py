@@ -1,0 +1,67 @@
+"""What runs inside a child process: the probes named on its command line, one after another.
+
+Run by path, by our own interpreter (host probes) or by the inspected one (target probes), so: stdlib only,
+Python 3.8 syntax, and nothing of ours on `sys.path`. Every event is one JSON line appended to a file: stdout
+belongs to whatever the probes import, and a library that prints, or closes every descriptor, cannot spoil it.
+
+    _child.py EVENTS host|target EXTRA_SYS_PATH PROBE...
+"""
+
+import faulthandler
+import os
+import sys
+import types
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Python put our own folder first: out with it, or our `report.py` would shadow the patient's.
+if sys.path and os.path.abspath(sys.path[0]) == HERE:
+    del sys.path[0]
+# Probes import `cudacheck.bench.timing` by its one name without our site-packages entering the target.
+# At module top, because a `spawn` pool inside a probe runs this file again.
+_package = types.ModuleType("cudacheck")
+_package.__path__ = [HERE]  # type: ignore[attr-defined]
+sys.modules.setdefault("cudacheck", _package)
+
+
+def main(events_path, kind, extra_sys_path, probes):  # type: ignore[no-untyped-def]
+    import importlib
+    import json
+    import time
+    import traceback
+
+    from cudacheck.probes import Skipped
+
+    sys.path.extend(p for p in extra_sys_path.split(os.pathsep) if p and p not in sys.path)
+
+    def tell(**event):  # type: ignore[no-untyped-def]
+        # Opened anew each time: what is inspected may close descriptors that it does not own.
+        with open(events_path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+    for name in probes:
+        tell(event="start", probe=name)
+        started = time.perf_counter()
+        outcome, detail = "ok", ""
+        try:
+            module = importlib.import_module("cudacheck.probes.%s.%s" % (kind, name))
+            for fact in module.collect():
+                tell(event="fact", probe=name, type=type(fact).__name__, fields=vars(fact))
+        except Skipped as reason:
+            outcome, detail = "skipped", str(reason)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: it is an outcome, like any other
+            outcome = "failed"
+            detail = "%s: %s" % (type(error).__name__, error)
+            tell(event="traceback", probe=name, text=traceback.format_exc()[-4000:])
+        seconds = round(time.perf_counter() - started, 4)
+        tell(event="end", probe=name, outcome=outcome, detail=detail[:2000], seconds=seconds)
+    tell(event="bye")
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])
+    # A library's exit handlers may hang or crash (CUDA ones do); everything is told, so leave without them.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,54 @@
+"""The facts of one inspection: everything the probes told or a paste said, looked up by type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Facts:
+    """A bag of facts that knows which questions were answered.
+
+    A type is *known* when its probe finished (or a paste holds the whole list): then none of it means there is
+    none. Otherwise none of it means nobody could tell.
+    """
+
+    def __init__(self, facts: Iterable[Any] = (), known: Iterable[type] = ()) -> None:
+        self._by_type: dict[type, list[Any]] = {}
+        self._known: set[type] = set(known)
+        for fact in facts:
+            self.add(fact)
+
+    def add(self, fact: Any) -> None:
+        """Keep a fact; one that is already there word for word is not kept twice."""
+        same_type = self._by_type.setdefault(type(fact), [])
+        if fact not in same_type:
+            same_type.append(fact)
+
+    def know(self, *fact_types: type) -> None:
+        """Say that the list of these facts is complete."""
+        self._known.update(fact_types)
+
+    def all(self, fact_type: type[T]) -> tuple[T, ...]:
+        return tuple(self._by_type.get(fact_type, ()))
+
+    def one(self, fact_type: type[T]) -> T | None:
+        """The first fact of this type, or None."""
+        return next(iter(self._by_type.get(fact_type, ())), None)
+
+    def knows(self, fact_type: type) -> bool:
+        """Whether the question was answered, be it with none."""
+        return fact_type in self._known or bool(self._by_type.get(fact_type))
+
+    def complete(self, fact_type: type) -> bool:
+        """Whether the list of these facts is whole."""
+        return fact_type in self._known
+
+    def types(self) -> tuple[type, ...]:
+        """The types that are known or present, in order of name."""
+        return tuple(sorted({*self._by_type, *self._known}, key=lambda t: t.__name__))
+
+    def __bool__(self) -> bool:
+        return bool(self._by_type)

@@ -1,0 +1,1 @@
+"""Sources: text that people paste, read into the same facts that the probes yield."""
