@@ -7,6 +7,8 @@ belongs to whatever the probes import, and a library that prints, or closes ever
     _child.py EVENTS host|target EXTRA_SYS_PATH PROBE...
 """
 
+from __future__ import annotations
+
 import faulthandler
 import os
 import sys
@@ -20,11 +22,11 @@ if sys.path and os.path.abspath(sys.path[0]) == HERE:
 # Probes import `cudacheck.bench.timing` by its one name without our site-packages entering the target.
 # At module top, because a `spawn` pool inside a probe runs this file again.
 _package = types.ModuleType("cudacheck")
-_package.__path__ = [HERE]  # type: ignore[attr-defined]
+_package.__path__ = [HERE]
 sys.modules.setdefault("cudacheck", _package)
 
 
-def main(events_path, kind, extra_sys_path, probes):  # type: ignore[no-untyped-def]
+def main(events_path: str, kind: str, extra_sys_path: str, probes: list[str]) -> None:
     import importlib
     import json
     import time
@@ -34,25 +36,32 @@ def main(events_path, kind, extra_sys_path, probes):  # type: ignore[no-untyped-
 
     sys.path.extend(p for p in extra_sys_path.split(os.pathsep) if p and p not in sys.path)
 
-    def tell(**event):  # type: ignore[no-untyped-def]
+    def tell(**event: object) -> None:
         # Opened anew each time: what is inspected may close descriptors that it does not own.
         with open(events_path, "a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
 
+    ended: dict[str, tuple[str, str]] = {}  # probe → outcome, detail
     for name in probes:
         tell(event="start", probe=name)
         started = time.perf_counter()
         outcome, detail = "ok", ""
         try:
             module = importlib.import_module("cudacheck.probes.%s.%s" % (kind, name))
+            for before in getattr(module, "AFTER", ()):
+                if ended.get(before, ("ok", ""))[0] == "skipped":
+                    raise Skipped(ended[before][1])
+                if ended.get(before, ("ok", ""))[0] != "ok":
+                    raise Skipped("%s %s" % (before, ended[before][0]))
             for fact in module.collect():
                 tell(event="fact", probe=name, type=type(fact).__name__, fields=vars(fact))
         except Skipped as reason:
             outcome, detail = "skipped", str(reason)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: it is an outcome, like any other
+        except BaseException as error:
             outcome = "failed"
             detail = "%s: %s" % (type(error).__name__, error)
             tell(event="traceback", probe=name, text=traceback.format_exc()[-4000:])
+        ended[name] = outcome, detail
         seconds = round(time.perf_counter() - started, 4)
         tell(event="end", probe=name, outcome=outcome, detail=detail[:2000], seconds=seconds)
     tell(event="bye")

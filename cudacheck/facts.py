@@ -46,7 +46,7 @@ class Facts:
         """Whether the list of these facts is whole."""
         return fact_type in self._known
 
-    def types(self) -> tuple[type, ...]:
+    def types(self) -> tuple[type[Any], ...]:
         """The types that are known or present, in order of name."""
         return tuple(sorted({*self._by_type, *self._known}, key=lambda t: t.__name__))
 

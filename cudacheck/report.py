@@ -194,6 +194,21 @@ def loads(text: str) -> Report:
     return _Reader(data).report()
 
 
+def redacted(report: Report) -> Report:
+    """The report without what identifies a person or a machine."""
+    from cudacheck.redact import redactor
+
+    return loads(json.dumps(redactor()(as_dict(report))))
+
+
+def exit_code(report: Report, *, fail_on: str = "error", strict: bool = False) -> int:
+    """0: nothing at or above `fail_on`. 1: something is, or `strict` and nothing proves the machine ready."""
+    failing = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}, "never": set()}[fail_on]
+    if any(finding.severity in failing for finding in report.findings):
+        return 1
+    return int(strict and report.verdict.state is State.NOT_PROVEN)
+
+
 class _Reader:
     """Typed values out of untrusted JSON, with pydantic for the checking."""
 
@@ -207,7 +222,7 @@ class _Reader:
         if not isinstance(raw, list):
             raise ReportError(f"report: `{key}` is not a list")
         known = {field.name for field in dataclasses.fields(cls)}
-        adapter = TypeAdapter(cls)
+        adapter: TypeAdapter[Any] = TypeAdapter(cls)
         read = []
         for item in raw:
             if not isinstance(item, dict):
@@ -230,8 +245,8 @@ class _Reader:
         facts = Facts(known=[types[name] for name in complete if isinstance(name, str) and name in types])
         for name, items in raw_facts.items():
             if name in types:
-                for fact in self.values(f"facts.{name}"[:60], types[name], items):
-                    facts.add(fact)
+                for read in self.values(f"facts.{name}"[:60], types[name], items):
+                    facts.add(read)
         verdict = self.values("verdict", Verdict, [self.data.get("verdict")])[0]
         seconds = self.data.get("seconds")
         return Report(

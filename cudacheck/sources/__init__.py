@@ -1,1 +1,98 @@
 """Sources: text that people paste, read into the same facts that the probes yield."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from cudacheck.facts import Facts
+from cudacheck.report import Report, ReportError
+from cudacheck.sources import (
+    _clean,
+    _merge,
+    collect_env,
+    environment,
+    messages,
+    nvidia_smi,
+    packages,
+    report_json,
+    toolkits,
+)
+
+MAX_CHARACTERS = 4 * 1024 * 1024
+MAX_LINES = 200_000
+MAX_FACTS = 2000
+"""Of one parser: no paste of a real machine has more."""
+
+UNDERSTOOD = (
+    "a cudacheck report (JSON), torch.utils.collect_env, nvidia-smi (also -q, -L, --query-gpu), "
+    "pip list, pip freeze, conda list, environment variables and known error messages"
+)
+
+# The first is believed first where two say different things.
+PARSERS = (nvidia_smi.facts, collect_env.facts, packages.facts, toolkits.facts, environment.facts)
+
+
+class SourceError(ValueError):
+    """A paste that cannot be made use of; the words say why, in one line."""
+
+
+def read(texts: Sequence[tuple[str, str]]) -> Facts:
+    """The facts in these (name, text) pairs, whatever kinds of paste they hold; what none of them says is unknown.
+
+    Raises SourceError for a text in which nothing is recognised.
+    """
+    reports: list[Report] = []
+    found: list[object] = []
+    for name, text in texts:
+        if len(text) > MAX_CHARACTERS or text.count("\n") > MAX_LINES:
+            limits = f"{MAX_CHARACTERS // 1024 // 1024} MiB or {MAX_LINES} lines"
+            raise SourceError(f"{name} is larger than {limits}: paste the part that matters")
+        report, rest = _split(name, text)
+        said = list(_said(name, rest))
+        if report:
+            reports.append(report)
+        elif not said:
+            raise SourceError(_not_understood(name, text))
+        found.extend(said)
+    return _with_reports(reports, _merge.merged(found))
+
+
+def _said(name: str, text: str) -> Iterator[object]:
+    lines = _clean.lines(text)
+    for parser in PARSERS:
+        yield from itertools.islice(parser(lines), MAX_FACTS)
+    yield from messages.facts(lines, name)
+
+
+def _split(name: str, text: str) -> tuple[Report | None, str]:
+    """A report, as it is or as it looks quoted in an issue, and what stands around it."""
+    if '"schema_version"' not in text:
+        return None, text
+    try:
+        report, rest = report_json.split(text)
+        return (report, rest) if report else report_json.split("\n".join(_clean.lines(text)))
+    except ReportError as error:
+        raise SourceError(f"{name}: {error}") from None
+
+
+def _with_reports(reports: Sequence[Report], pasted: Facts) -> Facts:
+    """A report's facts as they are and before all others; its probes' outcomes are facts too."""
+    facts = Facts()
+    for bag in (*(report.facts for report in reports), pasted):
+        for fact_type in bag.types():
+            for fact in bag.all(fact_type):
+                facts.add(fact)
+            if bag.complete(fact_type):
+                facts.know(fact_type)
+    for report in reports:
+        for run in report.probes:
+            facts.add(run)
+    return facts
+
+
+def _not_understood(name: str, text: str) -> str:
+    said = messages.unknown(_clean.lines(text))
+    if said:
+        return f"nothing recognisable in {name}: no rule knows the message `{said}`"
+    return f"nothing recognisable in {name}: understood are {UNDERSTOOD}"

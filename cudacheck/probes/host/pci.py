@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cudacheck.probes import _roots
+
 TIMEOUT_S = 3.0
+
+DEVICES = "/sys/bus/pci/devices"
+NVIDIA = "0x10de"
+DISPLAY = "0x03"
+"""The base class of VGA (0x0300) and 3D (0x0302) controllers; a GPU's audio and USB functions have others."""
 
 
 @dataclass(frozen=True)
 class PciBus:
     readable: bool
-    """False where the kernel shows no PCI devices at all (gVisor, WSL, many sandboxes): then none proves nothing."""
+    """False where the kernel shows no PCI devices at all (gVisor, sandboxes): then none proves nothing."""
     found_in: str = "/sys/bus/pci/devices"
 
 
@@ -27,3 +37,45 @@ class PciGpu:
     link_width: int | None = None
     link_width_max: int | None = None
     found_in: str = ""
+
+
+def collect() -> Iterator[object]:
+    addresses = _roots.entries(DEVICES)
+    yield PciBus(readable=bool(addresses))
+    for address in addresses:
+        folder = f"{DEVICES}/{address}"
+        vendor, device_class = _roots.read(f"{folder}/vendor"), _roots.read(f"{folder}/class")
+        if (vendor or "").strip() == NVIDIA and (device_class or "").startswith(DISPLAY):
+            yield PciGpu(
+                address=address,
+                device_id=(_roots.read(f"{folder}/device") or "").strip(),
+                driver=_driver(folder),
+                lost=_lost(folder),
+                link_width=_lanes(folder, "current_link_width"),
+                link_width_max=_lanes(folder, "max_link_width"),
+                found_in=folder,
+            )
+
+
+def _driver(folder: str) -> str:
+    try:
+        return os.path.basename(os.readlink(_roots.path(f"{folder}/driver")))
+    except OSError:
+        return ""
+
+
+def _lost(folder: str) -> bool | None:
+    """Whether the bus answers with all ones, as it does where no device is."""
+    try:
+        # unbuffered: root would read all 4096 bytes, each by a slow round trip to the device
+        with open(_roots.path(f"{folder}/config"), "rb", buffering=0) as file:
+            vendor = file.read(4)
+    except OSError:
+        return None
+    return vendor == b"\xff" * 4 if len(vendor) == 4 else None
+
+
+def _lanes(folder: str, name: str) -> int | None:
+    text = (_roots.read(f"{folder}/{name}") or "").strip()
+    # 0 is a device without a link (in a virtual machine, say), 63 what a lost one reads
+    return int(text) if re.match(r"(1|2|4|8|12|16|32)$", text) else None

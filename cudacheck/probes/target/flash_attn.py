@@ -1,8 +1,15 @@
-"""flash-attn's import, for real, and on a GPU its output against a float32 reference."""
+"""flash-attn's import, for real, and on a GPU its output against float64 on the CPU."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import re
 from dataclasses import dataclass
+from typing import Any, Iterator
+
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target import _installed
 
 TIMEOUT_S = 60.0
 AFTER = ("torch_import",)
@@ -20,6 +27,64 @@ class FlashAttention:
     ran: bool | None = None
     """Whether its kernel ran on the first GPU; None where no GPU could be tried."""
     max_error: float | None = None
-    """Largest relative error against the float32 reference."""
+    """Largest relative error against float64 on the CPU."""
     run_error: str | None = None
     found_in: str = "import flash_attn"
+
+
+EXTENSION = re.compile(r"flash_attn_2_cuda\b.*\.(so|pyd)")
+"""FlashAttention 3 and 4 install into the same namespace without it: they do not count."""
+
+
+def collect() -> Iterator[object]:
+    found = installed()
+    if not found:
+        return
+    from cudacheck.probes.target._torch import imported_torch
+
+    torch = imported_torch()  # first: the extension needs the libraries that torch loads
+    try:
+        importlib.import_module("flash_attn")
+        importlib.import_module("flash_attn_2_cuda")
+    except BaseException as error:
+        yield ErrorMessage(f"{type(error).__name__}: {error}", "import flash_attn")
+        yield FlashAttention(
+            version=found["version"],
+            imports=False,
+            error_type=type(error).__name__,
+            error=str(error),
+            missing_symbol=missing_symbol(str(error)),
+        )
+        return
+    yield FlashAttention(version=found["version"], imports=True, **ran_on_gpu(torch))
+
+
+def installed() -> dict[str, str | None]:
+    """The version of flash-attn 2 on sys.path, without importing it; empty where there is none."""
+    distribution = _installed.first("flash-attn")
+    if distribution and distribution.version.startswith("2"):
+        return {"version": distribution.version}
+    for folder in _installed.path_folders():
+        if any(map(EXTENSION.fullmatch, os.listdir(folder))):
+            return {"version": None}
+    return {}
+
+
+def missing_symbol(message: str) -> str | None:
+    match = re.search(r"undefined symbol: (\w+)", message)
+    return match.group(1) if match else None
+
+
+def ran_on_gpu(torch: Any) -> dict[str, Any]:
+    """The fields of FlashAttention that only the first GPU can tell."""
+    if not torch.cuda.is_available():
+        return {}
+    from cudacheck.bench.attention import Attention
+
+    device = torch.device("cuda", 0)
+    case = Attention("float16", 64, 64, backend="flash-attn")
+    try:
+        tensors = case.inputs(device, seed=0)
+        return {"ran": True, "max_error": case.check(tensors, case.call(tensors)).error}
+    except Exception as error:
+        return {"ran": False, "run_error": f"{type(error).__name__}: {error}"}

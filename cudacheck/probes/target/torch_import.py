@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from dataclasses import dataclass
+from typing import Iterator
+
+from cudacheck.probes import Skipped
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target import _torch
 
 TIMEOUT_S = 60.0
 AFTER = ("torch_files",)
@@ -20,3 +28,37 @@ class TorchImport:
     missing_library: str | None = None
     """`libcudnn.so.8`, where the error names one."""
     found_in: str = "import torch"
+
+
+_LONGEST_MESSAGE = 8000
+
+
+def collect() -> Iterator[object]:
+    started = time.perf_counter()
+    try:
+        torch = _torch.import_torch()
+    except Skipped:
+        raise
+    except BaseException as error:  # SystemExit and KeyboardInterrupt too: torch's own words, whatever they are
+        yield from _failed(error, time.perf_counter() - started)
+        return
+    version = getattr(torch, "__version__", None)
+    yield TorchImport(
+        ok=True,
+        seconds=round(time.perf_counter() - started, 3),
+        version=None if version is None else str(version),
+        path=os.path.dirname(getattr(torch, "__file__", None) or "") or None,
+    )
+
+
+def _failed(error: BaseException, seconds: float) -> Iterator[object]:
+    kind, message = type(error).__name__, str(error)[:_LONGEST_MESSAGE]
+    missing = re.search(r"([^\s/:]+\.so[.\d]*): cannot open shared object file", message)
+    yield TorchImport(
+        ok=False,
+        seconds=round(seconds, 3),
+        error_type=kind,
+        error=message,
+        missing_library=missing.group(1) if missing else None,
+    )
+    yield ErrorMessage("%s: %s" % (kind, message), "import torch")

@@ -1,0 +1,179 @@
+"""Runs cases one after another within a time and memory budget, and gives everything back."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from typing import Any, Callable, Dict, Iterator, Sequence
+
+import torch
+
+from cudacheck.bench.attention import NewLength, reasons, was_refused
+from cudacheck.bench.cases import Case
+from cudacheck.bench.device import current, free_bytes, l2_bytes, uuid
+from cudacheck.bench.timing import Patience, Timing, time_call, wait_for, within
+
+Row = Dict[str, Any]
+"""The fields of a Measurement (cudacheck/probes/target/benchmark.py)."""
+
+Progress = Callable[[int, int, Case], None]
+"""Told before each case: its number from 0, how many there are, and the case."""
+
+MEMORY_SHARE = 0.15
+"""Of what is free: the GPU may be somebody's, and our run must never cost them an allocation."""
+ROTATED_OVER_L2 = 3
+"""Inputs are taken in turn from so many times the L2 cache that none is still there when its turn comes."""
+MOST_COPIES = 1024
+
+
+class NotRunError(Exception):
+    """The case was not run, and why."""
+
+
+def run(
+    cases: Sequence[Case],
+    device: torch.device,
+    budget_s: float,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> list[Row]:
+    """Measure the cases in order; those for which no time is left are told as skipped, never left out."""
+    return list(measured(cases, device, budget_s, progress, patience))
+
+
+def measured(
+    cases: Sequence[Case],
+    device: torch.device,
+    budget_s: float,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> Iterator[Row]:
+    """As `run`, each row as soon as it is known."""
+    deadline = time.perf_counter() + budget_s
+    broken = ""
+    for number, case in enumerate(cases):
+        left_s = deadline - time.perf_counter()
+        if progress:
+            progress(number, len(cases), case)
+        if broken:
+            yield row_of(case, device, skipped=f"an earlier case broke the CUDA context: {broken}")
+        elif left_s <= 0:
+            yield row_of(case, device, skipped=f"the time budget of {budget_s:g} s was used up")
+        else:
+            yield row_of(case, device, **outcome_of(case, device, within(patience or Patience(), left_s)))
+            broken = why_broken(device)
+
+
+def row_of(case: Case, device: torch.device, **fields: Any) -> Row:
+    return {
+        "case": case.case,
+        "dtype": case.dtype,
+        "shape": case.shape,
+        "backend": case.backend,
+        "device_index": device.index or 0,
+        "device_uuid": uuid(device.index or 0) if device.type == "cuda" else None,
+        **fields,
+    }
+
+
+def outcome_of(case: Case, device: torch.device, patience: Patience) -> Row:
+    """What a case measured, or why it did not; whatever it raised, its memory is free again."""
+    try:
+        with torch.no_grad(), current(device):
+            if isinstance(case, NewLength):
+                return case.measure(device)
+            return measure_steady(case, device, patience)
+    except NotRunError as reason:
+        return {"skipped": str(reason)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        give_back(device)
+
+
+def measure_steady(case: Any, device: torch.device, patience: Patience) -> Row:
+    """First call, steady time, and the result of a last call: right, and the same bits as the first."""
+    copies = copies_of(case, device)
+    with case.settings():
+        sets = [case.inputs(device, seed=3 * number) for number in range(copies)]
+        wait_for(device)
+        started = time.perf_counter()
+        first = first_call(case, sets[0])
+        wait_for(device)
+        first_call_ms = (time.perf_counter() - started) * 1e3
+        timing = time_call(lambda number: case.call(sets[number % copies]), device, copies, patience)
+        last = case.call(sets[0])
+        check = case.check(sets[0], last)
+        repeatable = torch.equal(first, last)
+    return {
+        **timing_fields(case, timing),
+        "first_call_ms": first_call_ms,
+        "cache": "rotated" if is_rotated(case, copies, device) else "hot",
+        "ok": check.ok,
+        "max_error": check.error,
+        "tolerance": check.tolerance,
+        "bitwise_repeatable": repeatable,
+    }
+
+
+def first_call(case: Any, tensors: Any) -> torch.Tensor:
+    """The output of a first call, kept; an SDPA backend that refuses the call says why."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            return case.call(tensors).clone()
+        except RuntimeError as error:
+            if not was_refused(error):
+                raise
+            words = reasons(case.backend, [str(warning.message) for warning in said])
+            raise NotRunError(f"refused by PyTorch: {words or error}") from error
+
+
+def timing_fields(case: Any, timing: Timing) -> Row:
+    summary = timing.summary
+    return {
+        "median_us": summary.median,
+        "min_us": summary.minimum,
+        "p05_us": summary.p05,
+        "p95_us": summary.p95,
+        "ci95_rel": summary.ci95_rel,
+        "drift_rel": summary.drift_rel,
+        "repetitions": summary.count,
+        "discarded": timing.discarded,
+        "converged": timing.converged,
+        "method": timing.method,
+        "sm_clock_mhz": timing.clock_mhz,
+        "tflops": case.flop / summary.median / 1e6 if case.flop else None,
+        "gb_per_s": case.bytes / summary.median / 1e3,
+    }
+
+
+def copies_of(case: Any, device: torch.device) -> int:
+    """How many sets of inputs to take in turn; NotRunError where not one fits our share of the memory."""
+    room = MEMORY_SHARE * free_bytes(device)
+    fixed = case.scratch_bytes + case.bytes  # the first output is kept to compare with the last
+    if fixed + case.bytes > room:
+        needed, allowed = (fixed + case.bytes) / 2**30, room / 2**30
+        raise NotRunError(f"needs {needed:.1f} GiB; {MEMORY_SHARE:.0%} of the free memory is {allowed:.1f} GiB")
+    wanted = -(-ROTATED_OVER_L2 * l2_bytes(device) // case.bytes)
+    return int(max(1, min(wanted, (room - fixed) // case.bytes, MOST_COPIES)))
+
+
+def is_rotated(case: Any, copies: int, device: torch.device) -> bool:
+    return device.type == "cuda" and bool(copies * case.bytes >= ROTATED_OVER_L2 * l2_bytes(device))
+
+
+def give_back(device: torch.device) -> None:
+    if device.type == "cuda":
+        with contextlib.suppress(RuntimeError):  # a broken context: `why_broken` tells
+            torch.cuda.empty_cache()
+
+
+def why_broken(device: torch.device) -> str:
+    """What the device says when waited for: after an illegal access it says the same to every later call."""
+    try:
+        wait_for(device)
+    except RuntimeError as error:
+        return str(error).partition("\n")[0]
+    return ""

@@ -1,0 +1,227 @@
+"""Times one call: warm up until it has settled, then sample until the median stands still."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Sequence
+
+import torch
+
+from cudacheck.bench import clock
+from cudacheck.bench.stats import Summary, median, summarize
+
+Call = Callable[[int], Any]
+"""What is timed; it is told the number of the repetition, so that it can take other inputs each time."""
+
+GRAPH_BELOW_US = 20.0
+"""Shorter calls are replayed from a CUDA graph: a pair of events would measure itself and the launch gaps."""
+GRAPH_CALLS = 20
+SPIN_S = 0.0003
+LONGEST_SPIN_S = 0.01
+CHUNK_US = 40_000.0
+"""The host waits for the GPU about this often. A GPU at its power limit clocks higher after every rest: chunks of
+10 ms with 1.5 ms of spinning made an H200's matmul 10 % faster than back to back."""
+MOST_PER_CHUNK = 200
+MOST_AHEAD = 50
+"""Where the host is slower than the GPU: with several kernels a call, more overflow the launch queue of 1024."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Repetitions timed without a pause between them."""
+
+    us: tuple[float, ...]
+    clock_mhz: float | None = None
+
+
+Sampler = Callable[[int], Chunk]
+"""Times so many further repetitions, or fewer if it must."""
+
+
+class ClockBrokenError(Exception):
+    """Events that end before they start: seen under confidential computing."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a median is good enough, and when to stop asking for better."""
+
+    budget_s: float = 0.3
+    min_samples: int = 20
+    max_samples: int = 5000
+    min_s: float = 0.1
+    """A GPU runs its first milliseconds faster than its power limit lets it go on."""
+    ci95_rel: float = 0.005
+    warm_up_s: float = 0.025
+    longest_warm_up_s: float = 0.3
+    settled_rel: float = 0.02
+
+
+@dataclass(frozen=True)
+class Timing:
+    summary: Summary
+    method: str
+    """`events`, `graph` or `wall`."""
+    converged: bool
+    """The interval became as narrow as asked for; False when the budget was up first."""
+    clock_mhz: float | None
+    discarded: int
+    """Samples left out because the clock had dropped for a moment."""
+
+
+def wall_sampler(call: Call, device: torch.device) -> Sampler:
+    """The host's clock, each call waited for: on the CPU, and where events cannot be trusted."""
+    numbers = itertools.count()
+
+    def sample(count: int) -> Chunk:
+        us = []
+        for _ in range(count):
+            started = time.perf_counter()
+            call(next(numbers))
+            wait_for(device)
+            us.append((time.perf_counter() - started) * 1e6)
+        return Chunk(tuple(us))
+
+    return sample
+
+
+def event_sampler(call: Call, device: torch.device) -> Sampler:
+    """A pair of CUDA events round each call, all of a chunk queued before the host waits.
+
+    The device must be the current one. A spinning kernel holds it for as long as the host needs to stay ahead.
+    """
+    numbers = itertools.count()
+    behind_s = 0.0  # how much longer the host took to queue a call of the last chunk than the GPU to run it
+
+    def sample(count: int) -> Chunk:
+        nonlocal behind_s
+        if behind_s:
+            count = min(count, MOST_AHEAD)
+        pairs = [clock.timed_events() for _ in range(count)]
+        before = clock.spin(min(SPIN_S + 1.5 * behind_s * count, LONGEST_SPIN_S))
+        started = time.perf_counter()
+        for start, end in pairs:
+            start.record()
+            call(next(numbers))
+            end.record()
+        queueing_s = (time.perf_counter() - started) / count
+        after = clock.spin(SPIN_S)
+        wait_for(device)
+        us = tuple(start.elapsed_time(end) * 1e3 for start, end in pairs)
+        if min(us) <= 0:
+            raise ClockBrokenError
+        behind_s = max(queueing_s - min(us) / 1e6, 0.0)
+        seen = [mhz for mhz in (clock.mhz(before), clock.mhz(after)) if mhz is not None]
+        return Chunk(us, sum(seen) / len(seen) if seen else None)
+
+    return sample
+
+
+def graph_sampler(call: Call, calls: int, device: torch.device) -> Sampler:
+    """That many calls captured in one CUDA graph: neither Python nor launches are in the time of a replay."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for number in range(calls):
+            call(number)
+    replay = event_sampler(lambda _: graph.replay(), device)
+
+    def sample(count: int) -> Chunk:
+        chunk = replay(count)
+        return Chunk(tuple(us / calls for us in chunk.us), chunk.clock_mhz)
+
+    return sample
+
+
+def time_call(call: Call, device: torch.device, rotation: int, patience: Patience) -> Timing:
+    """Time a call that takes its inputs in turn from so many sets."""
+    if device.type != "cuda":
+        return by_wall_clock(call, device, patience)
+    try:
+        sample = event_sampler(call, device)
+        sample(1)
+        us = min(sample(3).us)
+        if us >= GRAPH_BELOW_US:
+            return settle("events", sample, us, patience)
+        calls = max(GRAPH_CALLS, rotation)
+        try:
+            replays = graph_sampler(call, calls, device)
+        except RuntimeError:  # a call that cannot be captured is timed all the same; `method` tells
+            return settle("events", sample, us, patience)
+        return settle("graph", replays, us * calls, patience)
+    except ClockBrokenError:
+        return by_wall_clock(call, device, patience)
+
+
+def by_wall_clock(call: Call, device: torch.device, patience: Patience) -> Timing:
+    sample = wall_sampler(call, device)
+    return settle("wall", sample, sample(1).us[0], patience)
+
+
+def settle(method: str, sample: Sampler, sample_us: float, patience: Patience) -> Timing:
+    """Warm up, then sample in chunks of some milliseconds until patience is satisfied or spent."""
+    chunk_us = min(CHUNK_US, patience.budget_s * 1e6 / 4)
+    per_chunk = int(min(max(chunk_us / sample_us, 1), MOST_PER_CHUNK))
+    warm_up(sample, per_chunk, patience)
+    started = time.perf_counter()
+    chunks: list[Chunk] = []
+    while True:
+        chunks.append(sample(per_chunk))
+        kept = without_clock_drops(chunks)
+        summary = summarize([us for chunk in kept for us in chunk.us])
+        elapsed_s = time.perf_counter() - started
+        many = summary.count >= patience.max_samples
+        converged = is_sure(summary, patience) and (many or elapsed_s >= patience.min_s)
+        if converged or many or elapsed_s >= patience.budget_s:
+            clocks = [chunk.clock_mhz for chunk in kept if chunk.clock_mhz is not None]
+            discarded = sum(len(chunk.us) for chunk in chunks) - summary.count
+            return Timing(summary, method, converged, median(clocks) if clocks else None, discarded)
+
+
+def is_sure(summary: Summary, patience: Patience) -> bool:
+    return (
+        summary.count >= patience.min_samples and summary.ci95_rel is not None and summary.ci95_rel < patience.ci95_rel
+    )
+
+
+def warm_up(sample: Sampler, per_chunk: int, patience: Patience) -> None:
+    """Run chunks until two in a row agree: clocks take tens of milliseconds to rise."""
+    started = time.perf_counter()
+    previous = 0.0
+    while True:
+        current = median(sample(per_chunk).us)
+        elapsed = time.perf_counter() - started
+        settled = abs(current - previous) < patience.settled_rel * current
+        if (settled and elapsed >= patience.warm_up_s) or elapsed >= patience.longest_warm_up_s:
+            return
+        previous = current
+
+
+def without_clock_drops(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """The chunks whose clock was not far below the usual one.
+
+    Against the median and not, as NVIDIA's nvbench has it, the nominal clock: an H200 at its power limit runs
+    a matmul at 72 % of its highest clock, and that is what it sustains.
+    """
+    clocks = [chunk.clock_mhz for chunk in chunks if chunk.clock_mhz is not None]
+    if not clocks:
+        return list(chunks)
+    floor = 0.75 * median(clocks)
+    return [chunk for chunk in chunks if chunk.clock_mhz is None or chunk.clock_mhz >= floor]
+
+
+def wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def within(patience: Patience, seconds: float) -> Patience:
+    """The same patience, but never longer than that."""
+    seconds = max(seconds, 0.0)
+    return dataclasses.replace(
+        patience,
+        budget_s=min(patience.budget_s, seconds),
+        longest_warm_up_s=min(patience.longest_warm_up_s, seconds),
+    )

@@ -1,0 +1,169 @@
+"""The command line: options in, three calls, exit code out."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from cudacheck import __version__
+
+app = typer.Typer(
+    name="cudacheck",
+    help="What is wrong with this CUDA and PyTorch environment, why, what to type, and is the GPU really fast?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help starts 0.1 s sooner and pastes well
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(enum.StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class FailOn(enum.StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    NEVER = "never"
+
+
+ENDINGS = {".json": Format.JSON, ".txt": Format.TEXT}
+
+
+def usage_error(message: str) -> NoReturn:
+    """One clear line on stderr, exit code 2."""
+    from cudacheck.render._clean import clean
+
+    print(f"cudacheck: {clean(message, 400)}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"cudacheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The doctor for CUDA and PyTorch environments. It looks, measures and tells; it changes nothing."""
+
+
+@app.command()
+def doctor(
+    python: Annotated[
+        str | None,
+        typer.Option(help="The interpreter (or environment folder) to inspect; else the active one.", metavar="PATH"),
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            help="Judge a paste or a saved report instead of this machine; - is stdin.",
+            metavar="FILE",
+        ),
+    ] = None,
+    bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")] = True,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds for the whole run.", metavar="S")] = 180,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail also when nothing proves the machine ready.")] = False,
+    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.ERROR,
+    ignore: Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the report to a file as well: .json or .txt.", metavar="FILE")
+    ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Take names, home folders, UUIDs and serials out of the report.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")] = False,
+) -> None:
+    """Diagnose this machine, or what somebody pasted (--from).
+
+    Exit code 0: no finding at or above --fail-on. 1: there is one. 2: bad usage or unreadable input.
+    """
+    from cudacheck import inspecting, render, report
+
+    _known_rules(ignore or [])
+    file_format = _format_of(output, output_format)
+    try:
+        found = (
+            inspecting.pasted(source, ignore=ignore or ())
+            if source
+            else inspecting.live(python, bench=bench, timeout_s=timeout, ignore=ignore or ())
+        )
+    except inspecting.InputError as error:
+        usage_error(str(error))
+    result = report.redacted(found.report) if redact else found.report
+    if output:
+        _write(output, render.as_text(result, file_format, verbose=verbose))
+    _print(render.as_text(result, output_format, verbose=verbose, colour=_colour()))
+    raise typer.Exit(130 if found.interrupted else report.exit_code(result, fail_on=fail_on, strict=strict))
+
+
+@app.command()
+def explain(
+    what: Annotated[
+        str | None,
+        typer.Argument(help="A rule, or `article`; without it, every rule is listed.", metavar="[RULE|article]"),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(help="For `article`: the interpreter whose commands are filled in.", metavar="PATH"),
+    ] = None,
+) -> None:
+    """Print a rule's page, list all rules, or go through the article's steps."""
+    from cudacheck import explaining
+
+    try:
+        _print(explaining.page(what, python))
+    except explaining.UnknownRuleError as error:
+        usage_error(str(error))
+
+
+def _known_rules(asked: list[str]) -> None:
+    if not asked:
+        return
+    from cudacheck.registry import rule
+
+    for rule_id in asked:
+        if rule(rule_id) is None:
+            usage_error(f"no rule is called {rule_id!r}; `cudacheck explain` lists them all")
+
+
+def _format_of(output: Path | None, asked: Format) -> Format:
+    """A file's format follows from its ending, else from --format."""
+    if output is None or not output.suffix:
+        return asked
+    if output.suffix.lower() not in ENDINGS:
+        usage_error(f"cannot write {output.suffix} files; the endings are {' '.join(ENDINGS)}")
+    return ENDINGS[output.suffix.lower()]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        usage_error(f"cannot write {path}: {error.strerror}")
+
+
+def _print(text: str) -> None:
+    """To stdout, whatever its encoding: a C locale gets question marks, not a traceback."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
+
+
+def _colour() -> bool:
+    import os
+
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,138 @@
+"""One inspection from end to end: facts from this machine or from a paste, judged, as a report."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cudacheck.facts import Facts
+from cudacheck.report import ProbeRun, Report
+
+MAX_INPUT_BYTES = 16 * 1024 * 1024
+
+
+class InputError(ValueError):
+    """What was given cannot be inspected; the words say why, in one line."""
+
+
+@dataclass(frozen=True)
+class Inspected:
+    report: Report
+    interrupted: bool = False
+
+
+def live(
+    python: str | None = None, *, bench: bool = True, timeout_s: float = 180, ignore: Collection[str] = ()
+) -> Inspected:
+    """Inspect this machine and the interpreter that `python` names, else the active one.
+
+    Raises InputError where there is no such interpreter, or on an operating system without live probing.
+    """
+    from cudacheck import probing, target
+
+    if not sys.platform.startswith("linux"):
+        raise InputError("live probing is for Linux and WSL; judge a saved report or a paste with `--from FILE`")
+    started = time.monotonic()
+    try:
+        chosen = target.find(python)
+    except target.TargetError as error:
+        raise InputError(str(error)) from None
+    without = {} if bench else {"benchmark": "--no-bench"}
+    with _LiveLine() as line:
+        inspection = probing.run(chosen, timeout_s=timeout_s, without=without, progress=line.show, meanwhile=_prepare)
+    seconds = round(time.monotonic() - started, 2)
+    report = _judged(inspection.facts, inspection.runs, ignore, seconds)
+    return Inspected(report, inspection.interrupted)
+
+
+def glimpse(python: str | None = None) -> Facts:
+    """The facts that take no time: files and NVML, nothing imported, nothing run on a GPU."""
+    from cudacheck import probing, registry, target
+
+    slow = {"torch_import", "libcuda", "benchmark"}
+    left_out = {p.name: "not asked for" for p in registry.probes() if p.name in slow or "torch_import" in p.after}
+    try:
+        return probing.run(target.find(python), timeout_s=20, without=left_out).facts
+    except target.TargetError as error:
+        raise InputError(str(error)) from None
+
+
+def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
+    """Judge what saved reports and pastes say. Raises InputError where nothing in them is understood."""
+    from cudacheck import sources
+
+    try:
+        facts = sources.read([(name, _text(name)) for name in files])
+    except sources.SourceError as error:
+        raise InputError(str(error)) from None
+    return Inspected(_judged(facts, facts.all(ProbeRun), ignore, None))
+
+
+def _prepare() -> None:
+    """Import what judging and rendering need while the children work, on the other core."""
+    from cudacheck import judging, registry, verdict
+    from cudacheck.render import text
+
+    registry.rules()
+    _ = judging, verdict, text
+
+
+def _judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seconds: float | None) -> Report:
+    from cudacheck.judging import judge
+    from cudacheck.verdict import verdict
+
+    judgement = judge(facts, ignore=ignore)
+    return Report(
+        verdict=verdict(facts, judgement.findings, judgement.unchecked),
+        findings=judgement.findings,
+        unchecked=judgement.unchecked,
+        probes=tuple(runs),
+        facts=facts,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+    )
+
+
+def _text(name: str) -> str:
+    """The text of a file, or of stdin for `-`; bounded, whatever bytes it holds."""
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_INPUT_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}") from None
+    if len(data) > MAX_INPUT_BYTES:
+        raise InputError(f"{name} is larger than {MAX_INPUT_BYTES // 1024 // 1024} MiB")
+    encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"  # PowerShell redirects as UTF-16
+    return data.decode(encoding, "replace")
+
+
+class _LiveLine:
+    """What is being probed, and for how long: one line on stderr while it is a terminal."""
+
+    def __init__(self) -> None:
+        self.on = sys.stderr.isatty()
+        self.last = 0.0
+
+    def show(self, children: Sequence[tuple[str, str, float]]) -> None:
+        now = time.monotonic()
+        if not self.on or now - self.last < 0.1:
+            return
+        self.last = now
+        text = "   ".join(f"{child}: {probe.replace('_', ' ')} {seconds:.1f} s" for child, probe, seconds in children)
+        sys.stderr.write(f"\r\x1b[2K{text[:100]}")
+        sys.stderr.flush()
+
+    def __enter__(self) -> _LiveLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.on:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()

@@ -1,0 +1,87 @@
+"""Which driver a CUDA version needs, and which CUDA a driver serves."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from cudacheck.knowledge._tables import as_version, rows
+from cudacheck.knowledge.architectures import covers
+
+
+def parse_driver(text: str) -> tuple[int, ...]:
+    """`535.129.03` → (535, 129, 3); empty when the text does not start with a version."""
+    match = re.match(r"\s*(\d+(?:\.\d+)*)", text)
+    return as_version(match[1]) if match else ()
+
+
+def driver_at_least(driver: str, minimum: str) -> bool:
+    """Whether the driver is this new; parts that are not told count as the newest there is: `525` is any 525."""
+    have, need = parse_driver(driver), parse_driver(minimum)
+    return have >= need[: len(have)]
+
+
+@lru_cache
+def minimum_driver(cuda: str, os: str = "linux") -> str | None:
+    """The oldest driver that runs programs built with this CUDA (minor-version compatibility); None where unknown.
+
+    `os` is `linux` or `windows`; under WSL the driver is the one of Windows.
+    """
+    minima = {row["cuda"]: row for row in rows("cuda_drivers", "minimum") if row["verified"]}
+    major, _, rest = cuda.partition(".")
+    row = minima.get(f"{major}.{rest.partition('.')[0]}") or minima.get(major)
+    return str(row["windows" if os == "windows" else "linux"]) if row else None
+
+
+def driver_serves(driver: str) -> str | None:
+    """The newest CUDA that this driver's branch serves: `535.129.03` → `12.2`; None where the branch is unknown."""
+    branch = parse_driver(driver)[:1]
+    known = rows("cuda_drivers", "branches")
+    newest_branch = max(row["branch"] for row in known)
+    # A branch after the last row may serve anything newer; one before the first is older than all we know.
+    if not branch or branch[0] > newest_branch + 9:
+        return None
+    served = [row for row in known if row["branch"] <= branch[0]]
+    return str(max(served, key=lambda row: int(row["branch"]))["cuda"]) if served else None
+
+
+def last_driver_branch(capability: str) -> int | None:
+    """The last driver branch that serves GPUs of this compute capability; None while new ones do."""
+    ends = [
+        int(row["branch"])
+        for row in rows("cuda_drivers", "last_branches")
+        if as_version(capability) < as_version(row["below"])
+    ]
+    return min(ends, default=None)
+
+
+def supported_branches() -> tuple[tuple[int, str], ...]:
+    """Driver branches that NVIDIA maintains, each with its end of life (`2028-06`)."""
+    return tuple(
+        (int(row["branch"]), str(row["end_of_life"]))
+        for row in rows("cuda_drivers", "branches")
+        if "end_of_life" in row
+    )
+
+
+def toolkit_compiles(cuda: str, capability: str) -> bool:
+    """Whether this CUDA toolkit can compile kernels that a GPU of this capability runs.
+
+    Where it cannot, no PyTorch built with it covers the GPU, whatever its list of architectures.
+    """
+    toolkit = as_version(cuda)[:2]
+    return any(
+        covers([f"sm_{row['capability'].replace('.', '')}"], capability)
+        and as_version(row["first"]) <= toolkit
+        and not ("dropped" in row and as_version(row["dropped"]) <= toolkit)
+        for row in rows("cuda_drivers", "architectures")
+    )
+
+
+def toolkit_driver(version: str, os: str = "linux") -> str | None:
+    """The driver of a toolkit's own release (`12.8.1`, or the first `12.8`), which its PTX needs; None if unknown."""
+    column = "windows" if os == "windows" else "linux"
+    wanted = as_version(version)
+    found = [row for row in rows("cuda_drivers", "toolkits") if as_version(row["version"])[: len(wanted)] == wanted]
+    oldest = min(found, key=lambda row: as_version(row["version"]), default={})
+    return oldest.get(column)

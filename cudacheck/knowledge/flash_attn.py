@@ -1,0 +1,110 @@
+"""Which flash-attn wheels exist, for which PyTorch each was built, and what its import errors mean."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cudacheck.knowledge._tables import as_version, rows, table
+from cudacheck.knowledge.torch_builds import release_of
+
+
+@dataclasses.dataclass(frozen=True)
+class BuiltFor:
+    """What the official wheels of one flash-attn release were built for."""
+
+    version: str
+    torch: tuple[str, ...]
+    """PyTorch minors, `2.8`."""
+    cuda_tags: tuple[str, ...]
+    """As the wheel's name spells CUDA: `cu12`, before 2.7.0 `cu123`."""
+    pythons: tuple[str, ...]
+    blackwell: bool
+    """Whether they hold kernels for 10.0 and 12.0."""
+    source: str
+    verified: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportErrorMeaning:
+    """What one message of a failing flash-attn import means."""
+
+    pattern: str
+    """A substring of the message."""
+    meaning: str
+    cure: str
+    source: str
+    verified: bool
+
+
+def flash_attn_wheel(
+    torch_version: str, cuda: str, python: str, cxx11_abi: bool | None, machine: str = "x86_64"
+) -> str | None:
+    """The address of an official wheel for this PyTorch (`2.8.0`, `12.8`, `3.12`, True); None where there is none."""
+    minor = (release_of(torch_version) or "").rpartition(".")[0]
+    cuda_tag = f"cu{cuda.partition('.')[0]}"
+    if machine != "x86_64" or cxx11_abi is None:
+        return None
+    row = next(
+        (
+            row
+            for row in rows("flash_attn", "recommended")
+            if row["verified"] and (row["torch"], row["cuda"], row["cxx11_abi"]) == (minor, cuda_tag, cxx11_abi)
+        ),
+        None,
+    )
+    built_for = flash_attn_built_for(row["version"]) if row else None
+    minor_python = ".".join(python.split(".")[:2])
+    if built_for is None or minor_python not in built_for.pythons:
+        return None
+    return _wheel_address(built_for, minor, cuda, minor_python, cxx11_abi)
+
+
+def _wheel_address(built_for: BuiltFor, torch: str, cuda: str, python: str, cxx11_abi: bool) -> str:
+    major = cuda.partition(".")[0]
+    wheel = table("flash_attn")["wheel_name"].format(
+        version=built_for.version,
+        cuda=next(tag for tag in built_for.cuda_tags if tag.startswith(f"cu{major}")),
+        torch=torch,
+        abi=str(cxx11_abi).upper(),
+        python=python.replace(".", ""),
+    )
+    return str(table("flash_attn")["wheel_url"].format(version=built_for.version, wheel=wheel))
+
+
+def flash_attn_built_for(version: str) -> BuiltFor | None:
+    """What the wheels of this flash-attn release were built for; None where unknown."""
+    row = next((row for row in rows("flash_attn", "releases") if row["version"] == version), None)
+    if row is None:
+        return None
+    return BuiltFor(
+        version=row["version"],
+        torch=tuple(row["torch"]),
+        cuda_tags=tuple(row["cuda_tags"]),
+        pythons=tuple(row["pythons"]),
+        blackwell=row.get("blackwell", False),
+        source=row["source"],
+        verified=row["verified"],
+    )
+
+
+def flash_attn_wheel_glibc() -> str:
+    """The glibc that its official wheels ask for."""
+    return str(table("flash_attn")["wheel_glibc"])
+
+
+def flash_attn_supports(capability: str) -> bool:
+    """Whether flash-attn 2 has kernels for this compute capability."""
+    return as_version(capability) >= as_version(table("flash_attn")["min_compute_capability"])
+
+
+def flash_attn_import_error(message: str) -> ImportErrorMeaning | None:
+    """What this import error means; None where no row knows it."""
+    row = next((row for row in rows("flash_attn", "import_errors") if row["pattern"] in message), None)
+    return ImportErrorMeaning(**row) if row else None
+
+
+def flash_attn_symbol(symbol: str) -> dict[str, str | bool]:
+    """What an undefined symbol tells of the PyTorch it was built for: `torch` (`2.3-2.7`), `cxx11_abi`; else empty."""
+    found = [row for row in rows("flash_attn", "symbols") if symbol.startswith(row["symbol"])]
+    longest = max(found, key=lambda row: len(row["symbol"]), default={})
+    return {key: longest[key] for key in ("torch", "cxx11_abi") if key in longest}

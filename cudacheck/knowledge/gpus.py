@@ -1,0 +1,77 @@
+"""What each GPU model can do by its datasheet."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from functools import lru_cache
+from typing import Any
+
+from cudacheck.knowledge._tables import rows
+
+
+@dataclasses.dataclass(frozen=True)
+class GpuModel:
+    """One model. All TFLOP/s are dense; None is unknown, 0 is no tensor cores for that type."""
+
+    names: tuple[str, ...]
+    """As NVML prints them."""
+    compute_capability: str
+    architecture: str
+    kind: str
+    """`datacenter`, `workstation`, `geforce`, `desktop`."""
+    memory_gb: float
+    memory_bandwidth_gbs: float | None
+    fp16_tflops: float | None
+    """FP16 tensor cores accumulating in FP32: what torch.matmul uses by default."""
+    fp16_min_tflops: float | None
+    """The lower end where NVIDIA does not say how its figure accumulates; else the same as fp16_tflops."""
+    bf16_tflops: float | None
+    acc_uncertain: bool
+    """NVIDIA does not say whether its figure is for FP32 or FP16 accumulation: it never convicts alone."""
+    tdp_w: float | None
+    peak_basis: str
+    source: str
+    verified: bool
+    fp16_acc_fp16_tflops: float | None = None
+    """With allow_fp16_accumulation, where that differs."""
+    note: str = ""
+
+
+def _model(row: dict[str, Any]) -> GpuModel:
+    peak = row.get("fp16_tflops")
+    unknown = dict.fromkeys(("memory_bandwidth_gbs", "fp16_tflops", "bf16_tflops", "tdp_w"))
+    told = {"fp16_min_tflops": peak, "acc_uncertain": False} | row
+    return GpuModel(**unknown | told | {"names": tuple(row["names"])})
+
+
+@lru_cache
+def gpu_models() -> tuple[GpuModel, ...]:
+    return tuple(_model(row) for row in rows("gpus", "gpus"))
+
+
+def gpu(name: str) -> GpuModel | None:
+    """The model of this NVML name; None for laptop, MIG and vGPU names, whose peaks are others."""
+    wanted = _plain(name)
+    return next((m for m in gpu_models() if wanted in map(_plain, m.names)), None)
+
+
+def capability_of(name: str) -> str | None:
+    """The compute capability of the chip behind this name, laptop, MIG and vGPU names too; None where not sure."""
+    if model := gpu(name):
+        return model.compute_capability
+    shorter = re.sub(r"^(tesla|grid) ", "", _plain(name))
+    return next((capability for pattern, capability in _chips() if pattern.match(shorter)), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"^nvidia ", "", " ".join(name.lower().split()))
+
+
+@lru_cache
+def _chips() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(
+        (re.compile(rf"(?:{pattern})(?![0-9a-z])", re.IGNORECASE), str(row["compute_capability"]))
+        for row in rows("gpus", "chips")
+        for pattern in row["names"]
+    )

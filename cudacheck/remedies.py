@@ -1,0 +1,231 @@
+"""Builds remedies: commands for the installer that the inspected environment really uses."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from cudacheck import driver_upgrade, installers, knowledge, torch_choice
+from cudacheck.facts import Facts
+from cudacheck.installers import Environment, Installation
+from cudacheck.probes.host.system import System
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Remedy
+from cudacheck.torch_choice import Choice, Machine
+
+FAMILY = ("torch", "torchvision", "torchaudio")
+
+
+def torch_build(facts: Facts, *, keep_version: bool = False) -> tuple[Remedy, ...]:
+    """The PyTorch that works on all GPUs of this machine, with its driver, Python and glibc; verified rows only.
+
+    Prefers the installed release with another tag, unless none works; then the newest release. `keep_version`: never
+    another release. A remedy without commands where no verified row fits. Where the driver is all that is in the way
+    of the installed PyTorch, the second remedy upgrades it.
+    """
+    machine, installed, system = torch_choice.machine_of(facts), facts.one(TorchBuild), facts.one(System)
+    if system and system.jetson:
+        title = "install PyTorch from NVIDIA's index for this JetPack: other builds do not run on a Jetson"
+        return (Remedy(title, verify=verify(facts)),)
+    choice = torch_choice.choose(machine, installed, keep_version=keep_version)
+    if choice is not None:
+        return (_install_torch(facts, choice, machine), *_driver_instead(facts, machine, installed))
+    any_driver = dataclasses.replace(machine, driver=None)
+    newer = torch_choice.choose(any_driver, installed, keep_version=keep_version)
+    minimum = newer and knowledge.minimum_driver(newer.build.cuda, machine.driver_os)
+    if minimum:
+        return (upgrade_driver(facts, minimum),)
+    what = f"build of PyTorch {installed.version}" if keep_version and installed else "PyTorch build"
+    return (Remedy(f"no published {what} is known for {_described(machine)}", verify=verify(facts)),)
+
+
+def install(
+    facts: Facts,
+    specs: Sequence[str],
+    *,
+    title: str,
+    index_tag: str | None = None,
+    uninstall: Sequence[str] = (),
+    force: bool = False,
+    no_deps: bool = False,
+    no_build_isolation: bool = False,
+) -> Remedy:
+    """Install these requirements in the inspected environment, from PyTorch's index when `index_tag` names one."""
+    plan = Installation(tuple(specs), index_tag, tuple(uninstall), force, no_deps, no_build_isolation)
+    return _remedy(title, plan, installers.environment(facts))
+
+
+def reinstall_torch(facts: Facts) -> Remedy:
+    """The same PyTorch again, files put back."""
+    build, title = facts.one(TorchBuild), "reinstall the same PyTorch"
+    version = knowledge.release_of(build.version) if build else None
+    if build is None or version is None or build.cuda is None:
+        return Remedy(f"{title}, from where it came", verify=verify(facts))
+    tag = knowledge.tag_of_cuda(build.cuda)
+    if knowledge.exists(version, tag) is not True:
+        return Remedy(f"{title} ({build.version}), from where it came", verify=verify(facts))
+    row = knowledge.build_of(version, tag)
+    index_tag = tag if row is None or row.index else None
+    return install(facts, [f"torch=={version}"], title=title, index_tag=index_tag, force=True, no_deps=True)
+
+
+def reinstall_wheels(facts: Facts, specs: Sequence[str]) -> Remedy:
+    """These wheels again (`nvidia-cudnn-cu13==9.24.0.43`), files put back, nothing else touched."""
+    return install(facts, specs, title=f"reinstall {', '.join(specs)}", force=True, no_deps=True)
+
+
+def uninstall(facts: Facts, names: Sequence[str]) -> Remedy:
+    """Remove these distributions from the inspected environment."""
+    return install(facts, (), title=f"remove {', '.join(names)}", uninstall=names)
+
+
+def upgrade_driver(facts: Facts, minimum: str) -> Remedy:
+    """Upgrade the NVIDIA driver to this version or newer, where it lives: host, Windows side of WSL, distribution."""
+    return driver_upgrade.upgrade_driver(facts, minimum)
+
+
+def reboot() -> Remedy:
+    """Restart the machine."""
+    return Remedy("restart the machine", ("sudo reboot",), needs_root=True, needs_reboot=True, verify="nvidia-smi")
+
+
+def set_variable(facts: Facts, name: str, value: str) -> Remedy:
+    """Set an environment variable for this shell."""
+    env = installers.environment(facts)
+    command = f'set "{name}={value}"' if env.windows else f"export {name}={installers.quoted(value, env)}"
+    return Remedy(f"set {name} for this shell, and where it is started from", (command,), verify=verify(facts))
+
+
+def unset_variable(facts: Facts, name: str) -> Remedy:
+    """Take an environment variable away from this shell."""
+    command = f'set "{name}="' if installers.environment(facts).windows else f"unset {name}"
+    return Remedy(f"unset {name} in this shell, and where it is set", (command,), verify=verify(facts))
+
+
+def flash_attn(facts: Facts) -> tuple[Remedy, ...]:
+    """flash-attn for the installed PyTorch: an official wheel where there is one, else the advice to stay with SDPA."""
+    wheel, why_not = _flash_attn_wheel(facts)
+    if wheel is None:
+        return (_stay_with_sdpa(facts, why_not),)
+    installed = {dist.name for dist in facts.all(Distribution)}
+    title = f"install the official flash-attn {wheel.split('/')[-2].lstrip('v')} wheel for this PyTorch"
+    gone = ["flash-attn"] if "flash-attn" in installed else []
+    return (install(facts, [wheel], title=title, uninstall=gone),)
+
+
+def article_block(n: int, facts: Facts) -> Remedy:
+    """Command block C1-C9 of the article's audit, filled in for this machine."""
+    from cudacheck.article import block
+
+    return block(n, facts)
+
+
+def verify(facts: Facts, python: str | None = None) -> str:
+    """The command that shows whether a remedy worked."""
+    env = installers.environment(facts)
+    target = python or env.python
+    return f"cudacheck doctor --python {installers.quoted(target, env)}" if target else "cudacheck doctor"
+
+
+def _remedy(title: str, plan: Installation, env: Environment) -> Remedy:
+    spelled = installers.spell(plan, env)
+    target = spelled.python or env.python
+    check = f"cudacheck doctor --python {installers.quoted(target, env)}" if target else "cudacheck doctor"
+    whole = f"{title} {spelled.where}" if spelled.where else title
+    return Remedy(whole, spelled.commands, edit=spelled.edit, verify=check)
+
+
+def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
+    build, missing = choice.build, set(machine.companions) - set(choice.companions)
+    title = f"install PyTorch {choice.release.version} built for CUDA {build.cuda}"
+    if missing:
+        title += f" (there is no {' and no '.join(sorted(missing))} for it)"
+    if machine.driver is None and (needed := knowledge.minimum_driver(build.cuda, machine.driver_os)):
+        title += f" (driver {needed} or newer)"
+    return install(
+        facts,
+        choice.specs,
+        title=title,
+        index_tag=build.tag if build.index else None,
+        uninstall=(*_installed_family(facts), *_wheels_of_other_major(facts, build.cuda)),
+    )
+
+
+def _installed_family(facts: Facts) -> tuple[str, ...]:
+    """Uninstalled first: the same public version with another tag counts as satisfied already."""
+    installed = tuple(name for name in FAMILY if any(dist.name == name for dist in facts.all(Distribution)))
+    if facts.complete(Distribution):
+        return installed
+    return FAMILY if installed or facts.one(TorchBuild) else ()
+
+
+def _wheels_of_other_major(facts: Facts, cuda: str) -> tuple[str, ...]:
+    """NVIDIA's wheels of another CUDA major: they claim the same files, and take them along when they are removed."""
+    major = cuda.partition(".")[0]
+    found = {dist.name: _cuda_major_of_wheel(dist) for dist in facts.all(Distribution)}
+    return tuple(sorted(name for name, of_wheel in found.items() if of_wheel not in (None, major)))
+
+
+# The parts of the CUDA toolkit that are wheels without a suffix from CUDA 13 on (Requires-Dist of cuda-toolkit 13).
+_TOOLKIT_PARTS = re.compile(
+    r"nvidia-(cublas|cuda-(cupti|nvrtc|runtime)|cufft|cufile|curand|cusolver|cusparse|nvjitlink|nvtx)$|cuda-toolkit$"
+)
+
+
+def _cuda_major_of_wheel(dist: Distribution) -> str | None:
+    if match := re.match(r"nvidia-.+-cu(\d+)$", dist.name):
+        return match[1]
+    return dist.version.partition(".")[0] if _TOOLKIT_PARTS.match(dist.name) else None
+
+
+def _driver_instead(facts: Facts, machine: Machine, installed: TorchBuild | None) -> tuple[Remedy, ...]:
+    """The driver upgrade, where the installed PyTorch needs nothing else."""
+    if installed is None or installed.cuda is None or machine.driver is None:
+        return ()
+    minimum = knowledge.minimum_driver(installed.cuda, machine.driver_os)
+    if minimum is None or knowledge.driver_at_least(machine.driver, minimum):
+        return ()
+    archs = installed.arch_list or knowledge.archs_of(installed.version, installed.cuda, machine.machine, machine.os)
+    if archs and not all(knowledge.covers(archs, capability) for capability in machine.capabilities):
+        return ()
+    return (upgrade_driver(facts, minimum),)
+
+
+def _described(machine: Machine) -> str:
+    parts = [f"{machine.os} {machine.machine}"]
+    if machine.capabilities:
+        parts.append(f"compute capability {' and '.join(machine.capabilities)}")
+    parts += [f"Python {machine.python}"] if machine.python else []
+    parts += [f"glibc {machine.glibc}"] if machine.glibc else []
+    return ", ".join(parts)
+
+
+def _flash_attn_wheel(facts: Facts) -> tuple[str | None, str]:
+    """The official wheel for this environment, or why there is none."""
+    build, interpreter, system = facts.one(TorchBuild), facts.one(Interpreter), facts.one(System)
+    machine = torch_choice.machine_of(facts)
+    too_old = [cc for cc in machine.capabilities if not knowledge.flash_attn_supports(cc)]
+    if too_old:
+        return None, f"flash-attn has no kernels for compute capability {too_old[0]}"
+    if build is None or build.cuda is None or interpreter is None:
+        return None, "which flash-attn wheel fits is not known"
+    row = knowledge.build_of(build.version, knowledge.tag_of_cuda(build.cuda), machine.machine, machine.os)
+    abi = build.cxx11_abi if build.cxx11_abi is not None or row is None else row.cxx11_abi
+    wheel = None
+    if machine.os == "linux":
+        wheel = knowledge.flash_attn_wheel(build.version, build.cuda, interpreter.version, abi, machine.machine)
+    if wheel is None:
+        return None, f"there is no official flash-attn wheel for PyTorch {build.version} and Python {machine.python}"
+    needed = knowledge.flash_attn_wheel_glibc()
+    if system and system.glibc and knowledge.as_version(system.glibc) < knowledge.as_version(needed):
+        return None, f"the official flash-attn wheels need glibc {needed}, this is {system.glibc}"
+    return wheel, ""
+
+
+def _stay_with_sdpa(facts: Facts, why: str) -> Remedy:
+    title = f'use PyTorch\'s own attention, attn_implementation="sdpa": {why}'
+    edit = 'model = AutoModelForCausalLM.from_pretrained(name, attn_implementation="sdpa")'
+    return Remedy(title, edit=edit, verify=verify(facts))

@@ -1,0 +1,189 @@
+"""The facts at a glance: what a reader wants to see of any machine, sick or healthy, as labelled lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from cudacheck import knowledge
+from cudacheck.facts import Facts
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.pci import PciGpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.target.attention_backends import AttentionBackend
+from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.target.flash_attn import FlashAttention
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.loaded_libraries import LoadedLibrary
+from cudacheck.probes.target.torch_cuda import TorchCuda
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.target import Target
+
+
+def lines(facts: Facts) -> Iterator[tuple[str, str]]:
+    """(label, text) pairs in reading order; a fact that nobody told has no line."""
+    yield from _inspected(facts)
+    yield from _machine(facts)
+    yield from _gpus(facts)
+    yield from _driver(facts)
+    yield from _torch(facts)
+    yield from _cudnn(facts)
+    yield from _flash_attn(facts)
+    yield from _attention(facts)
+    yield from _speed(facts)
+
+
+def short(path: str | None) -> str:
+    """A path with its middle left out, once it is too long to read: `~/x/…/nvidia/cudnn/lib`."""
+    if not path or len(path) <= 60:
+        return path or ""
+    parts = PurePath(path).parts
+    return str(PurePath(*parts[:3], "…", *parts[-3:]))
+
+
+def _inspected(facts: Facts) -> Iterator[tuple[str, str]]:
+    target, interpreter = facts.one(Target), facts.one(Interpreter)
+    if target:
+        parts = [target.python]
+        if interpreter:
+            parts += [f"Python {interpreter.version}", f"installs with {interpreter.installer or 'pip'}"]
+        yield "inspected", " · ".join([*parts, f"found through {target.found_via}"])
+    elif interpreter:
+        yield "Python", interpreter.version
+
+
+def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
+    system = facts.one(System)
+    if system is None:
+        return
+    parts = [
+        system.distribution or system.os,
+        f"kernel {system.kernel}" if system.kernel else "",
+        system.machine or "",
+    ]
+    parts += [
+        f"in a {system.container} container" if system.container else "",
+        f"WSL {system.wsl}" if system.wsl else "",
+    ]
+    parts += [system.sandbox or "", "Jetson" if system.jetson else ""]
+    yield "system", " · ".join(part for part in parts if part)
+
+
+def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
+    gpus = facts.all(Gpu)
+    for gpu in gpus:
+        parts = [gpu.name or "unnamed GPU"]
+        if gpu.error:
+            parts.append(gpu.error)
+        if gpu.memory_total_bytes:
+            parts.append(f"{gpu.memory_total_bytes / 2**30:.0f} GiB")
+        if gpu.compute_capability:
+            parts.append(f"compute {gpu.compute_capability}")
+        if gpu.pcie_generation_max and gpu.pcie_width:
+            parts.append(f"PCIe {gpu.pcie_generation_max}.0 x{gpu.pcie_width}")
+        if gpu.power_limit_w:
+            parts.append(f"{gpu.power_limit_w:.0f} W")
+        if gpu.mig_enabled:
+            parts.append(f"MIG, {len(gpu.mig_instances or ())} instances")
+        yield f"GPU {gpu.index}", " · ".join(parts)
+    if not gpus:
+        for pci in facts.all(PciGpu):
+            yield (
+                "GPU",
+                f"NVIDIA device {pci.device_id} at {pci.address} · kernel driver {pci.driver or 'none'}",
+            )
+        if not facts.all(PciGpu) and facts.complete(Gpu):
+            yield "GPU", "none found"
+
+
+def _driver(facts: Facts) -> Iterator[tuple[str, str]]:
+    nvml, cuda = facts.one(Nvml), facts.one(LibCuda)
+    parts = []
+    if nvml and nvml.driver_version:
+        parts.append(nvml.driver_version)
+    if (serves := (nvml and nvml.cuda_version) or (cuda and cuda.cuda_version)) is not None:
+        parts.append(f"serves CUDA {serves}")
+    if cuda and cuda.init_code is not None:
+        parts.append("cuInit succeeds" if cuda.init_code == 0 else f"cuInit {cuda.init_code}: {cuda.init_error}")
+    elif cuda and not cuda.found:
+        parts.append("no libcuda.so.1")
+    if nvml and nvml.init_code:
+        parts.append(f"NVML {nvml.init_code}: {nvml.init_error}")
+    elif nvml and nvml.library_found is False:
+        parts.append("no libnvidia-ml.so.1")
+    if parts:
+        yield "driver", " · ".join(parts)
+
+
+def _torch(facts: Facts) -> Iterator[tuple[str, str]]:
+    torch = facts.one(TorchBuild)
+    if torch is None:
+        if facts.complete(TorchBuild):
+            yield "torch", "not installed"
+        return
+    parts = [torch.version]
+    if torch.arch_list:
+        parts.append(" ".join(arch.replace("sm_", "sm_" if i == 0 else "") for i, arch in enumerate(torch.arch_list)))
+    elif torch.cuda:
+        parts.append(f"CUDA {torch.cuda}")
+    elif torch.cuda_known and not torch.hip:
+        parts.append("CPU build")
+    cuda = facts.one(TorchCuda)
+    if cuda:
+        parts.append(
+            f"sees {cuda.device_count} GPU{'s' * (cuda.device_count != 1)}" if cuda.available else "CUDA not available"
+        )
+    yield "torch", " · ".join(parts)
+
+
+def _cudnn(facts: Facts) -> Iterator[tuple[str, str]]:
+    loaded = [library for library in facts.all(LoadedLibrary) if library.soname.startswith("libcudnn.so")]
+    cuda = facts.one(TorchCuda)
+    for library in loaded[:1]:
+        version = library.version or (cuda.cudnn_version if cuda else None) or library.soname
+        yield "cuDNN", f"{version} loaded from {short(str(PurePath(library.path).parent))}"
+
+
+def _flash_attn(facts: Facts) -> Iterator[tuple[str, str]]:
+    flash = facts.one(FlashAttention)
+    if flash:
+        state = "imports" if flash.imports else f"does not import: {flash.error}"
+        if flash.ran:
+            state = f"runs, largest error {flash.max_error:.1g}" if flash.max_error is not None else "runs"
+        elif flash.run_error:
+            state = f"imports, its kernel failed: {flash.run_error}"
+        yield "flash-attn", f"{flash.version or ''} {state}".strip()
+    elif facts.complete(FlashAttention) and facts.all(TorchBuild):
+        yield "flash-attn", "not installed (attention uses PyTorch's SDPA)"
+
+
+def _attention(facts: Facts) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for backend in facts.all(AttentionBackend):
+        case = backend.case.split()[0]
+        if backend.chosen and (case, backend.chosen) not in seen:
+            seen.add((case, backend.chosen))
+    if seen:
+        yield "SDPA", " · ".join(f"{case}: {chosen}" for case, chosen in sorted(seen, reverse=True))
+
+
+def _speed(facts: Facts) -> Iterator[tuple[str, str]]:
+    gpus = {gpu.uuid: gpu for gpu in facts.all(Gpu)}
+    for measured in facts.all(Measurement):
+        if measured.tflops is None:
+            continue
+        gpu = gpus.get(measured.device_uuid)
+        model = knowledge.gpu(gpu.name) if gpu and gpu.name else None
+        share = measured.tflops / model.fp16_tflops if model and model.fp16_tflops and "16" in measured.dtype else None
+        bar = f"  {_bar(share)} {share:.0%} of peak" if share is not None and measured.case == "matmul" else ""
+        spread = f" ± {measured.ci95_rel:.1%}" if measured.ci95_rel is not None else ""
+        on = f"GPU {measured.device_index} " if len({m.device_index for m in facts.all(Measurement)}) > 1 else ""
+        what = " ".join(filter(None, (measured.dtype, measured.shape, measured.backend)))
+        clock = f" at {measured.sm_clock_mhz:.0f} MHz" if measured.sm_clock_mhz else ""
+        yield measured.case, f"{on}{what}  {measured.tflops:.0f} TFLOP/s{spread}{bar}{clock}"
+
+
+def _bar(share: float, width: int = 10) -> str:
+    full = max(0, min(width, round(share * width)))
+    return "▇" * full + "▁" * (width - full)

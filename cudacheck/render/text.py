@@ -1,0 +1,144 @@
+"""The report for a person at a terminal: the verdict first, then what to type, then the facts at a glance."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from cudacheck.render import _glance
+from cudacheck.render._clean import clean
+from cudacheck.report import Finding, Outcome, Remedy, Report, Severity, State
+
+MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
+SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
+STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
+LABEL = 12
+
+
+def render(report: Report, *, verbose: bool = False, colour: bool = False, width: int | None = None) -> str:
+    """The whole screen as text. Nothing that someone must copy is wrapped or cut."""
+    width = max(80, min(120, width or shutil.get_terminal_size((100, 24)).columns))
+    console = Console(
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        color_system="auto" if colour else None,
+        highlight=False,
+    )
+    with console.capture() as capture:
+        for line in _Screen(report, width, verbose=verbose).lines():
+            console.print(line, soft_wrap=True)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+class _Screen:
+    def __init__(self, report: Report, width: int, *, verbose: bool) -> None:
+        self.report = report
+        self.width = width
+        self.verbose = verbose
+
+    def lines(self) -> Iterator[Text]:
+        roots = [f for f in self.report.findings if f.caused_by is None]
+        shown = [f for f in roots if f.severity is not Severity.NOTE]
+        broken = self.report.verdict.state is State.BROKEN
+        if not broken:
+            yield from self._headline(MARKS[self.report.verdict.state], self.report.verdict.headline)
+            yield Text()
+        for finding in shown:
+            yield from self._finding(finding)
+        for finding in (f for f in roots if f.severity is Severity.NOTE):
+            yield from self._note(finding)
+        for label, text in _glance.lines(self.report.facts):
+            yield from self._labelled(label, text)
+        yield from self._details()
+        yield Text()
+        yield from self._summary(shown or roots)
+
+    def _headline(self, mark: str, message: str, right: str = "") -> Iterator[Text]:
+        first, *rest = textwrap.wrap(clean(message), self.width - 2, break_long_words=False) or [""]
+        line = Text.assemble((f"{mark} ", STYLES[mark]), (first, "bold"))
+        if right and not rest and len(first) + len(right) + 5 <= self.width:
+            line.append(" " * (self.width - len(line) - len(right)))
+            line.append(right, "dim")
+            right = ""
+        yield line
+        for more in rest:
+            yield Text.assemble("  ", (more, "bold"))
+        if right:
+            yield Text.assemble("  ", (right, "dim"))
+
+    def _finding(self, finding: Finding) -> Iterator[Text]:
+        mark = SEVERITY_MARKS[finding.severity or Severity.ERROR]
+        yield from self._headline(mark, finding.message, finding.rule)
+        for evidence in finding.evidence:
+            where = f" ({clean(_glance.short(evidence.found_in))})" if evidence.found_in else ""
+            yield from self._labelled("evidence", f"{evidence.fact}{where}", dim=True)
+        for index, remedy in enumerate(finding.remedies):
+            yield from self._remedy("do" if index == 0 else "or", remedy)
+        verify = next((remedy.verify for remedy in finding.remedies if remedy.verify), "")
+        if verify:
+            yield from self._command("check", verify)
+        explained = [f for f in self.report.findings if f.caused_by == finding.rule]
+        if explained:
+            yield from self._labelled("explains", " · ".join(f"{f.rule}: {f.message}" for f in explained), dim=True)
+        if self.verbose:
+            for source in finding.sources:
+                yield from self._command("source", source)
+        yield Text()
+
+    def _note(self, finding: Finding) -> Iterator[Text]:
+        yield from self._headline("·", finding.message, finding.rule)
+        for remedy in finding.remedies[: None if self.verbose else 1]:
+            yield from self._remedy("do", remedy)
+        yield Text()
+
+    def _remedy(self, label: str, remedy: Remedy) -> Iterator[Text]:
+        marks = [word for word, on in (("root", remedy.needs_root), ("reboot", remedy.needs_reboot)) if on]
+        title = remedy.title + (f" ({', '.join(marks)})" if marks else "")
+        yield from self._labelled(label, title)
+        for line in (*remedy.edit.splitlines(), *remedy.commands):
+            yield from self._command("", line)
+
+    def _labelled(self, label: str, text: str, *, dim: bool = False) -> Iterator[Text]:
+        room = self.width - LABEL - 2
+        for index, line in enumerate(textwrap.wrap(clean(text), room, break_long_words=False) or [""]):
+            yield Text.assemble(
+                "  ", (f"{'' if index else clean(label, 11):<{LABEL}}", "cyan"), (line, "dim" if dim else "")
+            )
+
+    def _command(self, label: str, command: str) -> Iterator[Text]:
+        """A line to copy: never wrapped, whatever the width."""
+        yield Text.assemble("  ", (f"{label:<{LABEL}}", "cyan"), (clean(command), "green"))
+
+    def _details(self) -> Iterator[Text]:
+        if not self.verbose:
+            return
+        yield Text()
+        for run in self.report.probes:
+            seconds = f" {run.seconds:.2f} s" if run.seconds is not None else ""
+            detail = f" {run.detail}" if run.detail else ""
+            yield from self._labelled("probe", f"{run.probe} {run.outcome}{seconds}{detail}")
+            if run.outcome not in {Outcome.OK, Outcome.SKIPPED}:
+                for line in run.log.splitlines()[-12:]:
+                    yield from self._command("", line)
+        for unchecked in self.report.unchecked:
+            yield from self._labelled("unchecked", f"{unchecked.rule}: {unchecked.reason}")
+
+    def _summary(self, shown: list[Finding]) -> Iterator[Text]:
+        count = self.report.count
+        errors, warnings = count(Severity.ERROR), count(Severity.WARNING)
+        parts = [f"{errors} error{'s' * (errors != 1)}", f"{warnings} warning{'s' * (warnings != 1)}"]
+        if self.report.unchecked:
+            reason, _ = Counter(u.reason for u in self.report.unchecked).most_common(1)[0]
+            n = len(self.report.unchecked)
+            parts.append(f"{n} rule{'s' * (n != 1)} unchecked ({clean(reason, 60)})")
+        if self.report.seconds is not None:
+            parts.append(f"{self.report.seconds:.1f} s")
+        yield Text(" · ".join(parts), "dim")
+        if shown:
+            yield Text.assemble((f"more: cudacheck explain {shown[0].rule}", "dim"))

@@ -1,0 +1,212 @@
+"""Why a driver does not answer: one decision that the driver-side rules share, so that only one of them speaks."""
+
+from __future__ import annotations
+
+import re
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.device_nodes import DeviceNode
+from cudacheck.probes.host.driver_files import DriverLibrary
+from cudacheck.probes.host.kernel_module import KernelModule
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.probes.target.torch_cuda import TorchCuda
+from cudacheck.report import Evidence
+from cudacheck.rules import _machine
+
+NO_DRIVER = (
+    "no-gpu",
+    "nouveau-loaded",
+    "kernel-module-missing",
+    "secure-boot-unsigned",
+    "open-module-required",
+    "driver-missing",
+    "driver-not-loaded",
+    "gpu-init-failed",
+    "gpu-lost",
+    "driver-library-mismatch",
+    "container-without-gpu",
+    "container-missing-capability",
+    "nvml-access-lost",
+    "device-permission",
+    "wsl-driver-broken",
+)
+"""Faults under which no CUDA call can work: whatever CUDA complains of besides is their consequence."""
+
+
+def answers(facts: Facts) -> bool:
+    """Whether the driver answers with a GPU.
+
+    Then what gVisor, WSL, Jetson and other sandboxes hide of /proc, /dev and PCI proves nothing.
+    """
+    nvml = facts.one(Nvml)
+    return (nvml is not None and nvml.init_code == 0 and bool(nvml.gpu_count)) or computes(facts)
+
+
+def computes(facts: Facts) -> bool:
+    """Whether CUDA itself was seen to find a GPU: by cuInit, by PyTorch or by a kernel that ran."""
+    libcuda, torch = facts.one(LibCuda), facts.one(TorchCuda)
+    initialised = libcuda is not None and libcuda.init_code == 0 and bool(libcuda.device_count)
+    return initialised or (torch is not None and torch.available) or any(r.ok for r in facts.all(KernelRun))
+
+
+def library_absent(nvml: Nvml) -> bool:
+    return nvml.library_found is False or nvml.init_code == 12
+
+
+def sees_none(nvml: Nvml) -> bool:
+    """Whether NVML works and finds no GPU."""
+    return nvml.init_code == 0 and nvml.gpu_count == 0
+
+
+def owner_of_silence(nvml: Nvml | None, facts: Facts) -> str | None:
+    """The rule that accounts for a driver that does not answer; None where it does, or where nobody can tell.
+
+    Only for no library (12), no kernel module (9) and no GPU (0): NVML's other codes have rules of their own.
+    """
+    system = facts.one(System)
+    if nvml is None or answers(facts) or _refused(facts) or _fell_off(facts):
+        return None
+    if not (library_absent(nvml) or nvml.init_code == 9 or sees_none(nvml)):
+        return None
+    if system is None:
+        return _on_the_machine(facts, nvml)
+    if system.os == "darwin":
+        return "no-gpu"
+    if system.jetson:
+        return _on_jetson(facts, system)
+    if system.container:
+        return _in_container(facts, nvml)
+    # under WSL the driver is Windows', and wsl-driver-broken looks for itself
+    return None if _machine.wsl(system) else _on_the_machine(facts, nvml)
+
+
+def _on_jetson(facts: Facts, system: System) -> str | None:
+    """Older JetPacks have no NVML, and no Tegra GPU is on the PCI bus: libcuda alone tells."""
+    libcuda = facts.one(LibCuda)
+    if libcuda is None or libcuda.found:
+        return None
+    return "container-without-gpu" if system.container else "driver-missing"
+
+
+def _in_container(facts: Facts, nvml: Nvml) -> str | None:
+    nodes, bus, gpus = _machine.passed_nodes(facts), facts.one(PciBus), facts.all(PciGpu)
+    if not nodes and _machine.foreign(gpus) and not any(gpu.driver == "nvidia" for gpu in gpus):
+        return "nouveau-loaded"
+    if sees_none(nvml) and any(re.search(r"\d$", node) for node in nodes):
+        return _none_of_its_own(facts)
+    if nvml.init_code == 9 and nodes:
+        return "driver-not-loaded"
+    seen = gpus or nodes or _module_loaded(facts) or _machine.wsl(facts.one(System))
+    # an image may bring driver libraries along: they tell of a GPU only where the bus does not
+    if not seen and (bus is None or bus.readable or not _installed(facts)):
+        return "no-gpu" if bus is not None else None
+    if library_absent(nvml) and nodes and _machine.lacks_capability(facts, "utility"):
+        return "container-missing-capability"
+    return "container-without-gpu"
+
+
+def _on_the_machine(facts: Facts, nvml: Nvml) -> str | None:
+    bus, gpus, module = facts.one(PciBus), facts.all(PciGpu), facts.one(KernelModule)
+    if not gpus and bus is not None and bus.readable:
+        return "no-gpu"
+    if not gpus and not _installed(facts):
+        return "no-gpu" if bus is not None else None
+    if _machine.foreign(gpus) and not any(gpu.driver == "nvidia" for gpu in gpus):
+        return "nouveau-loaded"
+    if sees_none(nvml):
+        return _none_of_its_own(facts)
+    if module is not None and not module.loaded and (stopped := _why_not_loaded(facts, module)):
+        return stopped
+    return "driver-not-loaded" if nvml.init_code == 9 or _own_libraries(facts) else "driver-missing"
+
+
+def _none_of_its_own(facts: Facts) -> str | None:
+    """The driver runs, and takes none of the GPUs that are there."""
+    module, gpus = facts.one(KernelModule), facts.all(PciGpu)
+    if module is not None and module.flavour == "proprietary" and _machine.blackwell(gpus):
+        return "open-module-required"
+    return "gpu-init-failed" if gpus or _machine.passed_nodes(facts) else None
+
+
+def _why_not_loaded(facts: Facts, module: KernelModule) -> str | None:
+    system = facts.one(System)
+    if module.built_for_kernel is False and (module.other_kernels or module.dkms):
+        return "kernel-module-missing"
+    if not module.built_for_kernel:
+        return None
+    return "secure-boot-unsigned" if system is not None and system.secure_boot else "driver-not-loaded"
+
+
+def _installed(facts: Facts) -> bool:
+    """Whether an installed driver hints at a GPU that this system does not show."""
+    module, nvml = facts.one(KernelModule), facts.one(Nvml)
+    has_module = module is not None and (
+        module.loaded or module.built_for_kernel or module.other_kernels or module.dkms
+    )
+    has_library = nvml is not None and bool(nvml.library_found)
+    return bool(has_module or has_library or facts.all(Gpu)) or _own_libraries(facts)
+
+
+def _own_libraries(facts: Facts) -> bool:
+    """Whether there are libraries of an installed driver, not an image's (compat) or a toolkit's (stubs)."""
+    libcuda = facts.one(LibCuda)
+    paths = [library.real_path for library in facts.all(DriverLibrary)]
+    if libcuda is not None and libcuda.found and libcuda.path:
+        paths.append(libcuda.path)
+    return any(not _machine.is_compat(path) and not _machine.is_stub(path) for path in paths)
+
+
+def _module_loaded(facts: Facts) -> bool:
+    module = facts.one(KernelModule)
+    return module is not None and bool(module.loaded)
+
+
+def _refused(facts: Facts) -> bool:
+    return any(
+        node.path == "/dev/nvidiactl" and node.open_error in {"EACCES", "EPERM"} for node in facts.all(DeviceNode)
+    )
+
+
+def _fell_off(facts: Facts) -> bool:
+    gpus = facts.all(PciGpu)
+    return bool(gpus) and all(gpu.lost for gpu in gpus)
+
+
+def loads_foreign_libcuda(facts: Facts) -> bool:
+    """Whether error 803 is about a libcuda that an image or a cuda-compat package brought, not a half-done update."""
+    libcuda = facts.one(LibCuda)
+    if _machine.in_container(facts.one(System)):
+        return True
+    if libcuda is not None and libcuda.path:
+        return _machine.is_compat(libcuda.path)
+    return any(_machine.is_compat(lib.path) for lib in facts.all(DriverLibrary) if lib.found_via != "directory")
+
+
+def is_past(said: ErrorMessage, facts: Facts) -> bool:
+    """Whether a line of the kernel log tells of a fault that is over: all GPUs of the bus answer now."""
+    if not said.found_in.startswith("kernel log") or not answers(facts):
+        return False
+    gpus = facts.all(Gpu)
+    return bool(gpus) and not any(gpu.error for gpu in gpus) and len(gpus) >= len(facts.all(PciGpu))
+
+
+def silence_evidence(facts: Facts) -> tuple[Evidence, ...]:
+    """What was seen of a driver that does not answer."""
+    nvml, libcuda, module = facts.one(Nvml), facts.one(LibCuda), facts.one(KernelModule)
+    seen = [Evidence(f"NVIDIA GPU {gpu.device_id} at {gpu.address}", gpu.found_in) for gpu in facts.all(PciGpu)]
+    if nvml is not None and library_absent(nvml):
+        seen.append(Evidence("no libnvidia-ml.so.1", nvml.found_in))
+    elif nvml is not None and nvml.init_code:
+        seen.append(Evidence(f"nvmlInit {nvml.init_code}: {nvml.init_error or 'no words'}", nvml.found_in))
+    elif nvml is not None and sees_none(nvml):
+        seen.append(Evidence("NVML counts 0 GPUs", nvml.found_in))
+    if libcuda is not None and not libcuda.found:
+        seen.append(Evidence("no libcuda.so.1", libcuda.found_in))
+    if module is not None and module.loaded is False:
+        seen.append(Evidence("kernel module nvidia not loaded", module.found_in))
+    return tuple(seen)

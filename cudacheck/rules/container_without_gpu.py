@@ -1,0 +1,192 @@
+"""The container was started without its GPU.
+
+## What it does
+Inside a container, looks for the driver's device files and libraries, which the NVIDIA container runtime puts there
+when it is asked to, while the PCI bus or the kernel still shows the host's GPU. Hears what Docker and
+`nvidia-container-cli` say when they cannot do so.
+
+## Why it matters
+A container shares the host's kernel, not its driver libraries. Without `--gpus` (or its equivalent) CUDA finds no
+driver inside, however well the host works. Installing a driver in the image does not help.
+
+## What to do
+On the host: see that `nvidia-smi` works there, install nvidia-container-toolkit, register it with the engine, and
+start the container with the GPU: `docker run --gpus all`, `podman run --device nvidia.com/gpu=all`,
+`apptainer exec --nv`, or a `nvidia.com/gpu` limit in Kubernetes. `--gpus` knows no other keys than driver, count,
+device, capabilities and options.
+
+## References
+- https://github.com/NVIDIA/nvidia-container-toolkit/issues/871
+- https://github.com/NVIDIA/nvidia-docker/issues/1034
+- https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.device_nodes import DeviceNode
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.kernel_module import KernelModule
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _driver, _machine
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.CONTAINER
+EXPLAINED_BY = ("no-gpu", "nouveau-loaded", "driver-not-loaded", "driver-library-mismatch")
+MESSAGES = (
+    r"could not select device driver \S* with capabilities: \[\[[^\]]*gpu",
+    r"nvidia-container-cli: initialization error: load library failed",
+    r"(?i)unknown or invalid runtime name: nvidia|unknown runtime specified nvidia",
+    r"unresolvable CDI devices \S*nvidia\.com/gpu",
+    r"The NVIDIA Driver was not detected\.\s+GPU functionality will not be available",
+    r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file",
+)
+SOURCES = (
+    "https://github.com/NVIDIA/nvidia-container-toolkit/issues/871",
+    "https://github.com/NVIDIA/nvidia-docker/issues/1034",
+    "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html",
+)
+
+
+def check(system: System, nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
+    if _driver.owner_of_silence(nvml, facts) != "container-without-gpu":
+        return
+    seen = [Evidence(f"a {system.container} container", system.container_sign or system.found_in)]
+    if not _machine.passed_nodes(facts):
+        seen.append(Evidence("no /dev/nvidiactl", "/dev"))
+    if module is not None and module.loaded:
+        seen.append(Evidence("the host's kernel module nvidia is loaded", module.found_in))
+    asked = _machine.variable(facts, "NVIDIA_VISIBLE_DEVICES")
+    if asked is not None:
+        seen.append(Evidence(f"NVIDIA_VISIBLE_DEVICES={asked}", "environment"))
+    yield Finding(
+        f"this {system.container} container was started without its host's GPU",
+        evidence=(*seen, *_driver.silence_evidence(facts)),
+        remedies=_remedies(system.container or ""),
+        sources=SOURCES,
+    )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    library = re.match(r"lib(nvidia-ml|cuda)", match[0])
+    if library and _has_another_owner(library[1], facts):
+        return
+    message = "the container got no GPU: its engine cannot reach the NVIDIA driver of the host"
+    if library or "NVIDIA Driver" in match[0]:
+        message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
+    system = facts.one(System)
+    remedies = _remedies((system.container if system else None) or "docker")
+    yield Finding(message, (_machine.quote(match, said),), remedies, SOURCES)
+
+
+def _has_another_owner(library: str, facts: Facts) -> bool:
+    """A machine that was looked at is judged by `check`; capabilities and nvidia-smi tell of the other fault."""
+    nvml = facts.one(Nvml)
+    if facts.knows(PciBus) or _driver.answers(facts):
+        return True
+    if _machine.lacks_capability(facts, "utility" if library == "nvidia-ml" else "compute"):
+        return True
+    return library == "cuda" and nvml is not None and bool(nvml.driver_version)
+
+
+def _remedies(container: str) -> tuple[Remedy, ...]:
+    if container == "apptainer":
+        return (Remedy("start it with the GPU: add --nv to apptainer run, exec or shell"),)
+    if container == "kubernetes":
+        return (Remedy("ask for the GPU: nvidia.com/gpu: 1 under resources.limits, with the device plugin running"),)
+    if container == "podman":
+        generate = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+        return (
+            Remedy("start it with the GPU: add --device nvidia.com/gpu=all to podman run"),
+            Remedy("once, on the host: describe its GPUs to podman", (generate,), needs_root=True),
+        )
+    if container == "lxc":
+        return (
+            Remedy("pass /dev/nvidia* to the container, and install the host's driver version in it, libraries only"),
+        )
+    configure = ("sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
+    smoke = "docker run --rm --gpus all ubuntu nvidia-smi"
+    return (
+        Remedy("start it with the GPU: add --gpus all to docker run", verify=smoke),
+        Remedy(
+            "once, on the host: install nvidia-container-toolkit, and let docker use it",
+            configure,
+            needs_root=True,
+            verify=smoke,
+        ),
+    )
+
+
+DOCKER = System(os="linux", container="docker", wsl=0, jetson=False, container_sign="/.dockerenv")
+ABSENT = Nvml(library_found=False, init_code=12)
+A10 = PciGpu("0000:00:1e.0", "0x2236", driver="nvidia")
+FIRES = {
+    "docker run without --gpus": (
+        DOCKER,
+        PciBus(readable=True),
+        A10,
+        DeviceNode("/dev/nvidiactl", exists=False),
+        ABSENT,
+        LibCuda(found=False),
+        KernelModule(loaded=True, version="580.95.05"),
+        EnvironmentVariables({"NVIDIA_VISIBLE_DEVICES": "all"}),
+    ),
+    "an image with cuda-compat in it": (
+        DOCKER,
+        PciBus(readable=True),
+        A10,
+        ABSENT,
+        LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
+    ),
+    "an image with NVML in it, but no device files": (
+        DOCKER,
+        PciBus(readable=True),
+        A10,
+        DeviceNode("/dev/nvidiactl", exists=False),
+        Nvml(library_found=True, init_code=9),
+    ),
+    "Docker has no NVIDIA runtime": (
+        ErrorMessage(
+            'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
+            "ticket.txt",
+        ),
+    ),
+    "the container hook finds no driver": (
+        ErrorMessage(
+            "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared "
+            "object file: no such file or directory: unknown",
+            "ticket.txt",
+        ),
+    ),
+    "no driver library, says a program": (
+        ErrorMessage("OSError: libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+    ),
+}
+QUIET = {
+    "a container with its GPU": (
+        DOCKER,
+        PciBus(readable=True),
+        A10,
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+    ),
+    "gVisor: no device files shown, NVML answers": (
+        System(os="linux", container="docker", sandbox="gvisor"),
+        PciBus(readable=False),
+        DeviceNode("/dev/nvidiactl", exists=False),
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+    ),
+    "a container on a machine without a GPU": (DOCKER, PciBus(readable=True), ABSENT),
+    "no container": (System(os="linux", container="", wsl=0), PciBus(readable=True), A10, ABSENT),
+    "only the capability is missing": (
+        EnvironmentVariables({"NVIDIA_DRIVER_CAPABILITIES": "compute"}, complete=False),
+        ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+    ),
+}

@@ -1,0 +1,175 @@
+"""CUDA does not start on this machine, for a reason that no finer rule knows.
+
+## What it does
+Takes what is left: a code of cuInit, or of cudaGetDeviceCount in PyTorch's words, that belongs to no other rule; a
+driver that answers while its CUDA library cannot be loaded; and a PyTorch built for CUDA that sees no GPU although
+cuInit does.
+
+## Why it matters
+Every CUDA program starts with cuInit. When it fails, nothing runs on the GPU, and PyTorch falls back to the CPU.
+
+## What to do
+Look the code up in the list of the CUDA driver API, read what the kernel log says at that moment
+(`sudo dmesg | grep -i nvrm`), end other programs that use the GPU, and reboot. If it stays, reinstall the driver.
+
+## References
+- https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html
+- https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.torch_cuda import TorchCuda
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _driver, _gpus, _machine
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.LIBCUDA
+EXPLAINED_BY = (
+    *_driver.NO_DRIVER,
+    "ecc-uncorrectable",
+    "stub-libcuda",
+    "forward-compat-libcuda",
+    "fabric-manager-down",
+    "uvm-broken",
+    "mig-without-instance",
+    "gpus-hidden",
+    "compute-mode-exclusive",
+    "driver-too-old",
+    "ptx-newer-than-driver",
+)
+MESSAGES = (
+    r"Unexpected error from cudaGetDeviceCount\(\)[\s\S]{0,200}?Error (?P<code>\d+): (?P<words>[^\n]*)",
+    r"CUDA unknown error - this may be due to an incorrectly set up environment",
+    r"CUDA driver initialization failed, you might not have a CUDA gpu",
+)
+SOURCES = ("https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html",)
+
+OWNED = {34, 35, 46, 214, 222, 802, 803, 804}
+"""Codes with a rule of their own, wherever they come up."""
+UVM = {3, 304, 999}
+"""Codes that tell of nvidia_uvm on Linux; Windows and WSL do not have it."""
+NO_DEVICE = {100, 101}
+"""No GPU, or none with this number: mostly the consequence of something else that was seen."""
+
+
+def check(
+    libcuda: LibCuda,
+    nvml: Nvml | None,
+    system: System | None,
+    torch: TorchCuda | None,
+    build: TorchBuild | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    if not libcuda.found or libcuda.init_code is None:
+        if _driver.answers(facts) and not _driver.computes(facts) and _is_bare(system):
+            words = libcuda.load_error or "no libcuda.so.1"
+            yield _finding(
+                "the driver is there, but its CUDA library cannot be loaded", Evidence(words, libcuda.found_in)
+            )
+    elif libcuda.init_code == 0:
+        built_for_cuda = build is not None and build.cuda is not None
+        if libcuda.device_count and torch is not None and not torch.available and built_for_cuda:
+            seen = Evidence(torch.error or "CUDA is not available", torch.found_in)
+            yield _finding("PyTorch sees no GPU, although the driver's cuInit works", seen)
+    elif not _is_owned(libcuda.init_code, nvml, system, facts):
+        words = libcuda.init_error or "no words"
+        seen = Evidence(f"cuInit {libcuda.init_code}: {words}", libcuda.path or libcuda.found_in)
+        yield _finding(f"CUDA does not start: cuInit fails with error {libcuda.init_code}", seen)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    code = int(match.groupdict().get("code") or (3 if "initialization failed" in match[0] else 999))
+    if facts.knows(LibCuda) or _is_owned(code, facts.one(Nvml), facts.one(System), facts):
+        return
+    yield _finding(f"CUDA does not start: error {code}", _machine.quote(match, said))
+
+
+def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts) -> bool:
+    if code in OWNED or (code in UVM and _machine.on_linux(system)):
+        return True
+    nvml_failed = nvml is not None and nvml.init_code not in {None, 0}
+    if code not in NO_DEVICE:
+        return nvml_failed or _driver.owner_of_silence(nvml, facts) is not None
+    if not facts.knows(LibCuda):
+        return True  # a mere message: gpus-hidden takes it
+    bare_mig = any(gpu.mig_enabled and gpu.mig_instances == () for gpu in facts.all(Gpu))
+    hidden = bool(_gpus.hides_all(facts))
+    return nvml_failed or bare_mig or hidden or not _driver.answers(facts) or bool(_machine.wsl(system))
+
+
+def _is_bare(system: System | None) -> bool:
+    """No container, WSL or Jetson, which have rules of their own for a missing libcuda."""
+    return system is not None and not system.container and _machine.on_linux(system)
+
+
+def _finding(message: str, seen: Evidence) -> Finding:
+    log = Remedy(
+        "read what the driver says in the kernel log",
+        ("sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20",),
+        needs_root=True,
+        verify="cudacheck doctor",
+    )
+    return Finding(message, (seen,), (log, remedies.reboot()), SOURCES)
+
+
+LINUX = System(os="linux", container="", wsl=0, jetson=False)
+ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)
+FIRES = {
+    "out of memory in cuInit": (
+        LINUX,
+        ONE_GPU,
+        LibCuda(found=True, init_code=2, init_error="CUDA_ERROR_OUT_OF_MEMORY"),
+    ),
+    "no device, though NVML has one and nothing hides it": (
+        LINUX,
+        ONE_GPU,
+        LibCuda(found=True, init_code=100, init_error="CUDA_ERROR_NO_DEVICE"),
+        EnvironmentVariables({}),
+    ),
+    "NVML answers, and libcuda is not installed": (LINUX, ONE_GPU, LibCuda(found=False)),
+    "cuInit works, PyTorch does not": (
+        LINUX,
+        ONE_GPU,
+        LibCuda(found=True, init_code=0, device_count=1, cuda_version="13.0"),
+        TorchBuild("2.15.0+cu132", cuda="13.2"),
+        TorchCuda(available=False, error="RuntimeError: CUDA error: initialization error"),
+    ),
+    "PyTorch names a code": (
+        ErrorMessage("Unexpected error from cudaGetDeviceCount(). Error 2: out of memory", "ticket.txt"),
+    ),
+}
+QUIET = {
+    "all is well": (LINUX, ONE_GPU, LibCuda(found=True, init_code=0, device_count=1), TorchCuda(available=True)),
+    "802 is fabric-manager-down": (LINUX, ONE_GPU, LibCuda(found=True, init_code=802)),
+    "100 with all GPUs hidden": (
+        LINUX,
+        ONE_GPU,
+        LibCuda(found=True, init_code=100),
+        EnvironmentVariables({_gpus.VARIABLE: "-1"}),
+    ),
+    "no libcuda in a container: container-missing-capability": (
+        System(os="linux", container="docker", wsl=0, jetson=False),
+        ONE_GPU,
+        LibCuda(found=False),
+    ),
+    "no driver at all": (LINUX, Nvml(library_found=False, init_code=12), LibCuda(found=False)),
+    "a CPU build beside a driver that works": (
+        LINUX,
+        ONE_GPU,
+        LibCuda(found=True, init_code=0, device_count=1),
+        TorchBuild("2.8.0+cpu", cuda=None),
+        TorchCuda(available=False),
+    ),
+}

@@ -1,0 +1,129 @@
+"""A library of the CUDA toolkit that PyTorch or another package asks for cannot be found.
+
+## What it does
+Reports the library that `import torch` or another program asked for in vain, and whether it is of the CUDA major that
+PyTorch brings along.
+
+## Why it matters
+The import fails. Where the library is of PyTorch's own major, one of its NVIDIA wheels is gone or was never
+installed (`--no-deps`, a lock file of poetry). Where it is of another major, the package that asks was built for
+another CUDA: installing that toolkit into the system does not make the two fit.
+
+## What to do
+Put PyTorch's wheels back; or install the asking package in its build for PyTorch's CUDA.
+
+## References
+- https://github.com/SYSTRAN/faster-whisper/issues/1431
+- https://github.com/pytorch/pytorch/issues/104259
+- https://github.com/Dao-AILab/flash-attention/issues/208
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.cuda_libraries import MissingLibraryFile
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.report import Evidence, Finding, Layer, Outcome, ProbeRun, Remedy, Severity
+from cudacheck.rules import _libraries, _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.LIBRARIES
+EXPLAINED_BY = ("torch-shadowed", "nvidia-wheels-conflict", "flash-attn-abi-mismatch", "extension-cuda-mismatch")
+MESSAGES = (
+    # TensorFlow's warnings say `dlerror:` in front of it, and go on without the library.
+    rf"(?<!dlerror: )\b({_libraries.CUDA_LIBRARY}): cannot open shared object file",
+    r"Library (lib\w+\.so[.\d]*|\w+64_\d+\.dll) is not found or cannot be loaded",
+    r"Could not (?:locate|load library) ((?:cublas|cublasLt|cudart|cufft|curand|cusparse|cusolver|nvrtc)64_\w+\.dll)",
+)
+SOURCES = ("https://github.com/SYSTRAN/faster-whisper/issues/1431", "https://github.com/pytorch/pytorch/issues/104259")
+
+
+def check(
+    imported: TorchImport | None,
+    missing: tuple[MissingLibraryFile, ...] | None,
+    runs: tuple[ProbeRun, ...] | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    if imported and not imported.ok and re.fullmatch(_libraries.CUDA_LIBRARY, imported.missing_library or ""):
+        told = Evidence(_torch.one_line(imported.error or ""), imported.found_in)
+        yield _finding(imported.missing_library or "", told, facts, by_torch=True)
+    died = any(run.probe == "torch_import" and run.outcome not in {Outcome.OK, Outcome.SKIPPED} for run in runs or ())
+    for library in missing or ():
+        # What torch wants but does not need is no fault: only an import that failed or died convicts.
+        if re.fullmatch(_libraries.CUDA_LIBRARY, library.soname) and (died or (imported and not imported.ok)):
+            told = Evidence(f"{library.soname} is nowhere", f"asked for by {library.wanted_by}")
+            yield _finding(library.soname, told, facts, by_torch=True)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if "libcudnn" not in match[1]:
+        yield _finding(match[1], _torch.quoted(said, match), facts)
+
+
+def _finding(library: str, evidence: Evidence, facts: Facts, *, by_torch: bool = False) -> Finding:
+    build = facts.one(TorchBuild)
+    wanted, own = _major(library), _torch.cuda_major(build)
+    message = f"{library} cannot be found"
+    if wanted and own and wanted != own and not by_torch:
+        message += f": it belongs to CUDA {wanted}, but {_torch.spoken(build)} brings CUDA {own}"
+    told = (evidence, _torch.build_evidence(build)) if build else (evidence,)
+    return Finding(message, told, tuple(_remedies(library, wanted, own, facts, by_torch=by_torch)), SOURCES)
+
+
+def _major(library: str) -> int | None:
+    """The CUDA major that a library belongs to, where its name counts with CUDA's majors."""
+    found = re.match(r"(?:lib)?(?:cudart|cublas|cublasLt|nvrtc|nvJitLink)(?:\.so\.|64_)(\d\d)", library)
+    return int(found[1]) if found else None
+
+
+def _remedies(library: str, wanted: int | None, own: int | None, facts: Facts, *, by_torch: bool) -> Iterator[Remedy]:
+    pin = _libraries.pinned(facts, library)
+    if by_torch and pin:
+        yield remedies.reinstall_wheels(facts, [pin])
+    elif by_torch:
+        yield from _torch.right_build(facts, "install PyTorch again together with the NVIDIA wheels that it requires")
+    elif wanted and own and wanted != own:
+        yield Remedy(f"install the package that asks for it in its build for CUDA {own}, the one that PyTorch brings")
+    else:
+        yield Remedy(
+            f"find out which package asks for {library}: import torch before it, or lead LD_LIBRARY_PATH to a folder "
+            "that has the library"
+        )
+
+
+GONE = "libcublas.so.12: cannot open shared object file: No such file or directory"
+FIRES = {
+    "a wheel of PyTorch is gone": (
+        TorchBuild("2.8.0+cu128", cuda="12.8"),
+        TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcublas.so.12"),
+    ),
+    "ctranslate2 for CUDA 12 beside CUDA 13": (
+        TorchBuild("2.11.0+cu130", cuda="13.0"),
+        ErrorMessage("RuntimeError: Library libcublas.so.12 is not found or cannot be loaded", "paste"),
+    ),
+    "an extension that wants the runtime of CUDA 11": (
+        ErrorMessage(
+            "ImportError: libcudart.so.11.0: cannot open shared object file: No such file or directory", "paste"
+        ),
+    ),
+}
+QUIET = {
+    "torch imports: what is missing is not needed": (
+        TorchImport(True),
+        MissingLibraryFile("libnvshmem_host.so.3", "/env/torch/lib/libtorch_nvshmem.so"),
+    ),
+    "TensorFlow goes on without it": (
+        ErrorMessage(
+            "Could not load dynamic library 'libcudart.so.11.0'; "
+            "dlerror: libcudart.so.11.0: cannot open shared object file",
+            "paste",
+        ),
+    ),
+    "cuDNN has a rule of its own": (ErrorMessage("libcudnn.so.9: cannot open shared object file", "paste"),),
+}

@@ -1,0 +1,127 @@
+"""Parts of cuDNN come from two places, or an older cuDNN than PyTorch was compiled against is loaded.
+
+## What it does
+Looks at the cuDNN libraries that the process really mapped after a convolution: all of one major version must come
+from one folder. A second cuDNN that merely lies in the system is no fault, because PyTorch's wheels find their own.
+
+## Why it matters
+cuDNN 9 refuses to work with parts of another version (CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH); older ones stop
+with symbol errors, or PyTorch refuses them. It comes from LD_LIBRARY_PATH, from a cuDNN in the system that fills in
+for a part which the wheel lacks, or from two wheels that wrote into the same folder.
+
+## What to do
+Take the folder with the other cuDNN off LD_LIBRARY_PATH, then put PyTorch's own wheel back.
+
+## References
+- https://github.com/pytorch/pytorch/issues/80637
+- https://github.com/pytorch/pytorch/issues/185512
+- https://github.com/pytorch/pytorch/issues/188892
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from cudacheck import remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.probes.target.loaded_libraries import LoadedLibrary
+from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _libraries, _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.LIBRARIES
+EXPLAINED_BY = ("nvidia-wheels-conflict", "cudnn-incomplete")
+MESSAGES = (
+    r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
+    r"compiled\s+against \(([\d, ]+)\) but (?:linked against|found runtime version) \(([\d, ]+)\)",
+    r"(libcudnn\w*\.so\.\d+): undefined symbol: \S+",
+    r"CUDNN_STATUS_VERSION_MISMATCH",
+)
+SOURCES = ("https://github.com/pytorch/pytorch/issues/80637", "https://github.com/pytorch/pytorch/issues/188892")
+
+
+def check(
+    loaded: tuple[LoadedLibrary, ...] | None,
+    imported: TorchImport | None,
+    runs: tuple[KernelRun, ...] | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    for major, libraries in _by_major(loaded or ()).items():
+        folders = {posixpath.dirname(library.path) for library in libraries}
+        versions = {library.version for library in libraries}
+        if len(folders) > 1 and (None in versions or len(versions) > 1):
+            works = any(run.kernel == "convolution" and run.ok for run in runs or ())
+            yield Finding(
+                f"cuDNN {major} is mapped from {len(folders)} folders at once",
+                tuple(Evidence(f"{x.soname} {x.version or ''}".strip(), x.path) for x in libraries),
+                tuple(_remedies(facts)),
+                SOURCES,
+                severity=Severity.WARNING if works else None,
+            )
+    match = _torch.in_import(MESSAGES, imported)
+    if match:
+        yield _heard(match, Evidence(_torch.one_line(_torch.failed_import(imported)), "import torch"), facts)
+
+
+def _by_major(loaded: Sequence[LoadedLibrary]) -> dict[int, list[LoadedLibrary]]:
+    found = defaultdict(list)
+    for library in loaded:
+        major = _libraries.soname_major(library.soname)
+        if library.soname.startswith("libcudnn") and major:
+            found[major].append(library)
+    return found
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    yield _heard(match, _torch.quoted(said, match), facts)
+
+
+def _heard(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
+    message = "the parts of cuDNN that were loaded are of different versions"
+    if "against" in match[0]:
+        built, found = (".".join(re.findall(r"\d+", group)) for group in match.groups())
+        message = f"PyTorch was compiled against cuDNN {built}, but cuDNN {found} is loaded"
+    elif match.re.groups:
+        message = f"{match[1]} was loaded beside a cuDNN of another version"
+    return Finding(message, (evidence,), tuple(_remedies(facts)), SOURCES)
+
+
+def _remedies(facts: Facts) -> Iterator[Remedy]:
+    if _libraries.library_path(facts):
+        yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
+    pin = _libraries.pinned(facts, "cudnn")
+    yield remedies.reinstall_wheels(facts, [pin]) if pin else remedies.reinstall_torch(facts)
+
+
+OWN, SYSTEM = "/env/nvidia/cudnn/lib", "/usr/lib/x86_64-linux-gnu"
+FIRES = {
+    "one part comes from the system": (
+        LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.20.0.48"),
+        LoadedLibrary("libcudnn_engines_tensor_ir.so.9", f"{SYSTEM}/libcudnn_engines_tensor_ir.so.9.23.0", "9.23.0"),
+    ),
+    "what cuDNN answers": (ErrorMessage("cudnn_status: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", "paste"),),
+    "what PyTorch says of an older cuDNN on LD_LIBRARY_PATH": (
+        EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda/lib64"}),
+        ErrorMessage(
+            "cuDNN version incompatibility: PyTorch was compiled against (8, 3, 2) but found runtime version (8, 0, 3)",
+            "paste",
+        ),
+    ),
+}
+QUIET = {
+    "cuDNN 9.14 in the system, 9.19 of the wheels loaded": (
+        LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.19.0.56"),
+        LoadedLibrary("libcudnn_graph.so.9", f"{OWN}/libcudnn_graph.so.9", "9.19.0.56"),
+    ),
+    "cuDNN 8 for one library, cuDNN 9 for another": (
+        LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.10.2.21"),
+        LoadedLibrary("libcudnn.so.8", f"{SYSTEM}/libcudnn.so.8.9.7", "8.9.7"),
+    ),
+}

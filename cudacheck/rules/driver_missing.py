@@ -1,0 +1,128 @@
+"""There is an NVIDIA GPU, but no NVIDIA driver is installed for it.
+
+## What it does
+Finds a GPU on the PCI bus, or another sign of one, and neither the driver's libraries (libcuda, NVML) nor a kernel
+module that could be loaded. It leaves to finer rules what has a narrower cause: nouveau in the driver's place, a
+kernel without its module, a container that was given no GPU, Windows' driver under WSL.
+
+## Why it matters
+Without the driver nothing of CUDA works. The CUDA toolkit, `nvidia-*` wheels and PyTorch itself contain no driver:
+they bring all of CUDA but this part.
+
+## What to do
+Install the driver of your distribution or NVIDIA's own, reboot, and see whether `nvidia-smi` answers. In a container
+the driver belongs on the host, never in the image.
+
+## References
+- https://github.com/pytorch/pytorch/issues/74733
+- https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.driver_files import DriverLibrary
+from cudacheck.probes.host.kernel_module import KernelModule
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.report import Finding, Layer, Severity
+from cudacheck.rules import _driver, _machine
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.KERNEL
+EXPLAINED_BY = tuple(rule for rule in _driver.NO_DRIVER if rule != "driver-missing")
+MESSAGES = (r"Found no NVIDIA driver on your system", r"NVML Shared Library Not Found|NVMLError_LibraryNotFound")
+
+SOURCES = ("https://github.com/pytorch/pytorch/issues/74733",)
+
+
+def check(nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
+    if _driver.owner_of_silence(nvml, facts) != "driver-missing":
+        return
+    message = "no NVIDIA driver is installed for this machine's GPU"
+    if module is not None and module.loaded:
+        message = "the NVIDIA driver is only half installed: its kernel module is loaded, its libraries are missing"
+    yield Finding(
+        message,
+        evidence=_driver.silence_evidence(facts),
+        remedies=(_machine.install_driver(facts),),
+        sources=SOURCES,
+    )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if facts.knows(PciBus) or _driver.answers(facts):
+        return  # what was looked at itself is judged by `check`
+    yield Finding(
+        "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver library is installed",
+        evidence=(_machine.quote(match, said),),
+        remedies=(_machine.install_driver(facts),),
+        sources=SOURCES,
+    )
+
+
+ABSENT = Nvml(library_found=False, init_code=12)
+BARE = System(os="linux", distribution="Ubuntu 24.04.1 LTS", container="", wsl=0, jetson=False)
+RTX_4090 = PciGpu("0000:01:00.0", "0x2684", driver="", found_in="/sys/bus/pci/devices/0000:01:00.0")
+FIRES = {
+    "a GPU on the bus, and nothing installed": (
+        BARE,
+        PciBus(readable=True),
+        RTX_4090,
+        ABSENT,
+        LibCuda(found=False),
+        KernelModule(loaded=False, built_for_kernel=False),
+    ),
+    "the kernel module without the libraries": (
+        BARE,
+        PciBus(readable=True),
+        PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
+        ABSENT,
+        KernelModule(loaded=True, version="580.95.05"),
+    ),
+    "PyTorch says so": (
+        ErrorMessage(
+            "UserWarning: CUDA initialization: Found no NVIDIA driver on your system. Please check that you have an "
+            "NVIDIA GPU and installed a driver from http://www.nvidia.com/Download/index.aspx",
+            "ticket.txt",
+        ),
+    ),
+}
+QUIET = {
+    "no GPU at all": (BARE, PciBus(readable=True), ABSENT),
+    "nouveau has the GPU": (
+        BARE,
+        PciBus(readable=True),
+        PciGpu("0000:01:00.0", "0x2684", driver="nouveau"),
+        ABSENT,
+    ),
+    "NVML answers, PCI is hidden": (
+        PciBus(readable=False),
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+        KernelModule(loaded=None),
+    ),
+    "libraries there, module not loaded": (
+        BARE,
+        PciBus(readable=True),
+        RTX_4090,
+        Nvml(library_found=True, init_code=9),
+        DriverLibrary("libcuda.so.1", "/usr/lib64/libcuda.so.1", "/usr/lib64/libcuda.so.580.95.05"),
+    ),
+    "PyTorch says so on a machine without a GPU": (
+        ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "torch.cuda"),
+        BARE,
+        PciBus(readable=True),
+        ABSENT,
+    ),
+    "WSL, where the driver is Windows'": (
+        System(os="linux", container="", wsl=2, jetson=False),
+        PciBus(readable=True),
+        ABSENT,
+    ),
+}

@@ -1,0 +1,141 @@
+"""The NVIDIA driver is installed, but its kernel module is not loaded.
+
+## What it does
+Reads what NVML answers (error 9, driver not loaded) and whether the kernel has the module `nvidia`. Where the reason
+can be seen, a finer rule speaks instead: `kernel-module-missing`, `secure-boot-unsigned`, `nouveau-loaded`,
+`open-module-required`.
+
+## Why it matters
+The libraries are only the upper half of the driver. Without the module there are no device files, `nvidia-smi` cannot
+talk to anything, and CUDA sees no GPU.
+
+## What to do
+Load the module by hand and read what the kernel says: the error names the reason. After a fresh installation a reboot
+is what is missing most often.
+
+## References
+- https://github.com/pytorch/pytorch/issues/74733
+- https://github.com/CachyOS/linux-cachyos/issues/118
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.device_nodes import DeviceNode
+from cudacheck.probes.host.kernel_module import KernelModule
+from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.report import Finding, Layer, Remedy, Severity
+from cudacheck.rules import _driver, _machine
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.KERNEL
+EXPLAINED_BY = (
+    "no-gpu",
+    "nouveau-loaded",
+    "kernel-module-missing",
+    "secure-boot-unsigned",
+    "open-module-required",
+    "gpu-init-failed",
+    "gpu-lost",
+    "wsl-driver-broken",
+)
+MESSAGES = (
+    r"couldn't\s+communicate\s+with\s+the\s+NVIDIA\s+driver",
+    r"Failed to initialize NVML: Driver Not Loaded|NVMLError_DriverNotLoaded",
+)
+
+SOURCES = (
+    "https://github.com/mattshma/bigdata/issues/133",
+    "https://github.com/CachyOS/linux-cachyos/issues/118",
+)
+
+
+def check(nvml: Nvml, facts: Facts) -> Iterator[Finding]:
+    if _driver.owner_of_silence(nvml, facts) != "driver-not-loaded":
+        return
+    yield Finding(
+        "the NVIDIA driver is installed, but its kernel module is not loaded",
+        evidence=_driver.silence_evidence(facts),
+        remedies=_remedies(facts),
+        sources=SOURCES,
+    )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if facts.knows(PciBus) or _driver.answers(facts):
+        return  # what was looked at itself is judged by `check`
+    yield Finding(
+        "nvidia-smi cannot reach the NVIDIA driver: its kernel module is not loaded",
+        evidence=(_machine.quote(match, said),),
+        remedies=_remedies(facts),
+        sources=SOURCES,
+    )
+
+
+def _remedies(facts: Facts) -> tuple[Remedy, ...]:
+    system, module = facts.one(System), facts.one(KernelModule)
+    if _machine.drivers_of(system) == ("windows",):
+        return (Remedy("reinstall the NVIDIA driver in Windows, from https://www.nvidia.com/drivers"),)
+    if _machine.in_container(system):
+        return (Remedy("on the host: load the driver's module, then start the container again", needs_root=True),)
+    commands = ("sudo modprobe nvidia", "sudo dmesg | grep -iE 'nvrm|nvidia' | tail -n 20")
+    load = Remedy("load the module, and read why it refuses", commands, needs_root=True, verify="nvidia-smi")
+    if module is not None and module.built_for_kernel is False:
+        return (_machine.install_driver(facts),)
+    return (load,)
+
+
+BARE = System(os="linux", container="", wsl=0, jetson=False)
+UNLOADED = Nvml(library_found=True, init_code=9, init_error="Driver Not Loaded")
+A10 = PciGpu("0000:00:1e.0", "0x2236", driver="")
+FIRES = {
+    "installed and not loaded": (BARE, PciBus(readable=True), A10, UNLOADED, KernelModule(loaded=False)),
+    "built for this kernel, and the library is gone": (
+        System(os="linux", container="", wsl=0, jetson=False, secure_boot=False),
+        PciBus(readable=True),
+        A10,
+        Nvml(library_found=False, init_code=12),
+        KernelModule(loaded=False, built_for_kernel=True, kernel="6.8.0-64-generic"),
+    ),
+    "nvidia-smi says so": (
+        ErrorMessage(
+            "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest "
+            "NVIDIA driver is installed and running.",
+            "ticket.txt",
+        ),
+    ),
+}
+QUIET = {
+    "NVML answers; gVisor shows no modules": (
+        PciBus(readable=False),
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+        KernelModule(loaded=False),
+    ),
+    "no module for this kernel: kernel-module-missing": (
+        BARE,
+        PciBus(readable=True),
+        A10,
+        UNLOADED,
+        KernelModule(loaded=False, built_for_kernel=False, other_kernels=("6.8.0-60-generic",)),
+    ),
+    "Secure Boot: secure-boot-unsigned": (
+        System(os="linux", container="", wsl=0, jetson=False, secure_boot=True),
+        PciBus(readable=True),
+        A10,
+        UNLOADED,
+        KernelModule(loaded=False, built_for_kernel=True),
+    ),
+    "a container with a library of its own and no device files": (
+        System(os="linux", container="docker", wsl=0, jetson=False),
+        PciBus(readable=True),
+        A10,
+        DeviceNode("/dev/nvidiactl", exists=False),
+        UNLOADED,
+    ),
+}

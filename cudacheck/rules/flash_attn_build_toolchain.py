@@ -1,0 +1,143 @@
+"""flash-attn has to be compiled here, and what that takes is missing.
+
+## What it does
+Hears the errors of a build without nvcc, with a CUDA_HOME that leads nowhere, in pip's isolated environment, or short
+of memory. Without an error it only notes that neither an official wheel fits nor a compiler is there.
+
+## Why it matters
+flash-attn has no wheels on the default index: pip builds it, and its build asks GitHub for a wheel that fits. Where
+there is none, it compiles for hours, and needs the CUDA toolkit, many gigabytes of memory, and torch itself.
+
+## What to do
+Take the official wheel for this PyTorch, or stay with PyTorch's own attention. To compile: a toolkit of PyTorch's CUDA
+major, `--no-build-isolation`, and few jobs at once.
+
+## References
+- https://github.com/Dao-AILab/flash-attention/issues/246
+- https://github.com/Dao-AILab/flash-attention/issues/1736
+- https://github.com/Dao-AILab/flash-attention/issues/420
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import knowledge, remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.toolkits import CudaToolkit
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.probes.target.flash_attn import FlashAttention
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.NOTE
+LAYER = Layer.ADVICE
+EXPLAINED_BY = ("flash-attn-missing", "torch-cpu-build")
+MESSAGES = (
+    r"flash_attn was requested, but nvcc was not found",
+    r"(?:CUDA_HOME|CUDA_PATH) environment variable is not set",
+    r"No such file or directory: ['\"]([^'\"\n]*nvcc)['\"]",
+    r"FlashAttention is only supported on CUDA ([\d.]+) and above",
+    r"Killed signal terminated program (?:cicc|cc1plus|ptxas)",
+    r"No module named ['\"](torch|packaging|wheel|psutil|ninja)['\"]",
+)
+SOURCES = (
+    "https://github.com/Dao-AILab/flash-attention/issues/246",
+    "https://github.com/Dao-AILab/flash-attention/issues/1736",
+)
+NEEDED = ("packaging", "psutil", "ninja", "wheel", "setuptools")
+
+
+def check(
+    dists: tuple[Distribution, ...],
+    toolkits: tuple[CudaToolkit, ...],
+    devices: tuple[TorchDevice, ...],
+    build: TorchBuild,
+    interpreter: Interpreter,
+    flash: FlashAttention | None,
+) -> Iterator[Finding]:
+    installed = flash or any(d.name.startswith("flash-attn") for d in dists)
+    able = any(d.compute_capability and not _torch.below(d.compute_capability, "8.0") for d in devices)
+    if installed or not able or not build.cuda or any(toolkit.nvcc for toolkit in toolkits):
+        return
+    machine = interpreter.machine or "x86_64"
+    if not knowledge.flash_attn_wheel(build.version, build.cuda, interpreter.version, build.cxx11_abi, machine):
+        message = "flash-attn could not be compiled here: there is no nvcc, and no official wheel fits this PyTorch"
+        yield Finding(message, (Evidence("no nvcc", "CUDA_HOME, PATH and the usual folders"),), sources=SOURCES)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    module = match[1] if match[0].startswith("No module") else ""
+    # Where torch is not installed, that is the fault; pip hides an installed one while it builds.
+    if module and not (facts.one(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution))):
+        return
+    yield Finding(
+        _why(match, module),
+        (_torch.quoted(said, match),),
+        tuple(_remedies(match, module, facts)),
+        SOURCES,
+        severity=Severity.ERROR,
+    )
+
+
+def _why(match: re.Match[str], module: str) -> str:
+    if module:
+        return f"a package is built where {module} is not visible: pip builds in an empty environment"
+    if "nvcc" in match[0] and match.re.groups:
+        return f"the compiler of the CUDA toolkit is looked for at {match[1]}, and is not there"
+    if "only supported on CUDA" in match[0]:
+        return f"flash-attn needs a CUDA toolkit of {match[1]} or newer to be compiled"
+    if "Killed" in match[0]:
+        return "the build ran out of memory: too many compilers at once"
+    return "the build needs the CUDA toolkit, and finds no nvcc"
+
+
+def _remedies(match: re.Match[str], module: str, facts: Facts) -> Iterator[Remedy]:
+    if "Killed" in match[0]:
+        yield remedies.set_variable(facts, "MAX_JOBS", "2")
+        return
+    if module:
+        yield remedies.install(facts, NEEDED, title="install what the build needs, then build without isolation")
+        title = "build flash-attn in this environment"
+        yield remedies.install(facts, ["flash-attn"], title=title, no_build_isolation=True)
+        return
+    home = next((e.values["CUDA_HOME"] for e in facts.all(EnvironmentVariables) if e.values.get("CUDA_HOME")), "")
+    if home.strip(":") != home:
+        yield remedies.set_variable(facts, "CUDA_HOME", home.strip(":"))
+    yield from (remedy for remedy in remedies.flash_attn(facts) if remedy.commands)
+    yield Remedy(
+        "to compile it, install the CUDA toolkit of PyTorch's CUDA major and let CUDA_HOME name its folder; container "
+        "images whose tag ends in devel have it, runtime images do not"
+    )
+
+
+FIRES = {
+    "no toolkit": (
+        ErrorMessage(
+            "OSError: CUDA_HOME environment variable is not set. Please set it to your CUDA install root.", "pip"
+        ),
+    ),
+    "pip builds in isolation": (
+        TorchBuild("2.10.0", cuda="12.8"),
+        ErrorMessage("ModuleNotFoundError: No module named 'torch'", "pip"),
+    ),
+    "a colon too much": (
+        EnvironmentVariables({"CUDA_HOME": ":/usr/local/cuda-11.7"}),
+        ErrorMessage("FileNotFoundError: [Errno 2] No such file or directory: ':/usr/local/cuda-11.7/bin/nvcc'", "pip"),
+    ),
+}
+QUIET = {
+    "torch is missing for good": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
+    "flash-attn is installed, nvcc is not needed": (
+        Distribution("flash-attn", "2.8.3"),
+        TorchDevice(0, "NVIDIA A10", compute_capability="8.6"),
+        TorchBuild("2.8.0+cu128", cuda="12.8"),
+        Interpreter("3.12.3"),
+    ),
+}

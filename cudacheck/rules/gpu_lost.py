@@ -1,0 +1,121 @@
+"""A GPU fell off the bus, or the driver lost contact with it.
+
+## What it does
+Speaks when NVML says that a GPU is lost or must be reset, when a GPU's PCI configuration space reads all ones, and when
+the kernel log has Xid 79. A laptop's GPU that is powered down reads all ones too: it counts only while NVIDIA's
+driver owns it or nothing answers.
+
+## Why it matters
+All CUDA calls on that GPU fail until it is reset, and often those on its neighbours. The cause is power, heat, the
+slot or riser, or a dying board.
+
+## What to do
+Reboot, or better switch the machine off and on. If it happens again: check power cables and temperatures, update the
+firmware, try another slot, limit the clock (`sudo nvidia-smi -lgc 300,1500`) to see whether it is power, and have the
+board replaced.
+
+## References
+- https://github.com/NVIDIA/open-gpu-kernel-modules/issues/507
+- https://github.com/rwth-i6/returnn/issues/1486
+- https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _driver, _machine
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.HARDWARE
+MESSAGES = (
+    r"GPU has fallen off the bus",
+    r"Xid\b[^\n]{0,40}: 79\b",
+    r"GPU is lost",
+    r"Unable to determine the device handle for (?:GPU|gpu)",
+)
+SOURCES = (
+    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/507",
+    "https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html",
+)
+
+LOST = {15, 16, 999}
+"""NVML_ERROR_GPU_IS_LOST, NVML_ERROR_RESET_REQUIRED, and NVML_ERROR_UNKNOWN for a handle"""
+
+
+def check(
+    nvml: Nvml | None, gpus: tuple[Gpu, ...] | None, pci: tuple[PciGpu, ...] | None, facts: Facts
+) -> Iterator[Finding]:
+    seen = [
+        Evidence(f"{_machine.gpu_label(gpu)}: {gpu.error} ({gpu.error_code})", gpu.found_in)
+        for gpu in gpus or ()
+        if gpu.error_code in LOST
+    ]
+    if nvml is not None and nvml.init_code in {15, 16}:
+        seen.append(Evidence(f"nvmlInit {nvml.init_code}: {nvml.init_error or 'GPU is lost'}", nvml.found_in))
+    answering = {gpu.pci_address for gpu in gpus or () if not gpu.error}
+    seen += [
+        Evidence(f"{gpu.address} reads all ones", gpu.found_in)
+        for gpu in pci or ()
+        if gpu.lost and gpu.address not in answering and (gpu.driver == "nvidia" or not _driver.answers(facts))
+    ]
+    if seen:
+        yield Finding("a GPU fell off the bus, or hangs: it must be reset", tuple(seen), _remedies(), SOURCES)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if not _driver.is_past(said, facts):
+        message = "a GPU fell off the bus: the driver lost contact with it"
+        yield Finding(message, (_machine.quote(match, said),), _remedies(), SOURCES)
+
+
+def _remedies() -> tuple[Remedy, ...]:
+    return (
+        remedies.reboot(),
+        Remedy("if it comes back: check power cables, temperature and slot, update the firmware, replace the board"),
+    )
+
+
+FIRES = {
+    "NVML cannot reach one of two": (
+        Nvml(library_found=True, init_code=0, gpu_count=2),
+        Gpu(0, "NVIDIA H200"),
+        Gpu(1, error="GPU is lost", error_code=15),
+    ),
+    "all ones on the bus, with NVIDIA's driver bound": (
+        PciBus(readable=True),
+        PciGpu("0000:02:00.0", "0xffff", driver="nvidia", lost=True),
+        Nvml(library_found=True, init_code=9),
+    ),
+    "Xid 79": (ErrorMessage("NVRM: Xid (PCI:0000:02:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),),
+    "nvidia-smi says so": (
+        ErrorMessage("Unable to determine the device handle for GPU0000:03:00.0: Unknown Error", "ticket.txt"),
+    ),
+}
+QUIET = {
+    "a laptop's second GPU, powered down": (
+        PciBus(readable=True),
+        PciGpu("0000:01:00.0", "0x2684", driver="nvidia", lost=False),
+        PciGpu("0000:02:00.0", "0x1c8d", driver="", lost=True),
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+        Gpu(0, pci_address="0000:01:00.0"),
+    ),
+    "Xid 79 before a reset, and all GPUs answer now": (
+        PciBus(readable=True),
+        PciGpu("0000:01:00.0", "0x2684", driver="nvidia", lost=False),
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+        Gpu(0, pci_address="0000:01:00.0"),
+        ErrorMessage("NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),
+    ),
+    "no permission is another fault": (
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+        Gpu(0, error="Insufficient Permissions", error_code=4),
+    ),
+}

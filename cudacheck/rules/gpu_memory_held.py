@@ -1,0 +1,198 @@
+"""Something that cannot be seen here holds a good part of a GPU's memory.
+
+## What it does
+Compares the memory in use with what the processes hold that can be seen, and reads the figures of an "out of memory"
+error: total minus free minus this process. Processes that can be seen are no fault, and neither is the desktop of a
+workstation.
+
+## Why it matters
+Programs fail with "CUDA out of memory", or with CUBLAS_STATUS_NOT_INITIALIZED, while they themselves use little.
+The holder is a process of another container or user, or one that died and was not cleaned up.
+
+## What to do
+Find who has the device files open, end that process (a zombie: its parent), or reset the GPU when nobody uses it.
+
+## References
+- https://github.com/NVIDIA/gpu-operator/issues/2880
+- https://github.com/apache/mxnet/issues/17837
+- https://github.com/karpathy/llama2.c/issues/279
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import knowledge
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu, GpuProcess
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _machine
+
+SEVERITY = Severity.WARNING
+LAYER = Layer.RUN_TIME
+MESSAGES = (
+    r"CUDA out of memory\.[\s\S]{0,800}?total capac[\s\S]{0,300}?free",
+    r"No running processes found",
+)
+SOURCES = (
+    "https://github.com/NVIDIA/gpu-operator/issues/2880",
+    "https://github.com/apache/mxnet/issues/17837",
+)
+
+GIB = 1 << 30
+LEAST = 1 * GIB
+SHARE = 0.05
+"""Of a data-centre board's memory."""
+SHARE_WITH_DESKTOP = 0.5
+"""Of other boards': a desktop and a browser hold memory outside the processes that NVML lists."""
+SHARE_IN_MESSAGE = 0.25
+
+
+def check(
+    _one: Gpu, gpus: tuple[Gpu, ...] | None, processes: tuple[GpuProcess, ...], system: System | None
+) -> Iterator[Finding]:
+    if _machine.drivers_of(system) == ("windows",):
+        return  # Windows does not tell what a process holds
+    for gpu in gpus or ():
+        held = _held(gpu, [process for process in processes if process.gpu_index == gpu.index])
+        if held is None or gpu.memory_total_bytes is None or held < _limit(gpu, gpu.memory_total_bytes):
+            continue
+        pids = [str(p.pid) for p in processes if p.gpu_index == gpu.index and p.visible is False]
+        seen = (
+            f"{_gib(gpu.memory_used_bytes or 0)} in use, {_gib((gpu.memory_used_bytes or 0) - held)} by processes seen"
+        )
+        outside = (Evidence(f"processes not visible here: {', '.join(pids[:5])}", gpu.found_in),) if pids else ()
+        yield Finding(
+            f"{_gib(held)} of {_gib(gpu.memory_total_bytes)} on {_machine.gpu_label(gpu)} are held by something unseen",
+            evidence=(Evidence(seen, gpu.found_in), *outside),
+            remedies=_remedies(gpu.index),
+            sources=SOURCES,
+        )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if "No running" in match[0]:
+        return (yield from _nobody_listed(match, said, facts))
+    numbers = _figures(said.text[match.start() :])
+    if numbers is None:
+        return
+    total, held = numbers
+    if held >= max(LEAST, SHARE_IN_MESSAGE * total):
+        message = f"{_gib(held)} of the GPU's {_gib(total)} are held by other processes"
+        yield Finding(message, (_machine.quote(match, said),), _remedies(None), SOURCES)
+
+
+def _nobody_listed(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    """An nvidia-smi table without processes; in containers it never lists any, so a busy GPU proves nothing."""
+    if facts.complete(GpuProcess) or _machine.in_container(facts.one(System)):
+        return
+    for gpu in facts.all(Gpu):
+        used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
+        if used is None or total is None or gpu.utilization_percent or gpu.driver_model:
+            continue
+        if used >= _limit(gpu, total):
+            message = f"{_gib(used)} of {_gib(total)} on {_machine.gpu_label(gpu)} are held, and no process is listed"
+            seen = (Evidence(f"{_gib(used)} in use", gpu.found_in), _machine.quote(match, said))
+            yield Finding(message, seen, _remedies(gpu.index), SOURCES)
+
+
+def _held(gpu: Gpu, processes: list[GpuProcess]) -> int | None:
+    """The memory in use that no visible process accounts for; None where that cannot be told."""
+    visible = [process for process in processes if process.visible is not False]
+    if gpu.memory_used_bytes is None or gpu.mig_enabled or gpu.driver_model:
+        return None
+    if any(process.memory_bytes is None for process in visible):
+        return None
+    return gpu.memory_used_bytes - sum(process.memory_bytes or 0 for process in visible)
+
+
+def _limit(gpu: Gpu, total: int) -> float:
+    model = knowledge.gpu(gpu.name or "")
+    share = SHARE if model is not None and model.kind == "datacenter" else SHARE_WITH_DESKTOP
+    return max(LEAST, share * total)
+
+
+def _figures(text: str) -> tuple[float, float] | None:
+    """(total, held by others) in bytes, of PyTorch's two wordings of the error."""
+    total = _bytes(r"total capac(?:i)?ty of (SIZE)", text) or _bytes(r"(SIZE) total capacity", text)
+    free = _bytes(r"of which (SIZE) is free", text) or _bytes(r"(SIZE) free", text)
+    if total is None or free is None:
+        return None
+    allocated = _bytes(r"(SIZE) is allocated by PyTorch", text) or _bytes(r"(SIZE) already allocated", text) or 0
+    unused = _bytes(r"(SIZE) is reserved by PyTorch but unallocated", text) or 0
+    reserved = _bytes(r"(SIZE) (?:reserved in total by PyTorch|cached)", text) or 0
+    own = _bytes(r"this process has (SIZE) memory in use", text)
+    if own is None or own > total:  # in containers PyTorch prints 17179869184 GiB here
+        own = max(allocated + unused, reserved)
+    return total, total - free - own
+
+
+def _bytes(pattern: str, text: str) -> float | None:
+    found = re.search(pattern.replace("SIZE", r"\d+(?:\.\d+)?\s[KMG]iB"), text)
+    if not found:
+        return None
+    number, unit = found[1].split()
+    return float(number) * {"K": 1 << 10, "M": 1 << 20, "G": GIB}[unit[0]]
+
+
+def _gib(size: float) -> str:
+    return f"{max(size, 0) / GIB:.1f} GiB"
+
+
+def _remedies(index: int | None) -> tuple[Remedy, ...]:
+    which = "/dev/nvidia*" if index is None else f"/dev/nvidia{index}"
+    reset = f"sudo nvidia-smi --gpu-reset -i {index}" if index is not None else ""
+    find = Remedy(
+        "find who has the GPU open, and end it", (f"sudo fuser -v {which}",), needs_root=True, verify="nvidia-smi"
+    )
+    if not reset:
+        return (find,)
+    return (find, Remedy("when nobody uses it: reset the GPU", (reset,), needs_root=True, verify="nvidia-smi"))
+
+
+P100 = Gpu(0, "Tesla P100-SXM2-16GB", memory_used_bytes=12799 << 20, memory_total_bytes=16280 << 20)
+FIRES = {
+    "another container's process": (
+        Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
+        GpuProcess(0, 4711, memory_bytes=58 * GIB, visible=False),
+    ),
+    "nvidia-smi lists nobody": (P100, ErrorMessage("|  No running processes found      |", "ticket.txt")),
+    "out of memory, and others hold most": (
+        ErrorMessage(
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+            "23.65 GiB of which 17.06 MiB is free. Process 12345 has 20.00 GiB memory in use. Including non-PyTorch "
+            "memory, this process has 3.50 GiB memory in use.",
+            "ticket.txt",
+        ),
+    ),
+}
+QUIET = {
+    "a visible process holds it": (
+        Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
+        GpuProcess(0, 4711, memory_bytes=59 * GIB, visible=True),
+    ),
+    "the desktop of a workstation": (
+        Gpu(0, "NVIDIA GeForce RTX 4090", memory_used_bytes=3 * GIB, memory_total_bytes=24 * GIB),
+        GpuProcess(0, 1200, memory_bytes=GIB // 2, name="Xorg", visible=True),
+    ),
+    "one's own model is too large": (
+        ErrorMessage(
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+            "23.65 GiB of which 17.06 MiB is free. Including non-PyTorch memory, this process has 23.50 GiB memory in "
+            "use. Of the allocated memory 22.00 GiB is allocated by PyTorch, and 1.00 GiB is reserved by PyTorch but "
+            "unallocated.",
+            "ticket.txt",
+        ),
+    ),
+    "one's own, in an older PyTorch": (
+        ErrorMessage(
+            "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 15.90 GiB total capacity; 14.50 GiB "
+            "already allocated; 10.00 MiB free; 14.90 GiB reserved in total by PyTorch)",
+            "ticket.txt",
+        ),
+    ),
+    "empty": (Gpu(0, "NVIDIA H200", memory_used_bytes=500 << 20, memory_total_bytes=140 * GIB), GpuProcess(1, 1, 0)),
+}

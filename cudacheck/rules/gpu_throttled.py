@@ -1,0 +1,166 @@
+"""The GPU is held back under load: by heat, by its power supply, or at clocks far below its own.
+
+## What it does
+Looks only at a GPU that is busy. It speaks for thermal slowdown, hardware slowdown and the power brake; and for clocks
+far below the GPU's own, or a power cap that bites at low power. A GPU that draws its full power and is capped there is
+healthy, and an idle one always clocks down.
+
+## Why it matters
+Everything runs, several times slower than it could, and no program says so.
+
+## What to do
+Heat: clean fans and filters, see to the airflow, check that passive boards get the server's. Power: plug in all
+cables of the supply, raise a limit that somebody lowered (`nvidia-smi -q -d POWER`). Clocks: undo locks
+(`nvidia-smi -rgc`), and run laptops on mains power.
+
+## References
+- https://github.com/NVIDIA/NVSentinel/issues/890
+- https://github.com/ollama/ollama/issues/13552
+- https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.system import System
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _machine
+
+SEVERITY = Severity.WARNING
+LAYER = Layer.RUN_TIME
+SOURCES = (
+    "https://github.com/NVIDIA/NVSentinel/issues/890",
+    "https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html",
+)
+
+HEAT = {
+    "hw_thermal_slowdown": "thermal slowdown by the hardware",
+    "sw_thermal_slowdown": "thermal slowdown by the driver",
+}
+POWER = {
+    "hw_power_brake_slowdown": "the power brake of the supply",
+    "hw_slowdown": "slowdown by the hardware",
+}
+BUSY_PERCENT = 50
+FULLY_BUSY_PERCENT = 90
+LOW_SHARE = 0.25
+"""Of the maximum clock. Small boards under heavy load (T4, L4) go down to 0.35: that is their power limit."""
+LOW_MHZ = 300
+"""No board that NVML serves computes so slowly unless it is held back."""
+LOW_POWER_SHARE = 0.5
+
+
+def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None) -> Iterator[Finding]:
+    if system is not None and system.on_battery:
+        return  # a laptop saves power then, as it should
+    for gpu in gpus or ():
+        why = _held_back(gpu)
+        if why:
+            yield Finding(
+                f"{_machine.gpu_label(gpu)} is held back under load: {why}",
+                evidence=_evidence(gpu, why),
+                remedies=_remedies(gpu),
+                sources=SOURCES,
+            )
+
+
+def _held_back(gpu: Gpu) -> str | None:
+    reasons = gpu.clock_event_reasons or ()
+    if "gpu_idle" in reasons or (gpu.utilization_percent is not None and gpu.utilization_percent < BUSY_PERCENT):
+        return None
+    for reason, words in {**HEAT, **POWER}.items():
+        if reason in reasons:
+            return words
+    if gpu.utilization_percent is None or gpu.utilization_percent < FULLY_BUSY_PERCENT:
+        return None
+    if _is_slow(gpu):
+        maximum = f" of {gpu.sm_clock_max_mhz}" if gpu.sm_clock_max_mhz else ""
+        return f"it computes at {gpu.sm_clock_mhz}{maximum} MHz"
+    if "sw_power_cap" in reasons and _draws_little(gpu):
+        return f"a power cap bites at {gpu.power_draw_w:g} of {gpu.power_limit_w:g} W"
+    return None
+
+
+def _is_slow(gpu: Gpu) -> bool:
+    clock = gpu.sm_clock_mhz
+    if clock is None or clock == 0:
+        return False
+    return clock < LOW_MHZ or (gpu.sm_clock_max_mhz is not None and clock < LOW_SHARE * gpu.sm_clock_max_mhz)
+
+
+def _draws_little(gpu: Gpu) -> bool:
+    draw, limit = gpu.power_draw_w, gpu.power_limit_w
+    return draw is not None and limit is not None and draw < LOW_POWER_SHARE * limit
+
+
+def _evidence(gpu: Gpu, why: str) -> tuple[Evidence, ...]:
+    measured = (
+        (gpu.utilization_percent, "% busy"),
+        (gpu.sm_clock_mhz, " MHz"),
+        (gpu.memory_clock_mhz, " MHz memory"),
+        (gpu.temperature_c, " °C"),
+        (gpu.power_draw_w, " W"),
+    )
+    told = ", ".join(f"{value:g}{unit}" for value, unit in measured if value is not None)
+    return (Evidence(f"GPU {gpu.index}: {why}" + (f" ({told})" if told else ""), gpu.found_in),)
+
+
+def _remedies(gpu: Gpu) -> tuple[Remedy, ...]:
+    watch = Remedy(
+        "watch it under load",
+        (f"nvidia-smi -i {gpu.index} -q -d PERFORMANCE,TEMPERATURE,POWER,CLOCK",),
+    )
+    reasons = set(gpu.clock_event_reasons or ())
+    if reasons & {*HEAT}:
+        return (Remedy("see to its cooling: fans, filters, the airflow of the case"), watch)
+    if reasons & {*POWER}:
+        return (Remedy("check the power supply and that all power cables are plugged in"), watch)
+    unlock = Remedy("undo locked clocks", (f"sudo nvidia-smi -i {gpu.index} -rgc",), needs_root=True)
+    return (Remedy("run on mains power, and raise a lowered power limit"), unlock, watch)
+
+
+FIRES = {
+    "hot under load": (
+        Gpu(0, "NVIDIA A10", utilization_percent=98, clock_event_reasons=("hw_slowdown", "hw_thermal_slowdown")),
+    ),
+    "139 MHz at full load": (
+        Gpu(0, utilization_percent=100, sm_clock_mhz=139, memory_clock_mhz=405, power_draw_w=7.0),
+    ),
+    "a power cap at low power": (
+        Gpu(
+            0,
+            "NVIDIA A100-SXM4-40GB",
+            utilization_percent=100,
+            sm_clock_mhz=700,
+            sm_clock_max_mhz=1410,
+            power_draw_w=110.0,
+            power_limit_w=400.0,
+            clock_event_reasons=("sw_power_cap",),
+        ),
+    ),
+}
+QUIET = {
+    "an H200 at its power cap under full load": (
+        Gpu(
+            0,
+            "NVIDIA H200",
+            utilization_percent=100,
+            sm_clock_mhz=1430,
+            sm_clock_max_mhz=1980,
+            power_draw_w=698.0,
+            power_limit_w=700.0,
+            clock_event_reasons=("sw_power_cap",),
+        ),
+    ),
+    "idle": (Gpu(0, utilization_percent=0, sm_clock_mhz=210, clock_event_reasons=("gpu_idle",)),),
+    "idle after a hot run": (
+        Gpu(0, utilization_percent=3, sm_clock_mhz=210, clock_event_reasons=("sw_thermal_slowdown",)),
+    ),
+    "a laptop on battery": (
+        System(os="linux", container="", on_battery=True),
+        Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", utilization_percent=100, sm_clock_mhz=210),
+    ),
+    "nothing told": (Gpu(0, "NVIDIA A10"),),
+}

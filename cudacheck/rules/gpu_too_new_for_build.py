@@ -1,0 +1,122 @@
+"""The installed PyTorch has no kernels for this GPU, which is newer than all that it was built for.
+
+## What it does
+Compares the architectures compiled into the installed PyTorch (read from its files; `torch.cuda.get_arch_list()`
+returns the same) with each GPU's compute capability, by PyTorch's own rules: code for 8.6 runs on 8.9, code for
+12.0 on 12.1, and PTX on everything newer. A kernel that really ran outranks the comparison.
+
+## Why it matters
+`torch.cuda.is_available()` is True all the same; the first kernel raises "no kernel image is available for
+execution on the device". Blackwell (RTX 50, B200, GB200) needs a build for CUDA 12.8 or newer; Hopper 11.8.
+
+## What to do
+Install a build whose CUDA knows the GPU. Nothing on the machine has to change for that but PyTorch, and on an old
+driver the driver. Packages with kernels of their own (flash-attn, xformers, vLLM) need a new build too.
+
+## References
+- https://github.com/pytorch/pytorch/issues/167244
+- https://github.com/pytorch/pytorch/issues/31285
+- https://github.com/pytorch/pytorch/issues/172629
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_BUILD
+EXPLAINED_BY = ("torch-cpu-build", "torch-shadowed")
+MESSAGES = _torch.NO_KERNEL
+SOURCES = ("https://github.com/pytorch/pytorch/issues/167244", "https://github.com/pytorch/pytorch/issues/31285")
+
+
+def check(
+    build: TorchBuild,
+    torch: TorchCuda | None,
+    gpus: tuple[Gpu, ...] | None,
+    devices: tuple[TorchDevice, ...] | None,
+    runs: tuple[KernelRun, ...] | None,
+    system: System | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    archs = _torch.architectures(build, torch, system)
+    for gpu in _torch.seen_gpus(gpus, devices, runs):
+        if not gpu.ran and _torch.uncovered(archs, build, gpu.capability) == "too-new":
+            yield Finding(
+                f"this PyTorch has no kernels for {gpu.label}: {_torch.spoken(build)} {_torch.reach(archs)}",
+                (Evidence(gpu.label, gpu.found_in), _torch.archs_evidence(build, archs)),
+                _torch.right_build(facts, "install a PyTorch built for CUDA 12.8 or newer"),
+                SOURCES,
+            )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    gap, gpu = _torch.heard_gap(said.text, facts)
+    if gap == "too-new":
+        yield Finding(
+            f"{_torch.spoken(facts.one(TorchBuild))} has no kernels for {gpu}: it was built for older GPUs",
+            (_torch.quoted(said, match),),
+            _torch.right_build(facts, "install a PyTorch built for CUDA 12.8 or newer"),
+            SOURCES,
+        )
+
+
+AMPERE_TO_HOPPER = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
+CU128 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
+RTX_5090 = Gpu(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0")
+FIRES = {
+    "RTX 5090 with a cu121 build": (TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER), RTX_5090),
+    "a nightly of before CUDA 12.8, and what it says": (
+        TorchBuild("2.7.0.dev20250310+cu124", cuda="12.4"),
+        RTX_5090,
+        ErrorMessage(
+            "NVIDIA GeForce RTX 5090 with CUDA capability sm_120 is not compatible with the current PyTorch "
+            "installation.\nThe current PyTorch install supports CUDA capabilities sm_50 sm_60 sm_70 sm_75 sm_80 "
+            "sm_86 sm_90.",
+            "paste",
+        ),
+    ),
+    "a Blackwell GPU and only the error": (
+        RTX_5090,
+        ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
+    ),
+}
+QUIET = {
+    "RTX 4090 (8.9) runs code for 8.6": (
+        TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER),
+        Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+    ),
+    "GB10 (12.1) runs code for 12.0, whatever PyTorch 2.9 warns": (
+        TorchBuild("2.9.1", cuda="13.0"),
+        Gpu(0, "NVIDIA GB10", compute_capability="12.1"),
+        ErrorMessage(
+            "Found GPU0 NVIDIA GB10 which is of cuda capability 12.1.\nMinimum and Maximum cuda capability supported "
+            "by this version of PyTorch is (8.0) - (12.0)",
+            "paste",
+        ),
+    ),
+    "GB300 (10.3) runs code for 10.0": (
+        TorchBuild("2.9.1+cu130", cuda="13.0", arch_list=CU128),
+        Gpu(0, "NVIDIA GB300", compute_capability="10.3"),
+    ),
+    "PTX serves a newer GPU": (
+        TorchBuild("2.6.0", cuda="12.6", arch_list=(*AMPERE_TO_HOPPER, "compute_90")),
+        RTX_5090,
+    ),
+    "a kernel really ran": (
+        TorchBuild("2.6.0a0+ngc", cuda="12.6", arch_list=AMPERE_TO_HOPPER),
+        TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
+        KernelRun(0, "addition", ok=True),
+    ),
+}

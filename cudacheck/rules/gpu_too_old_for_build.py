@@ -1,0 +1,107 @@
+"""The installed PyTorch has no kernels for this GPU: builds for a newer CUDA dropped it.
+
+## What it does
+Compares the architectures compiled into the installed PyTorch with each GPU's compute capability. A GPU older than
+the oldest of them is not covered, nor is one that falls into a gap of the list (6.1 where it jumps from 5.0 to 7.0).
+
+## Why it matters
+`torch.cuda.is_available()` is True all the same; the first kernel raises "no kernel image is available for
+execution on the device". Builds for CUDA 12.8 have no Maxwell and Pascal, most no Volta; no build for CUDA 13 has
+anything older than Turing, and PyTorch 2.15 has no builds for CUDA 12 at all. Upgrading PyTorch makes it worse.
+
+## What to do
+Install the newest release that still has a build for this GPU: with CUDA 12.6, PyTorch 2.14 or older.
+
+## References
+- https://github.com/pytorch/pytorch/issues/172352
+- https://github.com/pytorch/pytorch/issues/190385
+- https://github.com/Kaggle/kaggle-cli/issues/1151
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_BUILD
+EXPLAINED_BY = ("torch-cpu-build", "torch-shadowed")
+MESSAGES = _torch.NO_KERNEL
+SOURCES = ("https://github.com/pytorch/pytorch/issues/172352", "https://github.com/pytorch/pytorch/issues/190385")
+
+
+def check(
+    build: TorchBuild,
+    torch: TorchCuda | None,
+    gpus: tuple[Gpu, ...] | None,
+    devices: tuple[TorchDevice, ...] | None,
+    runs: tuple[KernelRun, ...] | None,
+    system: System | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    archs = _torch.architectures(build, torch, system)
+    for gpu in _torch.seen_gpus(gpus, devices, runs):
+        if not gpu.ran and _torch.uncovered(archs, build, gpu.capability) == "too-old":
+            yield Finding(
+                f"this PyTorch has no kernels for {gpu.label}: {_torch.spoken(build)} {_torch.reach(archs)}",
+                (Evidence(gpu.label, gpu.found_in), _torch.archs_evidence(build, archs)),
+                _torch.right_build(facts, "install an older PyTorch, built for CUDA 12.6 or older"),
+                SOURCES,
+            )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    gap, gpu = _torch.heard_gap(said.text, facts)
+    if gap == "too-old":
+        yield Finding(
+            f"{_torch.spoken(facts.one(TorchBuild))} has no kernels for {gpu}: builds for this CUDA dropped it",
+            (_torch.quoted(said, match),),
+            _torch.right_build(facts, "install an older PyTorch, built for CUDA 12.6 or older"),
+            SOURCES,
+        )
+
+
+CU130 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
+CU126 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
+V100 = Gpu(0, "Tesla V100-SXM2-16GB", compute_capability="7.0")
+NO_KERNEL = ErrorMessage("CUDA error: no kernel image is available for execution on the device", "paste")
+FIRES = {
+    "V100 with a CUDA 13 build": (TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130), V100),
+    "P100 with a cu128 build, and the error": (
+        TorchBuild("2.8.0+cu128", cuda="12.8"),
+        Gpu(0, "Tesla P100-PCIE-16GB"),
+        NO_KERNEL,
+    ),
+    "a gap in the list": (
+        TorchBuild("1.13.0", cuda="11.7", arch_list=("sm_50", "sm_70", "sm_80")),
+        Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),
+    ),
+}
+QUIET = {
+    "V100 with a cu126 build": (TorchBuild("2.11.0+cu126", cuda="12.6", arch_list=CU126), V100),
+    "GTX 1080 Ti (6.1) runs code for 6.0": (
+        TorchBuild("2.11.0+cu126", cuda="12.6", arch_list=CU126),
+        Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),
+    ),
+    "an old GPU that CUDA_VISIBLE_DEVICES hides from PyTorch": (
+        TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+        Gpu(0, "NVIDIA GeForce GT 710", compute_capability="3.5"),
+        Gpu(1, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+        TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+    ),
+    "an extension lacks the kernel: PyTorch itself covers the GPU": (
+        TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+        Gpu(0, "NVIDIA A10", compute_capability="8.6"),
+        NO_KERNEL,
+    ),
+}

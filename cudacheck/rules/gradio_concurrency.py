@@ -1,0 +1,62 @@
+"""Gradio runs one request of an event at a time, and the argument that changed it has gone.
+
+## What it does
+Notes a Gradio of 4.0 or newer, and hears the TypeErrors about `concurrency_count` and `queue`.
+
+## Why it matters
+Each event function has a `concurrency_limit` of 1 by default: the second user waits for the first one's answer.
+`queue(concurrency_count=)` went away in Gradio 4.0, and `launch()` never took `concurrency_count` or `queue`. More
+requests at a time are threads in one process, with one model and one GIL: they make nobody faster, a server that
+batches does.
+
+## What to do
+`demo.queue(default_concurrency_limit=3)`, or `concurrency_limit=` on the event. For many users put a batching server
+(vLLM, SGLang) behind it.
+
+## References
+- https://github.com/gradio-app/gradio/issues/13483
+- https://github.com/gradio-app/gradio/pull/6172
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.NOTE
+LAYER = Layer.ADVICE
+MESSAGES = (
+    r"(?:queue|launch)\(\) got an unexpected keyword argument ['\"](concurrency_count|enable_queue|queue)['\"]",
+    r"(concurrency_count) has been deprecated",
+)
+SOURCES = ("https://github.com/gradio-app/gradio/issues/13483", "https://github.com/gradio-app/gradio/pull/6172")
+LIMIT = Remedy("allow more than one request at a time", edit="demo.queue(default_concurrency_limit=3).launch()")
+
+
+def check(dists: tuple[Distribution, ...]) -> Iterator[Finding]:
+    package = next((d for d in dists if d.name == "gradio" and not d.shadowed_by), None)
+    if package and _torch.at_least(package.version, "4.0"):
+        message = (
+            f"Gradio {package.version} answers one request of an event at a time unless concurrency_limit says more"
+        )
+        found = Evidence(f"gradio {package.version}", package.location or "installed packages")
+        yield Finding(message, (found,), (LIMIT,), SOURCES)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+    yield Finding(f"this Gradio knows no argument {match[1]}", (_torch.quoted(said, match),), (LIMIT,), SOURCES)
+
+
+FIRES = {
+    "Gradio 5": (Distribution("gradio", "5.0.0"),),
+    "what it says": (
+        ErrorMessage("TypeError: Blocks.queue() got an unexpected keyword argument 'concurrency_count'", "paste"),
+    ),
+}
+QUIET = {"Gradio 3": (Distribution("gradio", "3.50.2"),), "no Gradio": (Distribution("torch", "2.8.0"),)}

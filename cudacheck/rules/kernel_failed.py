@@ -1,0 +1,132 @@
+"""A kernel of the most ordinary kind failed on a GPU, or gave a wrong result.
+
+## What it does
+Runs an addition, a float16 matrix product and a convolution on every visible GPU, and compares each with the
+processor's result in float64; the benchmark's results are compared in the same way.
+
+## Why it matters
+A GPU on which these fail runs no model. A wrong result without an error is worse: memory or chip may be faulty.
+
+## What to do
+Read the error. "No kernel image" for a GPU that PyTorch itself covers comes from an extension without code for that
+GPU: reinstall the extension. A wrong result: test again with nothing else running and at stock clocks, then look at
+the kernel log for Xid lines.
+
+## References
+- https://docs.nvidia.com/deploy/xid-errors/
+- https://github.com/pytorch/pytorch/issues/31285
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.target.flash_attn import FlashAttention
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.RUN_TIME
+EXPLAINED_BY = (
+    "gpu-init-failed",
+    "gpu-lost",
+    "ecc-uncorrectable",
+    "driver-library-mismatch",
+    "forward-compat-libcuda",
+    "fabric-manager-down",
+    "uvm-broken",
+    "mig-without-instance",
+    "compute-mode-exclusive",
+    "cuda-init-failed",
+    "driver-too-old",
+    "ptx-newer-than-driver",
+    "gpu-too-new-for-build",
+    "gpu-too-old-for-build",
+    "nvidia-wheels-conflict",
+    "cuda-library-missing",
+    "cuda-library-shadowed",
+    "cudnn-missing",
+    "cudnn-incomplete",
+    "cudnn-conflict",
+    "gpu-memory-held",
+)
+MESSAGES = _torch.SURE[:2]
+SOURCES = ("https://docs.nvidia.com/deploy/xid-errors/", "https://github.com/pytorch/pytorch/issues/31285")
+FLASH_TOLERANCE = 0.05
+"""Of flash-attn's output; healthy backends stayed within 0.0022 in 48 cases on an H200."""
+
+
+def check(
+    runs: tuple[KernelRun, ...],
+    measurements: tuple[Measurement, ...] | None,
+    flash: FlashAttention | None,
+) -> Iterator[Finding]:
+    for run in runs:
+        if not run.ok:
+            what = f"{run.kernel} on GPU {run.device_index}"
+            yield _failed(what, run.error) if run.error else _wrong(what, run.max_error, run.tolerance)
+    for row in measurements or ():
+        if row.ok is False:
+            yield _wrong(f"{row.case} {row.dtype} {row.shape} on GPU {row.device_index}", row.max_error, row.tolerance)
+    if flash and flash.max_error is not None and flash.max_error > FLASH_TOLERANCE:
+        yield _wrong(f"flash-attn {flash.version or ''}", flash.max_error, FLASH_TOLERANCE)
+
+
+def _failed(what: str, error: str) -> Finding:
+    full = "out of memory" in error.lower()
+    remedy = "free the GPU's memory, and try again" if full else "see the kernel log, and run the check again"
+    commands = ("nvidia-smi",) if full else ("sudo dmesg | grep -iE 'nvrm|xid' | tail",)
+    return Finding(
+        f"{what} failed: {_torch.one_line(error, 120)}",
+        (Evidence(_torch.one_line(error), what),),
+        (Remedy(remedy, commands, needs_root=not full),),
+        SOURCES,
+        # A full GPU is somebody's work, no fault of the machine.
+        severity=Severity.WARNING if full else None,
+    )
+
+
+def _wrong(what: str, error: float | None, tolerance: float | None) -> Finding:
+    size = f": relative error {error:.2g}, allowed {tolerance:.2g}" if error is not None and tolerance else ""
+    return Finding(
+        f"{what} gave a wrong result{size}",
+        (Evidence(f"wrong result{size}", what),),
+        (
+            Remedy(
+                "run it again at stock clocks with nothing else on the GPU, then look for Xid lines in the kernel log"
+            ),
+        ),
+        SOURCES,
+    )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+    yield Finding(
+        "a kernel that the program needs was not compiled for this GPU",
+        (_torch.quoted(said, match),),
+        (Remedy("install the extension (or PyTorch) that the traceback names again, in a build for this GPU"),),
+        SOURCES,
+    )
+
+
+FIRES = {
+    "an illegal address": (
+        KernelRun(0, "float16 matmul", ok=False, error="CUDA error: an illegal memory access was encountered"),
+    ),
+    "a wrong result": (KernelRun(1, "convolution", ok=False, max_error=0.4, tolerance=0.008),),
+    "no kernel image, and nothing tells why": (
+        ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
+    ),
+}
+QUIET = {
+    "all right": (KernelRun(0, "addition", ok=True, max_error=1e-7, tolerance=1e-3),),
+    "a benchmark case that found no room": (
+        KernelRun(0, "addition", ok=True),
+        Measurement("matmul", "float16", "8192³", 0, error="CUDA out of memory"),
+    ),
+}

@@ -1,0 +1,112 @@
+"""The CUDA toolkit that would compile extensions is of another major than PyTorch's CUDA.
+
+## What it does
+Compares the nvcc that a build would take (CUDA_HOME, then PATH, then the usual folders) with the CUDA of the installed
+PyTorch. Another minor is fine, and so is no toolkit at all: PyTorch's wheels need none to run.
+
+## Why it matters
+`torch.utils.cpp_extension` refuses to build: "The detected CUDA version mismatches the version that was used to compile
+PyTorch". Only who compiles extensions (flash-attn, detectron2, apex) is concerned.
+
+## What to do
+Let CUDA_HOME name a toolkit of PyTorch's major; install one beside the other, or take a prebuilt wheel. Exchanging
+PyTorch for the toolkit's sake is the last resort.
+
+## References
+- https://github.com/Dao-AILab/flash-attention/issues/1759
+- https://github.com/Dao-AILab/flash-attention/issues/219
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.host.toolkits import CudaToolkit
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.NOTE
+LAYER = Layer.ADVICE
+EXPLAINED_BY = ("torch-cpu-build",)
+MESSAGES = (
+    r"detected CUDA version \((\d[\d.]*)\) mismatches the version that was used to\s+compile\s+PyTorch \((\d[\d.]*)\)",
+)
+SOURCES = (
+    "https://github.com/Dao-AILab/flash-attention/issues/1759",
+    "https://github.com/Dao-AILab/flash-attention/issues/219",
+)
+ORDER = ("CUDA_HOME", "CUDA_PATH", "PATH", "paste", "directory")
+"""In which torch.utils.cpp_extension looks for a toolkit."""
+
+
+def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Facts) -> Iterator[Finding]:
+    known = [t for t in toolkits or () if t.nvcc and t.version and t.found_via in ORDER]
+    taken = min(known, key=lambda toolkit: ORDER.index(toolkit.found_via), default=None)
+    own = _torch.cuda_major(build)
+    if taken is None or taken.version is None or own is None or _torch.numbers(taken.version)[0] == own:
+        return
+    where = taken.path or taken.nvcc or ""
+    yield Finding(
+        f"nvcc {taken.version} would refuse to compile extensions for {_torch.spoken(build)}; nothing else needs nvcc",
+        (
+            Evidence(f"nvcc {taken.version} in {where}".removesuffix(" in "), taken.found_via),
+            _torch.build_evidence(build),
+        ),
+        tuple(_remedies(own, facts)),
+        SOURCES,
+    )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    own = _torch.numbers(match[2])[0]
+    yield Finding(
+        f"nvcc of CUDA {match[1].rstrip('.')} cannot compile extensions for a PyTorch of CUDA {match[2].rstrip('.')}",
+        (_torch.quoted(said, match),),
+        tuple(_remedies(own, facts)),
+        SOURCES,
+        severity=Severity.ERROR,
+    )
+
+
+def _remedies(own: int, facts: Facts) -> Iterator[Remedy]:
+    fitting = next(
+        (t for t in facts.all(CudaToolkit) if t.path and t.nvcc and _torch.numbers(t.version or "")[:1] == (own,)), None
+    )
+    if fitting:
+        yield remedies.set_variable(facts, "CUDA_HOME", fitting.path)
+    else:
+        yield Remedy(
+            f"install a CUDA {own} toolkit beside this one and let CUDA_HOME name it, or take a wheel of the extension"
+        )
+
+
+CU118 = TorchBuild("2.1.2+cu118", cuda="11.8")
+FIRES = {
+    "nvcc 12.3 for a cu118 PyTorch": (
+        CU118,
+        CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
+    ),
+    "what the build says": (
+        ErrorMessage(
+            "RuntimeError: The detected CUDA version (12.3) mismatches the version that was used to compile PyTorch (11.8)",
+            "pip",
+        ),
+    ),
+}
+QUIET = {
+    "only the minor differs": (
+        TorchBuild("2.4.0+cu121", cuda="12.1"),
+        CudaToolkit("/usr/local/cuda", "12.6.77", "/usr/local/cuda/bin/nvcc", "directory"),
+    ),
+    "CUDA_HOME names the right one of two": (
+        CU118,
+        CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
+        CudaToolkit("/usr/local/cuda-11.8", "11.8", "/usr/local/cuda-11.8/bin/nvcc", "CUDA_HOME"),
+    ),
+    "a runtime image without nvcc": (CU118, CudaToolkit("/usr/local/cuda-12.3", "12.3", None, "directory")),
+}

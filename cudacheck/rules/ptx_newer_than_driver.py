@@ -1,0 +1,150 @@
+"""Code has to be compiled from PTX of a CUDA version that is newer than the driver.
+
+## What it does
+Speaks when the PyTorch build has no machine code for a GPU, only PTX to be compiled by the driver, and that PTX is of
+a later CUDA than the driver knows; and when CUDA says that the PTX was compiled with an unsupported toolchain. It is a
+warning until it has happened.
+
+## Why it matters
+Minor-version compatibility lets a cu128 build run on a driver of CUDA 12.2, but only its machine code. Compiling PTX
+needs a driver at least as new as the toolkit that wrote it. Extensions that you compile, and what Triton makes, are
+hit where PyTorch's own kernels are not.
+
+## What to do
+Upgrade the driver to the release that goes with the CUDA version in question, or take a PyTorch and extensions built
+with a CUDA no newer than the driver's.
+
+## References
+- https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
+- https://github.com/MadryLab/trak/issues/68
+- https://github.com/triton-inference-server/server/issues/2193
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import knowledge, remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _machine
+
+SEVERITY = Severity.WARNING
+LAYER = Layer.DRIVER
+EXPLAINED_BY = ("driver-too-old",)
+MESSAGES = (
+    r"provided PTX was compiled with an unsupported\s+toolchain",
+    r"cudaErrorUnsupportedPtxVersion|CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+)
+SOURCES = (
+    "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html",
+    "https://github.com/triton-inference-server/server/issues/2193",
+)
+
+
+def check(
+    torch: TorchBuild,
+    _one: Gpu,
+    gpus: tuple[Gpu, ...] | None,
+    nvml: Nvml | None,
+    libcuda: LibCuda | None,
+    runs: tuple[KernelRun, ...] | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    served = _served(nvml, libcuda)
+    if not torch.cuda or not torch.arch_list or served is None or any(run.ok for run in runs or ()):
+        return
+    built, driver = _numbers(torch.cuda), _numbers(served)
+    if built[:1] != driver[:1] or driver >= built:
+        return
+    hit = [gpu for gpu in gpus or () if _needs_ptx(torch.arch_list, gpu)]
+    if hit:
+        yield Finding(
+            f"{_machine.names_of(hit)} must compile PTX of CUDA {torch.cuda}, and the driver knows only CUDA {served}",
+            evidence=(
+                Evidence(f"torch {torch.version}: {' '.join(torch.arch_list)}", torch.found_in),
+                Evidence(f"CUDA {served}", nvml.found_in if nvml is not None else "libcuda.so.1"),
+                *_machine.driver_evidence(nvml),
+            ),
+            remedies=_remedies(facts, torch.cuda),
+            sources=SOURCES,
+        )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    torch, nvml = facts.one(TorchBuild), facts.one(Nvml)
+    cuda = torch.cuda if torch is not None else None
+    message = "the driver is older than the CUDA that this PTX was compiled with, and cannot compile it"
+    seen = [_machine.quote(match, said), *_machine.driver_evidence(nvml)]
+    if torch is not None and cuda:
+        seen.append(Evidence(f"torch {torch.version}, built for CUDA {cuda}", torch.found_in))
+    yield Finding(message, tuple(seen), _remedies(facts, cuda), SOURCES, Severity.ERROR)
+
+
+def _needs_ptx(archs: tuple[str, ...], gpu: Gpu) -> bool:
+    capability = gpu.compute_capability or knowledge.capability_of(gpu.name or "")
+    if capability is None or not knowledge.covers(archs, capability):
+        return False
+    return not knowledge.covers([arch for arch in archs if arch.startswith("sm_")], capability)
+
+
+def _served(nvml: Nvml | None, libcuda: LibCuda | None) -> str | None:
+    """The newest CUDA that the driver serves: what compiles PTX."""
+    if libcuda is not None and libcuda.cuda_version:
+        return libcuda.cuda_version
+    if nvml is None:
+        return None
+    return nvml.cuda_version or (knowledge.driver_serves(nvml.driver_version) if nvml.driver_version else None)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def _remedies(facts: Facts, cuda: str | None) -> tuple[Remedy, ...]:
+    other = Remedy(
+        "or take a PyTorch, and build extensions, with a CUDA no newer than the driver's (nvidia-smi shows it)"
+    )
+    os = _machine.drivers_of(facts.one(System))[0]
+    driver = knowledge.toolkit_driver(cuda, os) if cuda else None
+    if driver:
+        return (remedies.upgrade_driver(facts, driver), other)
+    return (Remedy("upgrade the NVIDIA driver to the release of the CUDA that the code was compiled with"), other)
+
+
+R535 = Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="535.129.03", cuda_version="12.2")
+FIRES = {
+    "a build with PTX alone for this GPU": (
+        TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+        R535,
+        Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
+    ),
+    "CUDA says so": (
+        ErrorMessage("CUDA error: the provided PTX was compiled with an unsupported toolchain.", "ticket.txt"),
+    ),
+}
+QUIET = {
+    "cu128 on driver 535, with machine code for the GPU": (
+        TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
+        R535,
+        Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+    ),
+    "PTX, and a driver that is as new": (
+        TorchBuild("2.8.0a0+git", cuda="12.2", arch_list=("sm_80", "compute_80")),
+        R535,
+        Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
+    ),
+    "a kernel ran": (
+        TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+        R535,
+        Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
+        KernelRun(0, "float16 matmul", ok=True),
+    ),
+}

@@ -1,0 +1,95 @@
+"""There is no PyTorch wheel for this Python version, or for the build that was asked for.
+
+## What it does
+Listens to what pip and uv answer when they find no torch, and says why: a build that was never published, a Python
+that this release has no wheels for, or another platform. Without an answer of theirs it fires only where PyTorch is
+missing and no release has wheels for this Python.
+
+## Why it matters
+`Could not find a version that satisfies the requirement torch` names neither the Python nor the index as the cause.
+`torch==2.4.0+cu128`, for one, never existed: cu128 begins with 2.7.0.
+
+## What to do
+Install a release that has wheels for this Python under this tag, or make an environment with another Python.
+
+## References
+- https://github.com/pytorch/pytorch/blob/main/RELEASE.md
+- https://github.com/bigai-nlco/LooGLE/issues/8
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import knowledge
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_BUILD
+SPEC = r"(torch(?:vision|audio)?(?:[=<>~!]=?[\w.+*,<>=!-]*)?)"
+MESSAGES = (
+    rf"Could not find a version that satisfies the requirement {SPEC}(?![\w-])",
+    rf"No matching distribution found for {SPEC}(?![\w-])",
+    rf"[Bb]ecause {SPEC} has no wheels with a matching",
+    rf"[Bb]ecause there is no version of {SPEC}(?![\w-])",
+    rf"no versions of {SPEC}(?![\w-])",
+)
+SOURCES = ("https://github.com/pytorch/pytorch/blob/main/RELEASE.md",)
+
+
+def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts) -> Iterator[Finding]:
+    python = _torch.minor(interpreter.version)
+    known = {each for row in knowledge.builds() for each in knowledge.pythons_of(f"{row.torch}.0") or ()}
+    other = interpreter.implementation not in {None, "cpython"}
+    if not builds and python and known and (other or python not in known):
+        name = f"{interpreter.implementation} {python}" if other else f"Python {python}"
+        yield _finding(f"no PyTorch release has wheels for {name}", Evidence(name, interpreter.executable or ""), facts)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    spec = match[1].rstrip(".,-")
+    yield _finding(_why(spec, facts), _torch.quoted(said, match), facts)
+
+
+def _why(spec: str, facts: Facts) -> str:
+    """Why no wheel was found for a specification, as far as the knowledge goes."""
+    interpreter = facts.one(Interpreter)
+    python = _torch.minor(interpreter.version) if interpreter else None
+    exact = re.fullmatch(r"torch==(\d+\.\d+\.\d+)(?:\+(cu\d+))?", spec)
+    if exact and exact[2] and knowledge.exists(exact[1], exact[2]) is False:
+        return f"{spec} was never published: PyTorch {exact[1]} has no build for CUDA {knowledge.cuda_of_tag(exact[2])}"
+    pythons = knowledge.pythons_of(exact[1]) if exact else None
+    if exact and python and pythons and python not in pythons:
+        return f"PyTorch {exact[1]} has no wheels for Python {python}, only for {pythons[0]} to {pythons[-1]}"
+    return f"no wheel of {spec} was found for this Python, platform and index"
+
+
+def _finding(message: str, evidence: Evidence, facts: Facts) -> Finding:
+    advice = "choose a release that has wheels for this Python, or a Python that PyTorch has wheels for"
+    return Finding(message, (evidence,), _torch.right_build(facts, advice), SOURCES)
+
+
+FIRES = {
+    "a build that never existed": (
+        ErrorMessage("ERROR: No matching distribution found for torch==2.4.0+cu128", "pip"),
+    ),
+    "a Python that is too old for the release": (
+        Interpreter("3.8.18", implementation="cpython"),
+        ErrorMessage(
+            "ERROR: Could not find a version that satisfies the requirement torch==2.8.0 (from versions: …)", "pip"
+        ),
+    ),
+}
+QUIET = {
+    "another package": (ErrorMessage("ERROR: No matching distribution found for torch-scatter==2.1.2", "pip"),),
+    "PyTorch is installed, wherever it came from": (
+        Interpreter("3.8.18", implementation="cpython"),
+        TorchBuild("2.4.1+cu121", cuda="12.1"),
+    ),
+}

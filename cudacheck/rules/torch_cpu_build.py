@@ -1,0 +1,94 @@
+"""The installed PyTorch was built without CUDA: it cannot use any NVIDIA GPU.
+
+## What it does
+Reads in `torch/version.py` which CUDA the build is for. The name of the wheel is no witness: the metadata of a CPU
+wheel lists NVIDIA packages all the same, behind markers.
+
+## Why it matters
+`torch.cuda.is_available()` is False without any warning, and `.cuda()` raises "Torch not compiled with CUDA
+enabled". CPU builds come from the `+cpu` index, from the default index on Windows and macOS, on ARM up to
+PyTorch 2.10, from conda when its solver prefers them, and from another package that replaced the CUDA build.
+
+## What to do
+Install the CUDA build. A plain upgrade answers "already satisfied": remove the CPU build in the same step.
+
+## References
+- https://github.com/pytorch/pytorch/issues/49325
+- https://github.com/pytorch/pytorch/issues/168065
+- https://github.com/pytorch/pytorch/issues/160162
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_BUILD
+EXPLAINED_BY = ("no-gpu", "torch-shadowed")
+MESSAGES = (r"(?i)torch not compiled with CUDA enabled", r"\(you have (\d[\w.]*\+cpu)\)")
+SOURCES = (
+    "https://github.com/pytorch/pytorch/issues/49325",
+    "https://github.com/pytorch/pytorch/issues/168065",
+)
+
+
+def check(build: TorchBuild, system: System | None, facts: Facts) -> Iterator[Finding]:
+    known = build.cuda_known or re.search(r"\+(?:cpu|xpu)", build.version) is not None
+    if not known or build.cuda or build.hip or "+rocm" in build.version or (system and system.os == "darwin"):
+        return
+    kind = "an Intel GPU build" if "+xpu" in build.version else "a CPU-only build"
+    yield Finding(
+        f"PyTorch cannot use any NVIDIA GPU: {_torch.spoken(build)} is {kind}",
+        (Evidence(f"{_torch.spoken(build)}, no CUDA version", build.found_in), *_origin(build, system)),
+        _torch.right_build(facts, "install a CUDA build of PyTorch for this platform"),
+        SOURCES,
+    )
+
+
+def _origin(build: TorchBuild, system: System | None) -> tuple[Evidence, ...]:
+    """Where such a build comes from, where that is known."""
+    if build.conda_build:
+        return (Evidence(f"conda build {build.conda_build}", "conda's record"),)
+    if system and system.os == "windows":
+        return (Evidence("the default index has only CPU wheels for Windows"),)
+    if system and system.machine == "aarch64" and not _torch.at_least(build.version, "2.11"):
+        return (Evidence("up to PyTorch 2.10 the default index had only CPU wheels for aarch64"),)
+    return ()
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    build = facts.one(TorchBuild)
+    version = match[1] if match.re.groups else build.version if build and not build.cuda else ""
+    which = f"torch {version}" if version else "the PyTorch that said this"
+    yield Finding(
+        f"PyTorch cannot use any NVIDIA GPU: {which} was built without CUDA",
+        (_torch.quoted(said, match),),
+        _torch.right_build(facts, "install a CUDA build of PyTorch for this platform"),
+        SOURCES,
+    )
+
+
+FIRES = {
+    "a +cpu wheel beside an NVIDIA A10": (TorchBuild("2.8.0+cpu"), Gpu(0, "NVIDIA A10", compute_capability="8.6")),
+    "aarch64 wheel of the default index on a GB200": (
+        TorchBuild("2.10.0+cpu"),
+        System("linux", machine="aarch64"),
+        Gpu(0, "NVIDIA GB200"),
+    ),
+    "the words of torch.cuda": (ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),),
+}
+QUIET = {
+    "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+    "a paste that does not name the CUDA version": (TorchBuild("2.8.0", cuda_known=False),),
+    "a ROCm build": (TorchBuild("2.5.1+rocm6.2", hip="6.2"),),
+    "macOS": (TorchBuild("2.8.0"), System("darwin", machine="arm64")),
+}

@@ -1,0 +1,207 @@
+"""torchvision, torchaudio, xFormers or another extension was built for another PyTorch than the one installed.
+
+## What it does
+Compares the exact PyTorch that each of them requires with the one installed, their CUDA tags, and the symbols that
+their compiled files want with those that this PyTorch exports. Only a different minor release counts: 2.7.0 and
+2.7.1 fit together. Nightlies of different days are let pass.
+
+## Why it matters
+Compiled extensions use PyTorch's C++ interface, which changes with every minor release: the operators do not
+register ("operator torchvision::nms does not exist"), or the import fails. It comes from upgrading torch alone, or
+from different indexes.
+
+## What to do
+Install the partner of the installed PyTorch, or all of them in one command from one index.
+
+## References
+- https://github.com/pytorch/vision/issues/8985
+- https://github.com/huggingface/diffusers/issues/9109
+- https://github.com/facebookresearch/xformers/issues/1241
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import Version
+
+from cudacheck import knowledge, remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.probes.target.extensions import ExtensionFile
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.EXTENSIONS
+EXPLAINED_BY = ("torch-cpu-build", "torch-rocm-build", "torch-shadowed")
+FAMILY = ("torchvision", "torchaudio")
+COMPILED = (*FAMILY, "torchtext", "xformers", "vllm")
+MESSAGES = (
+    r"operator (torchvision)::\w+ does not exist",
+    r"Could not run '(torchvision)::\w+' with arguments from the 'CUDA' backend",
+    r"Couldn't load custom C\+\+ ops[^\n]*PyTorch and (torchvision) versions are incompatible",
+    r"partially initialized module '(torchvision)' has no attribute 'extension'",
+    r"PyTorch and (torchvision|torchaudio|TorchAudio) were compiled with different CUDA",
+    r"(torchaudio|torchvision|torchtext)[\w./\\-]*\.(?:so|pyd): undefined symbol: \w+",
+    r"Could not load this library: [^\n]*(torchaudio|torchtext)",
+    r"(xFormers) was built for:\s+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
+    r"(?<![\w.-])([A-Za-z]\w*)(?:[/\\]_\w+)?(?:\.[\w-]+)*\.so: undefined symbol: _ZN?K?(?:3c10|2at|5torch)",
+)
+SOURCES = ("https://github.com/pytorch/vision/issues/8985", "https://github.com/huggingface/diffusers/issues/9109")
+
+
+def check(
+    build: TorchBuild, dists: tuple[Distribution, ...] | None, files: tuple[ExtensionFile, ...] | None, facts: Facts
+) -> Iterator[Finding]:
+    for package in (d for d in dists or () if d.name in COMPILED and not d.shadowed_by):
+        mismatch = _mismatch(package, build, files or ())
+        if mismatch:
+            named = Evidence(f"{package.name} {package.version}", package.location or "installed packages")
+            yield _finding(mismatch, (named, _torch.build_evidence(build)), package.name, facts)
+    for file in files or ():
+        if file.missing_symbol_count and not file.package.startswith("flash-attn"):
+            lacks = f"{file.missing_symbol_count} symbols that it needs are not there"
+            named = Evidence(f"undefined {' '.join(file.missing_symbols[:1])}".strip(), file.path)
+            message = f"{file.package} was built for another PyTorch than {_torch.spoken(build)}: {lacks}"
+            yield _finding(message, (named, _torch.build_evidence(build)), file.package, facts)
+
+
+def _mismatch(package: Distribution, build: TorchBuild, files: Sequence[ExtensionFile]) -> str:
+    """Why the two do not fit, in words; empty where they do."""
+    name, installed = f"{package.name} {package.version}", _torch.spoken(build)
+    wanted = _required(package) or _partner(package)
+    if wanted and _other_minor(wanted, build.version) and not _loads(package.name, files):
+        return f"{name} belongs to torch {wanted}, but {installed} is installed"
+    return f"{name} and {installed} are not built for the same CUDA" if _other_cuda(package, build) else ""
+
+
+def _required(package: Distribution) -> str | None:
+    """The exact torch that its metadata asks for."""
+    for line in package.requires:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        exact = [s.version for s in requirement.specifier if s.operator == "=="]
+        if requirement.name == "torch" and exact and _torch.parsed(exact[0]):
+            return exact[0]
+    return None
+
+
+def _partner(package: Distribution) -> str | None:
+    """The torch minor that it is the verified partner of; torchaudio is no longer tied to one from 2.11 on."""
+    tied = package.name == "torchvision" or not _torch.at_least(package.version, "2.11")
+    if package.name in FAMILY and tied and not package.requires and _torch.release(package.version):
+        return _torch.torch_of(package.name, package.version)
+    return None
+
+
+def _other_minor(wanted: str, installed: str) -> bool:
+    ours, theirs = _torch.parsed(installed), Version(wanted)
+    if ours is None or (ours.is_prerelease and theirs.is_prerelease):
+        return False
+    return (ours.major, ours.minor) != (theirs.major, theirs.minor)
+
+
+def _loads(name: str, files: Sequence[ExtensionFile]) -> bool:
+    """Whether its compiled files were read and lack nothing: then it works, whatever its metadata says."""
+    own = [file for file in files if file.package == name]
+    return bool(own) and not any(file.missing_symbol_count for file in own)
+
+
+def _other_cuda(package: Distribution, build: TorchBuild) -> bool:
+    """Both partners refuse to work with another CUDA major; a CPU torchvision lacks the GPU's operators."""
+    tag = (_torch.parsed(package.version) or Version("0")).local or package.build or ""
+    major = _torch.cuda_major(build)
+    if package.name not in FAMILY or major is None:
+        return False
+    if tag == "cpu":
+        return package.name == "torchvision"
+    return re.fullmatch(r"cu\d{3}", tag) is not None and int(tag[2:4]) != major
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    package = match[1]
+    if package.startswith(("flash_attn", "libtorch", "libc10")):
+        return
+    message = f"{package} does not fit the installed {_torch.spoken(facts.one(TorchBuild))}"
+    if package == "xFormers":
+        message = f"xFormers was built for torch {match[2]}, but torch {match[3]} is installed"
+    yield _finding(message, (_torch.quoted(said, match),), package.lower(), facts)
+
+
+def _finding(message: str, evidence: tuple[Evidence, ...], package: str, facts: Facts) -> Finding:
+    return Finding(message, evidence, tuple(_remedies(package, facts)), SOURCES)
+
+
+def _remedies(package: str, facts: Facts) -> Iterator[Remedy]:
+    build = facts.one(TorchBuild)
+    release = _torch.release(build.version) if build else None
+    partner = getattr(knowledge.companions(release), package, None) if release else None
+    if build and build.cuda and partner:
+        tag = knowledge.tag_of_cuda(build.cuda)
+        title = f"install the {package} that belongs to torch {release}"
+        yield remedies.install(facts, [f"{package}=={partner}"], title=title, index_tag=tag, uninstall=[package])
+    else:
+        yield Remedy(f"install {package} and torch again in one command, in releases that were built for each other")
+
+
+TORCH_26 = TorchBuild("2.6.0+cu124", cuda="12.4")
+FIRES = {
+    "torch was upgraded alone": (
+        TorchBuild("2.8.0+cu128", cuda="12.8"),
+        Distribution("torchvision", "0.21.0", requires=("torch==2.6.0",)),
+    ),
+    "CPU torchvision beside a CUDA torch": (
+        TORCH_26,
+        Distribution("torchvision", "0.21.0+cpu", requires=("torch==2.6.0",)),
+    ),
+    "a file that wants symbols of another PyTorch": (
+        TORCH_26,
+        ExtensionFile(
+            "torchaudio",
+            "/env/torchaudio/lib/libtorchaudio.so",
+            missing_symbols=("_ZN2at4_ops5xxxxxE",),
+            missing_symbol_count=3,
+        ),
+    ),
+    "the operator that did not register": (
+        ErrorMessage("RuntimeError: operator torchvision::nms does not exist", "paste"),
+    ),
+    "xFormers tells": (
+        ErrorMessage(
+            "xFormers can't load C++/CUDA extensions. xFormers was built for:\n"
+            "    PyTorch 2.10.0+cu128 with CUDA 1208 (you have 2.11.0+cu130)",
+            "paste",
+        ),
+    ),
+}
+QUIET = {
+    "a matching trio": (
+        TORCH_26,
+        Distribution("torchvision", "0.21.0+cu124", requires=("torch==2.6.0",)),
+        Distribution("torchaudio", "2.6.0+cu124", requires=("torch==2.6.0",)),
+    ),
+    "only the patch release differs": (
+        TorchBuild("2.7.1+cu126", cuda="12.6"),
+        Distribution("torchvision", "0.22.0", requires=("torch==2.7.0",)),
+    ),
+    "nightlies of different days": (
+        TorchBuild("2.9.0.dev20250803+cu128", cuda="12.8"),
+        Distribution("torchvision", "0.24.0.dev20250801+cu128", requires=("torch==2.9.0.dev20250801",)),
+    ),
+    "torchaudio 2.11 is tied to no torch": (
+        TorchBuild("2.14.0+cu130", cuda="13.0"),
+        Distribution("torchaudio", "2.11.0"),
+    ),
+    "it requires another torch, but all its symbols are there": (
+        TorchBuild("2.9.1+cu128", cuda="12.8"),
+        Distribution("torchvision", "0.23.0", requires=("torch==2.8.0",)),
+        ExtensionFile("torchvision", "/env/torchvision/_C.so", cuda_major=12),
+    ),
+}

@@ -1,0 +1,125 @@
+"""`import torch` fails, hangs or kills the process.
+
+## What it does
+Imports PyTorch in a child process and reports what that raised, the signal that ended it, or that it did not
+finish in time. Faults with a rule of their own (a missing cuDNN, mixed NVIDIA wheels, an old glibc, another `torch`
+in the way) explain this finding.
+
+## Why it matters
+No program that uses PyTorch can start.
+
+## What to do
+Follow the finding that explains it. Where there is none: put PyTorch's files back by installing the same version
+again; on Windows install the Visual C++ runtime, and leave PyTorch 2.4.0, whose wheels lack `libomp140.x86_64.dll`.
+
+## References
+- https://github.com/pytorch/pytorch/issues/131662
+- https://github.com/pytorch/pytorch/issues/129568
+- https://github.com/pytorch/pytorch/issues/123097
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.report import Evidence, Finding, Layer, Outcome, ProbeRun, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_IMPORT
+EXPLAINED_BY = (
+    "container-missing-capability",
+    "torch-missing",
+    "torch-shadowed",
+    "nvidia-wheels-conflict",
+    "nccl-conflict",
+    "cuda-library-missing",
+    "cuda-library-shadowed",
+    "cudnn-missing",
+    "cudnn-incomplete",
+    "cudnn-conflict",
+    "glibc-too-old",
+)
+MESSAGES = (
+    r"\[WinError (\d+)\][^\n]*\n?[^\n]*Error loading [\"'][^\"'\n]*[\\/]torch[\\/]lib[\\/]([\w.-]+)",
+    r"libtorch_\w+\.so: undefined symbol: (iJIT_\w+)",
+    r"libtorch_(?:cpu|python|global_deps)\.so: (?:cannot open shared object file|undefined symbol: _Z\w+)",
+    r"cannot allocate memory in static TLS block",
+)
+SOURCES = ("https://github.com/pytorch/pytorch/issues/131662",)
+DIED = {
+    Outcome.CRASHED: "`import torch` kills the process",
+    Outcome.TIMED_OUT: "`import torch` does not finish",
+    Outcome.STUCK: "`import torch` is stuck in the kernel",
+    Outcome.FAILED: "`import torch` could not be tried",
+}
+
+
+def check(imported: TorchImport | None, runs: tuple[ProbeRun, ...] | None, facts: Facts) -> Iterator[Finding]:
+    error = _torch.failed_import(imported)
+    if error and not re.search(r"No module named ['\"]torch['\"]", error):
+        yield _finding(
+            f"`import torch` fails: {_torch.one_line(error, 120)}",
+            Evidence(_torch.one_line(error), "import torch"),
+            error,
+            facts,
+        )
+    for run in runs or ():
+        if run.probe == "torch_import" and run.outcome in DIED:
+            words = f"{DIED[run.outcome]}: {run.detail}" if run.detail else DIED[run.outcome]
+            yield _finding(
+                words, Evidence(run.detail or str(run.outcome), "import torch in a child process"), "", facts
+            )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    yield _finding(
+        f"`import torch` fails: {_torch.one_line(match[0], 120)}", _torch.quoted(said, match), said.text, facts
+    )
+
+
+def _finding(message: str, evidence: Evidence, error: str, facts: Facts) -> Finding:
+    return Finding(message, (evidence,), (*_remedies(error, facts),), SOURCES)
+
+
+def _remedies(error: str, facts: Facts) -> Iterator[Remedy]:
+    build = facts.one(TorchBuild)
+    if "iJIT_" in error:
+        yield Remedy("go back to MKL 2024.0: 2024.1 lost this symbol", _torch.conda_install(facts, "mkl<2024.1"))
+    if "WinError 1455" in error:
+        yield Remedy("enlarge the Windows paging file: the DLLs did not fit into memory")
+    elif "WinError" in error or ".dll" in error:
+        if build is None or _torch.release(build.version) in {None, "2.4.0"}:
+            yield Remedy("leave PyTorch 2.4.0, whose Windows wheels lack libomp140.x86_64.dll: install 2.4.1 or newer")
+        yield Remedy("install the Visual C++ runtime", ("winget install Microsoft.VCRedist.2015+.x64",))
+    if "static TLS block" in error:
+        yield Remedy("import torch before every other package in the program")
+    yield remedies.reinstall_torch(facts)
+
+
+FIRES = {
+    "a DLL that Windows cannot load": (
+        ErrorMessage(
+            "OSError: [WinError 126] The specified module could not be found. Error loading "
+            '"C:\\Python312\\Lib\\site-packages\\torch\\lib\\fbgemm.dll" or one of its dependencies.',
+            "paste",
+        ),
+    ),
+    "MKL without a symbol that torch 2.x wants": (
+        TorchImport(
+            False, error_type="ImportError", error="/env/torch/lib/libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent"
+        ),
+    ),
+    "the import died of a signal": (ProbeRun("torch_import", "target", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),),
+}
+QUIET = {
+    "it imports": (TorchImport(True, seconds=2.6), ProbeRun("torch_import", "target", Outcome.OK, 2.6)),
+    "nothing to import": (ProbeRun("torch_import", "target", Outcome.SKIPPED, None, "torch is not installed"),),
+    "another module is missing": (ErrorMessage("ModuleNotFoundError: No module named 'vllm._C'", "paste"),),
+}

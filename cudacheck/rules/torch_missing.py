@@ -1,0 +1,75 @@
+"""PyTorch is not installed in the inspected environment.
+
+## What it does
+Reports that the inspected interpreter finds no `torch` package: neither a wheel nor a conda package, and no
+source build on its path.
+
+## Why it matters
+Nothing can be said about PyTorch on this GPU, and a program that imports it stops at once. Often PyTorch is
+installed, but in another environment than the one that is active: the report's first lines name the interpreter.
+
+## What to do
+Activate the environment that has PyTorch, or name it with `--python`. Otherwise install the build that fits the
+driver, the GPU and the Python version, with torchvision and torchaudio in the same command.
+
+## References
+- https://pytorch.org/get-started/locally/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_BUILD
+EXPLAINED_BY = ("torch-shadowed", "python-without-wheel")
+MESSAGES = (r"No module named ['\"]torch['\"]",)
+SOURCES = ("https://pytorch.org/get-started/locally/",)
+IN_A_BUILD = re.compile(r"get_requires_for_build|[Bb]uild(?:ing)? (?:wheel|isolation|dependencies)|egg_info|setup\.py")
+"""pip builds packages in an empty environment: there, torch is missing though it is installed."""
+
+
+def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter | None, facts: Facts) -> Iterator[Finding]:
+    # collect_env prints `PyTorch version: N/A` for a torch that is there and does not import, too.
+    if builds or any(re.search(r"[/\\]torch[/\\]", said.text) for said in facts.all(ErrorMessage)):
+        return
+    where = (interpreter.executable or "") if interpreter else ""
+    version = f" (Python {interpreter.version})" if interpreter else ""
+    yield _finding(
+        f"PyTorch is not installed in the inspected environment{version}", Evidence("no torch package", where), facts
+    )
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    installed = facts.one(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution))
+    if not installed and not IN_A_BUILD.search(said.text):
+        yield _finding("PyTorch is not installed in the environment that ran this", _torch.quoted(said, match), facts)
+
+
+def _finding(message: str, evidence: Evidence, facts: Facts) -> Finding:
+    advice = "install PyTorch as its own page says for this platform"
+    return Finding(message, (evidence,), _torch.right_build(facts, advice), SOURCES)
+
+
+FIRES = {
+    "a program that does not find it": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
+}
+QUIET = {
+    "torch is there": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+    "flash-attn built in isolation: torch is there, but pip hides it": (
+        TorchBuild("2.10.0", cuda="12.8"),
+        ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),
+    ),
+    "torch is there and does not import": (
+        ErrorMessage('OSError: [WinError 126] Error loading "C:\\py\\torch\\lib\\fbgemm.dll"', "paste"),
+    ),
+}

@@ -1,0 +1,57 @@
+"""The installed PyTorch is a ROCm build, for AMD GPUs.
+
+## What it does
+Reads in `torch/version.py` that the build is for HIP, or sees `+rocm` in the version.
+
+## Why it matters
+It cannot use an NVIDIA GPU. On an AMD GPU it may work well, but then no other answer of this tool applies: it knows
+NVIDIA's GPUs only. ROCm builds call their devices `cuda`, so error texts mislead.
+
+## What to do
+With an NVIDIA GPU, install a CUDA build. With an AMD GPU, ask where ROCm is supported.
+
+## References
+- https://github.com/pytorch/pytorch/issues/145670
+- https://github.com/vllm-project/vllm/issues/8885
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_BUILD
+EXPLAINED_BY = ("no-gpu", "torch-shadowed")
+SOURCES = ("https://github.com/pytorch/pytorch/issues/145670",)
+
+
+def check(build: TorchBuild, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Finding]:
+    if not build.hip and "+rocm" not in build.version:
+        return
+    amd = next((gpu for gpu in gpus or () if re.search(r"(?i)\bAMD\b|Radeon|Instinct", gpu.name or "")), None)
+    hip = f"{_torch.spoken(build)}, HIP {build.hip}" if build.hip else _torch.spoken(build)
+    message = f"{_torch.spoken(build)} is a ROCm build: it runs on AMD GPUs, never on NVIDIA's"
+    if amd:
+        told = (Evidence(hip, build.found_in), Evidence(amd.name or "an AMD GPU", amd.found_in))
+        advice = Remedy("ask AMD's ROCm documentation whether it supports this GPU: nothing here can tell")
+        yield Finding(message, told, (advice,), SOURCES)
+    else:
+        remedies = _torch.right_build(facts, "install a CUDA build of PyTorch")
+        yield Finding(message, (Evidence(hip, build.found_in),), remedies, SOURCES)
+
+
+FIRES = {
+    "a ROCm wheel beside an NVIDIA GPU": (TorchBuild("2.5.1+rocm6.2", hip="6.2.41133"), Gpu(0, "NVIDIA A10")),
+    "a ROCm nightly on an AMD GPU": (TorchBuild("2.7.0.dev20250123+rocm6.3"), Gpu(0, "AMD Radeon RX 5700 XT")),
+}
+QUIET = {
+    "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+    "a CPU build": (TorchBuild("2.8.0+cpu"),),
+}

@@ -1,0 +1,130 @@
+"""`import torch` takes something else than the PyTorch of the inspected environment.
+
+## What it does
+Reports a file or folder called `torch` that Python finds first and that is no PyTorch; a PyTorch of PYTHONPATH or of
+the user's site-packages that hides the environment's own; and files of one release under the metadata of another.
+
+## Why it matters
+pip shows one version and the program runs another, so every upgrade is without effect and torchvision never fits; or
+`torch` has no attributes at all.
+
+## What to do
+Rename your own file. Otherwise start Python without PYTHONPATH or with PYTHONNOUSERSITE=1, or remove the PyTorch that
+is not wanted.
+
+## References
+- https://github.com/pytorch/vision/issues/9174
+- https://docs.python.org/3/library/site.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck import remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.torch_files import ShadowingModule, TorchBuild
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.TORCH_BUILD
+MESSAGES = (
+    r"module ['\"]torch['\"] has no attribute ['\"](?:__version__|cuda|Tensor|tensor|nn|zeros|randn)['\"]",
+    r"Failed to load PyTorch C extensions",
+)
+SOURCES = ("https://github.com/pytorch/vision/issues/9174",)
+
+
+def check(
+    modules: tuple[ShadowingModule, ...] | None, build: TorchBuild | None, interpreter: Interpreter | None, facts: Facts
+) -> Iterator[Finding]:
+    for module in modules or ():
+        if module.taken and module.version is None:
+            yield Finding(
+                f"`import torch` takes {module.path}, which is not PyTorch",
+                (Evidence(f"{module.path} comes first", module.found_via or "sys.path"),),
+                (
+                    Remedy(f"rename {module.path}, or start Python where it is not on the path"),
+                    *_without(module, facts),
+                ),
+                SOURCES,
+            )
+    hidden = next((m for m in modules or () if not m.taken), None)
+    foreign = _came_in_by(build, interpreter)
+    if build and hidden and foreign and build.version != hidden.version:
+        yield Finding(
+            f"{_torch.spoken(build)} of {foreign} hides torch {hidden.version or ''} of the environment".replace(
+                "  ", " "
+            ),
+            (Evidence(f"taken: {build.path}", foreign), Evidence(f"hidden: {hidden.path}", hidden.found_via)),
+            tuple(_without(ShadowingModule(build.path or "", taken=True, found_via=foreign), facts)),
+            SOURCES,
+        )
+    if build and build.metadata_version and _other_release(build.version, build.metadata_version):
+        yield Finding(
+            f"the files are of {_torch.spoken(build)}, but the installed package says {build.metadata_version}",
+            (_torch.build_evidence(build), Evidence(f"torch {build.metadata_version}", "its metadata")),
+            _torch.right_build(facts, "remove torch until pip finds none, then install it again"),
+            SOURCES,
+        )
+
+
+def _came_in_by(build: TorchBuild | None, interpreter: Interpreter | None) -> str | None:
+    """The setting that puts the taken PyTorch on the path; None where it is the environment's own."""
+    if build is None or build.path is None or interpreter is None:
+        return None
+    folder = re.sub(r"[/\\]torch$", "", build.path)
+    if folder in interpreter.pythonpath:
+        return "PYTHONPATH"
+    return "user site" if interpreter.user_site and folder == interpreter.user_site else None
+
+
+def _other_release(files: str, metadata: str) -> bool:
+    ours, theirs = _torch.parsed(files), _torch.parsed(metadata)
+    return ours is not None and theirs is not None and ours.release != theirs.release
+
+
+def _without(module: ShadowingModule, facts: Facts) -> Iterator[Remedy]:
+    if module.found_via == "PYTHONPATH":
+        yield remedies.unset_variable(facts, "PYTHONPATH")
+    if module.found_via == "user site":
+        yield remedies.set_variable(facts, "PYTHONNOUSERSITE", "1")
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+    yield Finding(
+        "`import torch` took a file or folder called torch that is no installed PyTorch",
+        (_torch.quoted(said, match),),
+        (Remedy("rename the file or folder called torch in the program's folder, or start it from elsewhere"),),
+        SOURCES,
+    )
+
+
+ENV = Interpreter("3.12.3", prefix="/work/.venv", user_site="/home/me/.local/lib/python3.12/site-packages")
+FIRES = {
+    "a script of one's own": (ShadowingModule("/work/torch.py", taken=True, found_via="sys.path"),),
+    "the user's site-packages come first": (
+        ENV,
+        TorchBuild("2.6.0+cu124", cuda="12.4", path="/home/me/.local/lib/python3.12/site-packages/torch"),
+        ShadowingModule("/work/.venv/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+    ),
+    "files of 2.6 under the metadata of 2.8": (TorchBuild("2.6.0+cu124", cuda="12.4", metadata_version="2.8.0"),),
+    "what Python says": (ErrorMessage("AttributeError: module 'torch' has no attribute '__version__'", "paste"),),
+}
+QUIET = {
+    "the environment's own comes first, another lies behind it": (
+        ENV,
+        TorchBuild("2.8.0+cu128", cuda="12.8", path="/work/.venv/lib/python3.12/site-packages/torch"),
+        ShadowingModule("/home/me/.local/lib/python3.12/site-packages/torch", taken=False, version="2.6.0+cu124"),
+    ),
+    "a wheel of the default index: its metadata has no tag": (
+        TorchBuild("2.8.0+cu128", cuda="12.8", metadata_version="2.8.0"),
+    ),
+    "an attribute that only newer releases have": (
+        ErrorMessage("AttributeError: module 'torch' has no attribute 'float8_e8m0fnu'", "paste"),
+    ),
+}

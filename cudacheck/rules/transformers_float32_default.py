@@ -1,0 +1,76 @@
+"""transformers before 5.0 loads models in float32 unless told otherwise.
+
+## What it does
+Notes a transformers of before 5.0, and hears its complaint that FlashAttention cannot take float32.
+
+## Why it matters
+`from_pretrained` without a dtype turns a 16-bit checkpoint into float32: twice the memory, half the speed of every
+step that reads the weights, and no FlashAttention. From 5.0 on the checkpoint's own type is the default.
+
+## What to do
+Say it: `dtype="auto"`, or `torch_dtype="auto"` before transformers 4.56. On GPUs older than Ampere use float16, for
+they have no bfloat16 units.
+
+## References
+- https://github.com/huggingface/transformers/issues/28052
+- https://github.com/hiyouga/EasyR1/issues/571
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _torch
+
+SEVERITY = Severity.NOTE
+LAYER = Layer.ADVICE
+MESSAGES = (
+    r"only supports? torch\.float16 and torch\.bfloat16 dtypes?, but the current d\w+ in (\w+) is torch\.float32",
+)
+SOURCES = ("https://github.com/huggingface/transformers/issues/28052",)
+
+
+def check(dists: tuple[Distribution, ...], facts: Facts) -> Iterator[Finding]:
+    package = next((d for d in dists if d.name == "transformers" and not d.shadowed_by), None)
+    if package and _torch.parsed(package.version) and not _torch.at_least(package.version, "5.0"):
+        message = f"transformers {package.version} loads models in float32 unless from_pretrained is given a dtype"
+        found = Evidence(f"transformers {package.version}", package.location or "installed packages")
+        yield Finding(message, (found,), (_say_it(package.version, facts),), SOURCES)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    package = next((d for d in facts.all(Distribution) if d.name == "transformers"), None)
+    message = f"the model ({match[1]}) was loaded in float32, which FlashAttention cannot take"
+    yield Finding(
+        message, (_torch.quoted(said, match),), (_say_it(package.version if package else "", facts),), SOURCES
+    )
+
+
+def _say_it(version: str, facts: Facts) -> Remedy:
+    argument = "dtype" if _torch.at_least(version, "4.56") else "torch_dtype"
+    old = any(_torch.below(gpu.capability, "8.0") for gpu in _torch.gpus_of(facts))
+    value = "torch.float16" if old else '"auto"'
+    return Remedy(
+        "name the type where the model is loaded", edit=f"AutoModelForCausalLM.from_pretrained(..., {argument}={value})"
+    )
+
+
+FIRES = {
+    "transformers 4.44": (Distribution("transformers", "4.44.2"),),
+    "what it says": (
+        ErrorMessage(
+            "Flash Attention 2.0 only supports torch.float16 and torch.bfloat16 dtypes, but the current dype in "
+            "Qwen2ForCausalLM is torch.float32.",
+            "paste",
+        ),
+    ),
+}
+QUIET = {
+    "transformers 5": (Distribution("transformers", "5.23.0"),),
+    "no transformers": (Distribution("torch", "2.8.0"),),
+}

@@ -1,0 +1,177 @@
+"""The kernel module nvidia_uvm is missing, stale or refuses to start, so CUDA does not start.
+
+## What it does
+NVML answers, and cuInit returns 999, 304 or 3, or PyTorch says "CUDA unknown error". Tells three cases apart where it
+can: /dev/nvidia-uvm is missing or the module is not loaded; the machine has slept since it booted; or, with code 3,
+the module's HMM support is on, which fails on some kernels.
+
+## Why it matters
+CUDA's memory goes through nvidia_uvm; `nvidia-smi` does not, so it shows a GPU that no program can use. After suspend
+and resume the module often keeps a state that is no longer true.
+
+## What to do
+Load the module, or load it anew after ending what uses the GPU. For machines that sleep, let the driver preserve video
+memory (NVreg_PreserveVideoMemoryAllocations=1, and the services nvidia-suspend and nvidia-resume). For code 3, switch
+HMM off. In a container, /dev/nvidia-uvm and /dev/nvidia-uvm-tools must be passed in as well.
+
+## References
+- https://github.com/pytorch/pytorch/issues/49081
+- https://github.com/pytorch/pytorch/issues/88639
+- https://github.com/NVIDIA/open-gpu-kernel-modules/issues/947
+- https://github.com/NVIDIA/open-gpu-kernel-modules/issues/901
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.device_nodes import DeviceNode
+from cudacheck.probes.host.kernel_module import KernelModule
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _driver, _machine
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.LIBCUDA
+EXPLAINED_BY = (*_driver.NO_DRIVER, "stub-libcuda", "forward-compat-libcuda", "fabric-manager-down")
+MESSAGES = (
+    r"CUDA unknown error - this may be due to an incorrectly set up environment",
+    r"CUDA driver initialization failed, you might not have a CUDA gpu",
+    r"cuda driver library init failure: 3\b",
+    r"Error 304: OS call failed or operation not supported on this OS",
+    r"cuInit[^\n]{0,40}(?:CUDA_ERROR_UNKNOWN|CUDA_ERROR_OPERATING_SYSTEM)",
+)
+SOURCES = (
+    "https://github.com/pytorch/pytorch/issues/49081",
+    "https://github.com/pytorch/pytorch/issues/88639",
+    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/947",
+)
+
+
+def check(
+    libcuda: LibCuda,
+    nvml: Nvml | None,
+    system: System | None,
+    module: KernelModule | None,
+    nodes: tuple[DeviceNode, ...] | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    if libcuda.init_code not in {3, 304, 999} or _driver.computes(facts) or not _machine.on_linux(system):
+        return
+    if nvml is not None and nvml.init_code not in {None, 0}:
+        return  # NVML's own code tells more
+    seen = [Evidence(f"cuInit {libcuda.init_code}: {libcuda.init_error or 'no words'}", libcuda.found_in)]
+    node = next((n for n in nodes or () if n.path == "/dev/nvidia-uvm"), None)
+    if node is not None and not node.exists:
+        seen.append(Evidence("no /dev/nvidia-uvm", "/dev"))
+    if module is not None and module.uvm_loaded is False:
+        seen.append(Evidence("nvidia_uvm is not loaded", module.found_in))
+    if system is not None and system.slept:
+        seen.append(Evidence("the machine has slept since it booted", system.found_in))
+    message = f"CUDA does not start (cuInit {libcuda.init_code}): {_case(libcuda.init_code, node, module, system)}"
+    yield Finding(message, tuple(seen), _remedies(libcuda.init_code, node, module, system), SOURCES)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    system, module = facts.one(System), facts.one(KernelModule)
+    if facts.knows(LibCuda) or not _machine.on_linux(system):
+        return  # cuInit itself was asked
+    code = 3 if re.search(r"initialization failed|failure: 3", match[0]) else 999
+    message = f"CUDA does not start: {_case(code, None, module, system)}"
+    yield Finding(message, (_machine.quote(match, said),), _remedies(code, None, module, system), SOURCES)
+
+
+def _case(code: int | None, node: DeviceNode | None, module: KernelModule | None, system: System | None) -> str:
+    if _is_missing(node, module):
+        return "the kernel module nvidia_uvm is not there for it"
+    if code == 3:
+        return "the kernel module nvidia_uvm refuses to start, as with HMM on some kernels"
+    if system is not None and system.slept:
+        return "the kernel module nvidia_uvm did not survive the machine's sleep"
+    return "the kernel module nvidia_uvm is missing or stale, as after suspend and resume"
+
+
+def _is_missing(node: DeviceNode | None, module: KernelModule | None) -> bool:
+    return (node is not None and not node.exists) or (module is not None and module.uvm_loaded is False)
+
+
+def _remedies(
+    code: int | None, node: DeviceNode | None, module: KernelModule | None, system: System | None
+) -> tuple[Remedy, ...]:
+    if _machine.in_container(system):
+        title = "pass them into the container: --device /dev/nvidia-uvm --device /dev/nvidia-uvm-tools"
+        return (Remedy("on the host: load the module", ("sudo modprobe nvidia_uvm",), needs_root=True), Remedy(title))
+    if _is_missing(node, module):
+        return (Remedy("load the module", ("sudo modprobe nvidia_uvm",), needs_root=True, verify="cudacheck doctor"),)
+    anew = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm")
+    if code == 3 and not (module is not None and module.hmm_disabled):
+        off = "echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/nvidia-uvm.conf"
+        return (
+            Remedy(
+                "switch HMM off, and load the module anew", (off, *anew), needs_root=True, verify="cudacheck doctor"
+            ),
+        )
+    return (
+        Remedy("end what uses the GPU, and load the module anew", anew, needs_root=True, verify="cudacheck doctor"),
+        Remedy(
+            "so that it survives sleep: preserve video memory, and enable NVIDIA's suspend services",
+            (
+                "echo 'options nvidia NVreg_PreserveVideoMemoryAllocations=1' | sudo tee /etc/modprobe.d/nvidia-sleep.conf",
+                "sudo systemctl enable nvidia-suspend nvidia-resume",
+            ),
+            needs_root=True,
+            needs_reboot=True,
+        ),
+    )
+
+
+BARE = System(os="linux", container="", wsl=0, jetson=False, slept=False)
+ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)
+FIRES = {
+    "the module is not loaded": (
+        BARE,
+        ONE_GPU,
+        LibCuda(found=True, init_code=999, init_error="CUDA_ERROR_UNKNOWN: unknown error"),
+        DeviceNode("/dev/nvidia-uvm", exists=False),
+        KernelModule(loaded=True, uvm_loaded=False),
+    ),
+    "after suspend and resume": (
+        System(os="linux", container="", wsl=0, jetson=False, slept=True),
+        ONE_GPU,
+        LibCuda(found=True, init_code=999),
+        DeviceNode("/dev/nvidia-uvm", exists=True, open_error=""),
+        KernelModule(loaded=True, uvm_loaded=True),
+    ),
+    "HMM": (BARE, ONE_GPU, LibCuda(found=True, init_code=3), KernelModule(loaded=True, uvm_loaded=True)),
+    "PyTorch says so": (
+        ErrorMessage(
+            "UserWarning: CUDA initialization: CUDA unknown error - this may be due to an incorrectly set up "
+            "environment, e.g. changing env variable CUDA_VISIBLE_DEVICES after program start.",
+            "ticket.txt",
+        ),
+    ),
+}
+QUIET = {
+    "slept, and works": (
+        System(os="linux", container="", wsl=0, jetson=False, slept=True),
+        ONE_GPU,
+        LibCuda(found=True, init_code=0, device_count=1),
+    ),
+    "WSL has no nvidia_uvm": (
+        System(os="linux", container="", wsl=2, jetson=False),
+        ONE_GPU,
+        LibCuda(found=True, init_code=0, device_count=1),
+        DeviceNode("/dev/nvidia-uvm", exists=False),
+        KernelModule(loaded=False, uvm_loaded=False),
+    ),
+    "NVML fails too: nvml-access-lost": (
+        System(os="linux", container="docker", wsl=0, jetson=False),
+        Nvml(library_found=True, init_code=999),
+        LibCuda(found=True, init_code=999),
+    ),
+}

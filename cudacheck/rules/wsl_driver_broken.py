@@ -1,0 +1,164 @@
+"""WSL does not get through to the NVIDIA driver of Windows.
+
+## What it does
+Under WSL the driver is Windows'. The rule speaks for WSL 1, which has no GPU at all; when NVML says that the operating
+system blocks access (17); when /dev/dxg or the libraries under /usr/lib/wsl/lib are missing; when a Linux driver
+package put its own libcuda before Windows'; and when the board runs in TCC mode, which WSL cannot use. It is silent
+while CUDA works.
+
+## Why it matters
+WSL hands the GPU through a device of its own (/dev/dxg) to libraries that Windows brings along. A Linux driver inside
+the distribution cannot drive anything, and its libraries hide the right ones.
+
+## What to do
+Update Windows, WSL (`wsl --update`) and the NVIDIA driver of Windows; take Linux driver packages off the distribution,
+and install no more of CUDA there than the toolkit. A board in TCC mode has to go to WDDM or MCDM.
+
+## References
+- https://github.com/microsoft/WSL/issues/9272
+- https://github.com/microsoft/WSL/issues/7056
+- https://docs.nvidia.com/cuda/wsl-user-guide/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.device_nodes import DeviceNode
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.rules import _driver, _machine
+
+SEVERITY = Severity.ERROR
+LAYER = Layer.CONTAINER
+MESSAGES = (r"GPU access blocked(?: by the operating system)?",)
+SOURCES = (
+    "https://github.com/microsoft/WSL/issues/9272",
+    "https://github.com/microsoft/WSL/issues/7056",
+    "https://docs.nvidia.com/cuda/wsl-user-guide/",
+)
+
+WINDOWS_LIBRARIES = re.compile(r"/usr/lib/wsl/|/nv_dispi|/DriverStore/", re.IGNORECASE)
+UPDATE = Remedy(
+    "update the NVIDIA driver of Windows from https://www.nvidia.com/drivers; in Windows run wsl --update, wsl --shutdown",
+    verify="nvidia-smi",
+)
+UNDO_LINUX_DRIVER = Remedy(
+    "remove the Linux driver from the distribution",
+    ("sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*' 'nvidia-utils-*'", "sudo ldconfig"),
+    needs_root=True,
+    verify="nvidia-smi",
+)
+
+
+def check(
+    system: System,
+    nvml: Nvml | None,
+    libcuda: LibCuda | None,
+    nodes: tuple[DeviceNode, ...] | None,
+    gpus: tuple[Gpu, ...] | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    version = _machine.wsl(system)
+    if not version or _driver.computes(facts) or _is_left_to_container(system, nodes or ()):
+        return
+    if version == 1:
+        convert = Remedy("in Windows, convert the distribution to WSL 2: wsl --set-version NAME 2 (names: wsl --list)")
+        seen = Evidence(f"WSL 1, kernel {system.kernel or system.distribution or 'unknown'}", system.found_in)
+        yield Finding("WSL 1 cannot use a GPU at all: only WSL 2 can", (seen,), (convert,), SOURCES)
+        return
+    for message, seen, remedies in (
+        *_blocked(nvml),
+        *_tcc(gpus or ()),
+        *_shadowed(libcuda),
+        *_not_passed_on(nodes or ()),
+        *_without_libraries(nvml, libcuda),
+    ):
+        yield Finding(message, (seen,), remedies, SOURCES)
+
+
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    message = "Windows does not let WSL use the GPU: GPU access blocked by the operating system"
+    remedies = [r for _, _, fix in _tcc(facts.all(Gpu)) for r in fix]
+    yield Finding(message, (_machine.quote(match, said),), (*remedies, UPDATE, UNDO_LINUX_DRIVER), SOURCES)
+
+
+Fault = tuple[str, Evidence, tuple[Remedy, ...]]
+
+
+def _is_left_to_container(system: System, nodes: tuple[DeviceNode, ...]) -> bool:
+    """A container under WSL that was started without its GPU is container-without-gpu's."""
+    return _machine.in_container(system) and not any(n.path == "/dev/dxg" and n.exists for n in nodes)
+
+
+def _blocked(nvml: Nvml | None) -> Iterator[Fault]:
+    if nvml is not None and nvml.init_code == 17:
+        seen = Evidence(
+            f"nvmlInit 17: {nvml.init_error or 'GPU access blocked by the operating system'}", nvml.found_in
+        )
+        yield "Windows does not let WSL use the GPU: access is blocked", seen, (UPDATE, UNDO_LINUX_DRIVER)
+
+
+def _tcc(gpus: tuple[Gpu, ...]) -> Iterator[Fault]:
+    boards = [gpu for gpu in gpus if gpu.driver_model == "TCC"]
+    if boards:
+        remedy = Remedy(
+            "as administrator in Windows, put the board into WDDM mode: nvidia-smi -dm 0; then restart Windows"
+        )
+        seen = Evidence(f"{_machine.gpu_label(boards[0])}: driver model TCC", boards[0].found_in)
+        yield "WSL cannot use a board in TCC mode", seen, (remedy,)
+
+
+def _shadowed(libcuda: LibCuda | None) -> Iterator[Fault]:
+    path = libcuda.path if libcuda is not None else None
+    if libcuda is None or not path or libcuda.init_code in {None, 0}:
+        return
+    if not (WINDOWS_LIBRARIES.search(path) or _machine.is_compat(path) or _machine.is_stub(path)):
+        seen = Evidence(f"{path}, cuInit {libcuda.init_code}", libcuda.found_in)
+        yield "a Linux driver's libcuda hides the one that Windows provides", seen, (UNDO_LINUX_DRIVER, UPDATE)
+
+
+def _not_passed_on(nodes: tuple[DeviceNode, ...]) -> Iterator[Fault]:
+    if any(node.path == "/dev/dxg" and not node.exists for node in nodes):
+        yield "WSL shows no GPU device: /dev/dxg is missing", Evidence("no /dev/dxg", "/dev"), (UPDATE,)
+
+
+def _without_libraries(nvml: Nvml | None, libcuda: LibCuda | None) -> Iterator[Fault]:
+    if nvml is not None and _driver.library_absent(nvml) and libcuda is not None and not libcuda.found:
+        seen = Evidence("no libcuda.so.1 and no libnvidia-ml.so.1", "/usr/lib/wsl/lib")
+        yield "WSL gets no NVIDIA driver from Windows", seen, (UPDATE,)
+
+
+WSL2 = System(os="linux", container="", wsl=2, jetson=False)
+FIRES = {
+    "WSL 1": (System(os="linux", kernel="4.4.0-19041-Microsoft", container="", wsl=1),),
+    "access blocked": (WSL2, Nvml(library_found=True, init_code=17)),
+    "a board in TCC mode": (WSL2, Gpu(0, "NVIDIA L40S", driver_model="TCC")),
+    "a Linux libcuda in front": (
+        WSL2,
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+        LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.535.183.01", init_code=100),
+    ),
+    "no device": (WSL2, DeviceNode("/dev/dxg", exists=False), Nvml(library_found=False, init_code=12)),
+    "nvidia-smi says so": (
+        ErrorMessage("Failed to initialize NVML: GPU access blocked by the operating system", "ticket.txt"),
+    ),
+}
+QUIET = {
+    "WSL 2 in order: no PCI, no /dev/nvidia0, no kernel module": (
+        WSL2,
+        DeviceNode("/dev/dxg", exists=True),
+        DeviceNode("/dev/nvidiactl", exists=False),
+        Nvml(library_found=True, init_code=0, gpu_count=1),
+        LibCuda(
+            found=True, path="/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1/libcuda.so.1.1", init_code=0, device_count=1
+        ),
+    ),
+    "a TCC board in Windows itself": (System(os="windows", wsl=0), Gpu(0, "NVIDIA L40S", driver_model="TCC")),
+    "AMD's board under WSL, in a paste": (WSL2, Gpu(0, "AMD Radeon RX 7900 XT")),
+}

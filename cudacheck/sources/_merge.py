@@ -1,0 +1,168 @@
+"""Puts together what several pastes say of the same thing: one driver, one fact for each GPU, one PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
+from cudacheck.probes.host.system import System
+from cudacheck.probes.host.toolkits import CudaToolkit
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.torch_cuda import TorchCuda
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.sources import _torch_builds
+from cudacheck.sources._whole import Whole
+
+MAX_OF_A_TYPE = 500
+"""No machine has more GPUs, processes or packages that matter."""
+
+T = TypeVar("T")
+
+
+def merged(found: Iterable[object]) -> Facts:
+    """One bag of what all parsers yielded, in the order in which they are to be believed."""
+    by_type: dict[type, list[Any]] = {}
+    for fact in found:
+        kept = by_type.setdefault(type(fact), [])
+        if len(kept) < MAX_OF_A_TYPE:
+            kept.append(fact)
+    whole = {mark.fact_type for mark in by_type.pop(Whole, [])}
+    for fact_type in (System, Interpreter, Nvml, TorchCuda):
+        if fact_type in by_type:
+            by_type[fact_type] = [_one(by_type[fact_type])]
+    if EnvironmentVariables in by_type:
+        by_type[EnvironmentVariables] = [_variables(by_type[EnvironmentVariables])]
+    by_type[Gpu] = _gpus(by_type.get(Gpu, []))
+    by_type[Distribution] = _distributions(by_type.get(Distribution, []))
+    by_type[CudaToolkit] = list({fact.version: fact for fact in reversed(by_type.get(CudaToolkit, []))}.values())
+    _torch(by_type, whole)
+    if _processes_hidden(by_type):
+        whole.discard(GpuProcess)
+    return Facts((fact for facts in by_type.values() for fact in facts), known=whole)
+
+
+def _one(facts: Sequence[T]) -> T:
+    """The first, its unknown fields filled in from the others."""
+    first = facts[0]
+    for other in facts[1:]:
+        first = _filled(first, other)
+    return first
+
+
+def _filled(first: T, other: T) -> T:
+    fields = [field.name for field in dataclasses.fields(first)]  # type: ignore[arg-type]
+    unknown = [name for name in fields if getattr(first, name) is None and getattr(other, name) is not None]
+    return dataclasses.replace(first, **{name: getattr(other, name) for name in unknown})  # type: ignore[type-var]
+
+
+def _variables(facts: Sequence[EnvironmentVariables]) -> EnvironmentVariables:
+    values = {name: value for fact in reversed(facts) for name, value in fact.values.items()}
+    return dataclasses.replace(facts[0], values=values)
+
+
+def _gpus(facts: Sequence[Gpu]) -> list[Gpu]:
+    kept: list[Gpu] = []
+    for gpu in facts:
+        twin = next((number for number, other in enumerate(kept) if _same(gpu, other)), None)
+        if twin is None:
+            kept.append(gpu)
+        else:
+            name = max((kept[twin].name, gpu.name), key=_name_detail)
+            kept[twin] = dataclasses.replace(_filled(kept[twin], gpu), name=name)
+    return kept
+
+
+def _same(one: Gpu, other: Gpu) -> bool:
+    for mine, theirs in ((one.uuid, other.uuid), (one.pci_address, other.pci_address)):
+        if mine and theirs:
+            return mine == theirs
+    return one.index == other.index and _names_agree(one.name, other.name)
+
+
+def _names_agree(one: str | None, other: str | None) -> bool:
+    """The table cuts long names; before 465 the driver left `NVIDIA` out."""
+    short, long = sorted((_bare(one), _bare(other)), key=len)
+    return long.startswith(short)
+
+
+def _bare(name: str | None) -> str:
+    return (name or "").lower().removeprefix("nvidia ").rstrip(". ")
+
+
+def _name_detail(name: str | None) -> tuple[bool, int]:
+    return not (name or "...").endswith("..."), len(name or "")
+
+
+def _distributions(facts: Sequence[Distribution]) -> list[Distribution]:
+    """One for each name, version and installer; a list that leaves the installer out adds nothing to one that tells."""
+    kept: list[Distribution] = []
+    for fact in facts:
+        twin = next((number for number, other in enumerate(kept) if _same_package(fact, other)), None)
+        if twin is None:
+            kept.append(fact)
+        else:
+            kept[twin] = _filled(kept[twin], fact)
+    return kept
+
+
+def _same_package(one: Distribution, other: Distribution) -> bool:
+    if (one.name, one.version) != (other.name, other.version):
+        return False
+    return one.installer == other.installer or None in {one.installer, other.installer}
+
+
+def _torch(by_type: dict[type, list[Any]], whole: set[type]) -> None:
+    """Decide on one PyTorch: collect_env's own words, else the package lists."""
+    listed = [d for d in by_type.get(Distribution, []) if d.name in {"torch", "pytorch"}]
+    failed = by_type.pop(TorchImport, [])
+    builds = by_type.get(TorchBuild, [])
+    system = next(iter(by_type.get(System, [])), None)
+    if builds:
+        build = _one(builds)
+        build = _with_list(build, listed)
+    elif listed:
+        build = _of_list(listed)
+    else:
+        # collect_env says N/A, or a whole list lacks it, and nothing else tells of a PyTorch
+        if not by_type.get(TorchCuda) and not by_type.get(ErrorMessage) and (failed or Distribution in whole):
+            whole.add(TorchBuild)
+        return
+    if not build.cuda_known:
+        build = _torch_builds.published(build, by_type.get(Distribution, []), Distribution in whole, system)
+    by_type[TorchBuild] = [build]
+    if failed and not builds:
+        by_type[TorchImport] = failed[:1]
+
+
+def _with_list(build: TorchBuild, listed: Sequence[Distribution]) -> TorchBuild:
+    """collect_env's build, completed by what a list says of the same version."""
+    same = [d for d in listed if not build.version or d.version.partition("+")[0] == build.version.partition("+")[0]]
+    if not same:
+        return build
+    other = _of_list(same)
+    if not build.version:
+        build = dataclasses.replace(build, version=other.version)
+    if not build.cuda_known and other.cuda_known:
+        build = dataclasses.replace(build, cuda=other.cuda, hip=other.hip, cuda_known=True)
+    return dataclasses.replace(build, conda_build=build.conda_build or other.conda_build)
+
+
+def _of_list(listed: Sequence[Distribution]) -> TorchBuild:
+    """Of conda's record first: its build string says more than the version that pip shows of the same package."""
+    best = min(listed, key=lambda d: (d.installer != "conda", d.name != "torch"))
+    if best.installer == "conda":
+        return _torch_builds.of_conda(best.version, best.build or "", "conda list")
+    return _torch_builds.named(best.version, "pip list")
+
+
+def _processes_hidden(by_type: dict[type, list[Any]]) -> bool:
+    """Under WSL and WDDM nvidia-smi cannot see who uses the GPU: an empty list proves nothing there."""
+    systems, gpus = by_type.get(System, []), by_type.get(Gpu, [])
+    return any(s.wsl or s.os == "windows" for s in systems) or any(g.driver_model == "WDDM" for g in gpus)

@@ -1,0 +1,66 @@
+"""Which interpreter is inspected."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class TargetError(ValueError):
+    """The interpreter that was asked for cannot be inspected; the words say why, in one line."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The choice of interpreter: the report's first fact."""
+
+    python: str
+    """As it will be started; symbolic links are kept, because a venv's python is one."""
+    found_via: str
+    """`--python`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `PATH` or `cudacheck's own`."""
+
+
+def find(python: str | None = None, environ: Mapping[str, str] = os.environ) -> Target:
+    """The interpreter to inspect: what was asked for, else the active environment's, else `python3`, else our own.
+
+    `python` may be an interpreter, the folder of an environment, or a command on PATH.
+
+    Raises TargetError when what was asked for is not there.
+    """
+    if python:
+        return Target(_asked_for(python), "--python")
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        if environ.get(variable) and (inside := _inside(Path(environ[variable]))):
+            return Target(inside, variable)
+    on_path = shutil.which("python3", path=environ.get("PATH")) or shutil.which("python", path=environ.get("PATH"))
+    if on_path:
+        return Target(on_path, "PATH")
+    return Target(sys.executable, "cudacheck's own")
+
+
+def _asked_for(python: str) -> str:
+    path = Path(python).expanduser()
+    if path.is_dir():
+        if inside := _inside(path):
+            return inside
+        raise TargetError(f"no Python interpreter in the folder {python}")
+    if path.is_file():
+        if os.access(path, os.X_OK):
+            return str(Path(os.path.abspath(path)))  # noqa: PTH100 - resolve() would follow a venv's link out of it
+        raise TargetError(f"{python} is not executable")
+    if found := shutil.which(python):
+        return found
+    raise TargetError(f"no Python interpreter at {python}")
+
+
+def _inside(folder: Path) -> str | None:
+    """The interpreter of an environment's folder."""
+    for candidate in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
+        path = folder / candidate
+        if path.is_file() and os.access(path, os.X_OK):
+            return str(Path(os.path.abspath(path)))  # noqa: PTH100
+    return None

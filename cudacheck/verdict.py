@@ -1,0 +1,63 @@
+"""The first line of a report: ready, ready but, not proven, or what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Finding, Outcome, ProbeRun, Severity, State, Unchecked, Verdict
+from cudacheck.target import Target
+
+
+def verdict(facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unchecked]) -> Verdict:
+    """What the findings, and what was really seen to run, add up to."""
+    roots = [f for f in findings if f.caused_by is None]
+    errors = [f for f in roots if f.severity is Severity.ERROR]
+    if errors:
+        return Verdict(State.BROKEN, errors[0].message)
+    warnings = [f for f in roots if f.severity is Severity.WARNING]
+    if facts.one(Target) is None:
+        if warnings:
+            return Verdict(State.NOT_PROVEN, f"no error in what this says, but {warnings[0].message}")
+        return Verdict(State.NOT_PROVEN, "no fault in what this says")
+    doubts = unproven(facts, unchecked)
+    if doubts:
+        found = f"no error found, but {warnings[0].message}; not proven" if warnings else "no fault found, not proven"
+        return Verdict(State.NOT_PROVEN, f"{found}: {'; '.join(doubts)}")
+    if warnings:
+        return Verdict(State.READY_BUT, f"ready, but {warnings[0].message}")
+    return Verdict(State.READY, f"ready: {_what_runs(facts)} run together")
+
+
+def unproven(facts: Facts, unchecked: Sequence[Unchecked]) -> list[str]:
+    """Why the machine is not proven ready, most telling first; empty when it is."""
+    doubts = []
+    devices = facts.all(TorchDevice)
+    ran = {run.device_index for run in facts.all(KernelRun) if run.ok}
+    idle = [device for device in devices if device.index not in ran]
+    if not devices:
+        doubts.append("no kernel ran on a GPU")
+    elif idle:
+        doubts.append("no kernel ran on " + ", ".join(f"GPU {d.index} ({d.name})" for d in idle))
+    for run in facts.all(ProbeRun):
+        if run.outcome is Outcome.SKIPPED and devices:
+            doubts.append(f"{run.probe} was skipped ({run.detail})")
+        elif run.outcome not in {Outcome.OK, Outcome.SKIPPED}:
+            doubts.append(f"{run.probe} {run.outcome}")
+    if unchecked and not doubts:
+        doubts.append(f"{len(unchecked)} rule{'s' * (len(unchecked) > 1)} unchecked ({unchecked[0].reason})")
+    return doubts
+
+
+def _what_runs(facts: Facts) -> str:
+    names = [device.name for device in facts.all(TorchDevice)] or [g.name or "a GPU" for g in facts.all(Gpu)]
+    gpus = names[0] if len(names) == 1 else f"{len(names)} × {names[0]}"
+    if len(set(names)) > 1:
+        gpus = " and ".join(dict.fromkeys(names))
+    nvml, torch = facts.one(Nvml), facts.one(TorchBuild)
+    driver = f", driver {nvml.driver_version}" if nvml and nvml.driver_version else ""
+    return f"{gpus}{driver}, torch {torch.version if torch else '?'}"

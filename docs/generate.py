@@ -1,0 +1,54 @@
+"""Write what is generated in docs/: a page for every rule, the list of rules, and the report's JSON Schema.
+
+    python docs/generate.py
+
+tests/test_docs.py fails when a page is not what this would write.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cudacheck import explaining
+from cudacheck.registry import rules
+from cudacheck.report import json_schema
+
+DOCS = Path(__file__).parent
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file with the text it should have."""
+    wanted = {DOCS / "rules" / f"{rule.id}.md": explaining.rule_page(rule) for rule in rules()}
+    rows = [
+        f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.layer.name.lower().replace('_', ' ')} | {rule.title} |"
+        for rule in rules()
+    ]
+    wanted[DOCS / "rules" / "README.md"] = "\n".join(
+        [
+            "# Rules",
+            "",
+            "In the order in which root causes are printed.",
+            "",
+            "| rule | severity | layer | |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+    wanted[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    return wanted
+
+
+def main() -> None:
+    wanted = pages()
+    for old in (DOCS / "rules").glob("*.md"):
+        if old not in wanted:
+            old.unlink()
+    for path, text in wanted.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""A PyTorch with a GPU that is not there: the real CPU build, whose "cuda" tensors live on the CPU.
+
+Placed as `torch` in a patient's site-packages. It imports the PyTorch of STUB_REAL_TORCH in its own stead, so every
+result is really computed; the GPU's clock is virtual: a matmul takes as long as its FLOP at 70 % of
+STUB_PEAK_TFLOPS. It knows the GPU of the fake driver (FAKE_NAME, FAKE_CC) and runs only what the arch list in the
+patient's torch/lib covers, as a real one does.
+"""
+
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def real_torch():
+    sys.path.append(os.environ["STUB_REAL_TORCH"])  # sympy, torchgen and what else it needs
+    package = Path(os.environ["STUB_REAL_TORCH"]) / "torch"
+    spec = importlib.util.spec_from_file_location(
+        "torch", package / "__init__.py", submodule_search_locations=[str(package)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["torch"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+torch = real_torch()
+from torch.overrides import TorchFunctionMode  # noqa: E402
+
+PEAK = float(os.environ.get("STUB_PEAK_TFLOPS", "165")) * 1e12
+CAPABILITY = int(os.environ.get("FAKE_CC", "89"))
+LITERAL = (HERE / "lib" / "libtorch_python.so").read_bytes().decode("latin-1")
+ARCHS = [int(number) for number in re.findall(r"sm_(\d+)", LITERAL)]
+RUNS = any(arch // 10 == CAPABILITY // 10 and arch <= CAPABILITY for arch in ARCHS)
+VERSION = dict(re.findall(r"^(__version__|cuda) = '([^']+)'", (HERE / "version.py").read_text(), re.MULTILINE))
+
+now_s = 0.0
+
+
+def spend(flop):
+    global now_s  # noqa: PLW0603
+    now_s += 3e-6 + flop / (0.7 * PEAK)
+
+
+def on_cpu(value):
+    if isinstance(value, torch.device) and value.type == "cuda":
+        return torch.device("cpu")
+    if isinstance(value, str) and value.startswith("cuda"):
+        return "cpu"
+    return value
+
+
+def is_cuda(values):
+    return any(isinstance(v, torch.device) and v.type == "cuda" for v in values)
+
+
+class OnCpu(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is torch.device:
+            return func(*args, **kwargs)
+        if is_cuda([*args, *kwargs.values()]) and not RUNS:
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+        args = [on_cpu(a) for a in args]
+        kwargs = {k: on_cpu(v) for k, v in kwargs.items()}
+        if func is torch.mm and kwargs.get("out") is not None:
+            # The same product again costs the GPU its time and the test none.
+            slower = 8 if args[0].dtype == torch.float32 else 1
+            spend(slower * 2 * args[0].shape[0] * args[0].shape[1] * args[1].shape[1])
+            if torch.isnan(kwargs["out"].view(-1)[0]):
+                kwargs["out"].copy_(args[0].float() @ args[1].float())
+            return kwargs["out"]
+        if func is torch.nn.functional.scaled_dot_product_attention:
+            batch, heads, queries, dim = args[0].shape
+            spend(4 * batch * heads * queries * args[1].shape[2] * dim)
+            return remembered(func, args, kwargs)
+        return func(*args, **kwargs)
+
+
+last_calls = []
+
+
+def remembered(func, args, kwargs):
+    """The same call on the same tensors again costs the GPU its time and the test none."""
+    for known, options, result in last_calls:
+        if options == kwargs and len(known) == len(args) and all(a is b for a, b in zip(known, args)):
+            return result.clone()
+    result = func(*args, **kwargs)
+    last_calls.append((args, kwargs, result))
+    del last_calls[:-8]
+    return result
+
+
+class Event:
+    def __init__(self, *_, **__):
+        self.at = 0.0
+
+    def record(self, *_):
+        spend(0)
+        self.at = now_s
+
+    def elapsed_time(self, other):
+        return (other.at - self.at) * 1e3
+
+    def synchronize(self):
+        pass
+
+
+class Properties:
+    name = os.environ.get("FAKE_NAME", "NVIDIA GeForce RTX 4090")
+    major, minor = divmod(CAPABILITY, 10)
+    total_memory = int(os.environ.get("FAKE_MEM_MB", "24564")) << 20
+    multi_processor_count = 128
+    L2_cache_size = 1 << 20
+    uuid = "00000000-0000-0000-0000-000000000001"
+
+
+class Nothing:
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def sleep(cycles):
+    global now_s  # noqa: PLW0603
+    now_s += cycles / 1.98e9
+
+
+RealGenerator = torch.Generator
+torch.Generator = lambda device="cpu": RealGenerator(on_cpu(device))
+torch.__version__ = VERSION["__version__"]
+torch.version.cuda = VERSION["cuda"]
+for name, value in {
+    "is_available": lambda: True,
+    "device_count": lambda: 1,
+    "init": lambda: None,
+    "get_device_properties": lambda _=0: Properties,
+    "get_device_name": lambda _=0: Properties.name,
+    "get_device_capability": lambda _=0: (Properties.major, Properties.minor),
+    "get_arch_list": lambda: [f"sm_{arch}" for arch in ARCHS],
+    "current_device": lambda: 0,
+    "synchronize": lambda _=None: None,
+    "empty_cache": lambda: None,
+    "mem_get_info": lambda _=None: (1 << 30, Properties.total_memory),
+    "memory_allocated": lambda _=None: 0,
+    "_sleep": sleep,
+    "Event": Event,
+    "Stream": Nothing,
+    "device": Nothing,
+}.items():
+    setattr(torch.cuda, name, value)
+OnCpu().__enter__()

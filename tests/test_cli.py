@@ -1,0 +1,149 @@
+"""The command line: exit codes, one clear line for what cannot be done, nothing harmful from strangers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from patients import CUDACHECK, Patient, clean_environment
+
+
+def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess:
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    return subprocess.run(
+        [*CUDACHECK, *arguments],
+        input=data,
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**clean_environment(), **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("doctor", "--python", "/no/such/python"), "no Python interpreter at /no/such/python"),
+        (("doctor", "--ignore", "no-such-rule"), "no rule is called 'no-such-rule'"),
+        (("doctor", "--output", "report.docx"), "cannot write .docx files"),
+        (("doctor", "--from", "/no/such/file"), "cannot read /no/such/file"),
+        (("doctor", "--from", "/"), "cannot read /"),
+        (("explain", "nonsense"), "no rule is called 'nonsense'"),
+    ],
+)
+def test_bad_usage_is_one_clear_line_and_exit_2(arguments, said):
+    told = run(*arguments)
+    assert told.returncode == 2
+    assert said in told.stderr.decode()
+    assert len(told.stderr.decode().strip().splitlines()) == 1
+    assert told.stdout == b""
+
+
+@pytest.mark.parametrize(
+    "stdin",
+    [
+        "",
+        "hello",
+        "{}",
+        "[]",
+        "null",
+        '{"schema_version": 3}',
+        '{"schema_version": "99.0"}',
+        "[" * 100_000,
+        b"\xff\xfe\x00",
+        b"\x00" * 1000,
+        '{"schema_version": "1.0", "findings": 3, "verdict": {}}',
+        '{"schema_version": "1.0", "facts": {"Gpu": [{"index": "x"}]}}',
+    ],
+    ids=range(12),
+)
+def test_rubbish_is_one_clear_line_and_exit_2(stdin):
+    told = run("doctor", "--from", "-", stdin=stdin)
+    assert told.returncode == 2, told
+    assert len(told.stderr.decode().strip().splitlines()) == 1
+    assert b"Traceback" not in told.stderr
+
+
+def test_escape_sequences_do_not_reach_the_terminal():
+    text = (
+        "\x1b]0;owned\x07 PyTorch version: 2.8.0+cu128\x1b[31m\n"
+        "GPU models and configuration: GPU 0: NVIDIA \x1b[2JA10\nNvidia driver version: 535.1\x9b31m\n"
+    )
+    told = run("doctor", "--from", "-", "--verbose", stdin=text)
+    assert told.returncode in {0, 1}
+    assert not {b"\x1b", b"\x07"} & {told.stdout[i : i + 1] for i in range(len(told.stdout))}
+
+
+def test_a_report_reads_back_and_is_judged_again(tmp_path):
+    patient = Patient(tmp_path / "venv")
+    patient.torch("2.8.0+cpu", None)
+    saved = tmp_path / "report.json"
+    live = patient.doctor("--output", str(saved), bench=False)
+    again = run("doctor", "--from", str(saved), "--format", "json")
+    findings = json.loads(again.stdout)["findings"]
+    assert [f["rule"] for f in findings] == live.rules
+    assert again.returncode == live.code
+
+
+def test_exit_codes_follow_fail_on_strict_and_ignore(tmp_path):
+    patient = Patient(tmp_path / "venv")
+    sick = patient.doctor(bench=False)
+    assert sick.code == 1
+    assert patient.doctor("--fail-on", "never", bench=False).code == 0
+    ignored = [option for rule in sick.rules for option in ("--ignore", rule)]
+    unproven = patient.doctor(*ignored, bench=False)
+    assert unproven.report["verdict"]["state"] == "not-proven"
+    assert unproven.code == 0
+    assert patient.doctor(*ignored, "--strict", bench=False).code == 1
+
+
+def test_a_c_locale_is_no_traceback(tmp_path):
+    patient = Patient(tmp_path / "venv", environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    told = patient.doctor(bench=False, output_format="text")
+    assert told.code == 1
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_prints_what_is_known_and_leaves_no_child(tmp_path, number):
+    patient = Patient(tmp_path / "venv")
+    marker = tmp_path / "child.pid"
+    patient.torch(
+        "2.8.0+cu128",
+        "12.8",
+        on_import=f"import os, time; open({str(marker)!r}, 'w').write(str(os.getpid())); time.sleep(600)",
+    )
+    doctor = subprocess.Popen(
+        [*CUDACHECK, "doctor", "--python", str(patient.python), "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    for _ in range(600):
+        if marker.exists() and marker.read_text():
+            break
+        time.sleep(0.05)
+    doctor.send_signal(number)
+    stdout, _ = doctor.communicate(timeout=30)
+    assert doctor.returncode == 130
+    assert json.loads(stdout)["facts"]["TorchBuild"][0]["version"] == "2.8.0+cu128"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)
+
+
+def test_another_operating_system_is_told_what_works_there(tmp_path):
+    code = (
+        "import sys; from cudacheck.__main__ import main; import cudacheck.inspecting, cudacheck.cli, cudacheck.probing; "
+        "import cudacheck.render.text, cudacheck.sources; "
+        "sys.platform = 'win32'; sys.argv = ['cudacheck', 'doctor']; main()"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=clean_environment()
+    )
+    assert told.returncode == 2
+    assert "live probing is for Linux and WSL" in told.stderr

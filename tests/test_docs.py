@@ -1,0 +1,69 @@
+"""The generated pages are current, and the command line, its help and the docs say the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cudacheck import explaining
+from cudacheck.cli import app
+from cudacheck.registry import rules
+
+ROOT = Path(__file__).parents[1]
+spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+generate = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(generate)
+
+
+def test_generated_pages_are_current():
+    wanted = generate.pages()
+    stale = [
+        str(path) for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    assert not stale, "run `python docs/generate.py`"
+    assert {*(ROOT / "docs" / "rules").glob("*.md")} <= {*wanted}
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in rules()])
+def test_explain_prints_the_page(rule):
+    told = CliRunner().invoke(app, ["explain", rule])
+    assert told.exit_code == 0
+    assert told.stdout == (ROOT / "docs" / "rules" / f"{rule}.md").read_text(encoding="utf-8")
+
+
+def test_explain_lists_every_rule():
+    listed = explaining.page(None)
+    assert all(f"  {rule.id} " in listed for rule in rules())
+
+
+def test_explain_suggests_the_nearest_rule():
+    told = CliRunner().invoke(app, ["explain", "driver-to-old"])
+    assert told.exit_code == 2
+    assert "did you mean driver-too-old?" in told.stderr
+
+
+def test_the_reference_names_every_option():
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    for command in ("doctor", "explain"):
+        help_text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).stdout
+        for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_text)) - {"--help"}:
+            assert f"`{option}" in reference, f"{command} {option} is not in docs/reference.md"
+
+
+def test_the_schema_describes_a_real_report():
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+    assert {"verdict", "findings", "unchecked", "probes", "facts"} <= set(schema["required"])
+    assert set(schema["$defs"]["Finding"]["properties"]) >= {
+        "rule",
+        "severity",
+        "message",
+        "evidence",
+        "remedies",
+        "sources",
+        "caused_by",
+    }

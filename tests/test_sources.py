@@ -1,0 +1,660 @@
+"""Pastes become the same facts that probes yield; what they do not say stays unknown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cudacheck import report, sources
+from cudacheck.facts import Facts
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
+from cudacheck.probes.host.system import System
+from cudacheck.probes.host.toolkits import CudaToolkit
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.cuda_libraries import LibraryFile
+from cudacheck.probes.target.distributions import Distribution
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.torch_cuda import TorchCuda
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.report import Finding, Outcome, ProbeRun, State, Verdict
+from cudacheck.sources import SourceError
+
+CAPTURES = Path(__file__).parent / "captures"
+
+
+def read(*texts: str) -> Facts:
+    return sources.read([(f"paste {number}", text) for number, text in enumerate(texts)])
+
+
+def capture(name: str) -> Facts:
+    return read((CAPTURES / name).read_text(encoding="utf-8"))
+
+
+COLLECT_ENV = """Collecting environment information...
+PyTorch version: 2.6.0+cu124
+Is debug build: False
+CUDA used to build PyTorch: 12.4
+ROCM used to build PyTorch: N/A
+
+OS: Ubuntu 22.04.5 LTS (x86_64)
+GCC version: (Ubuntu 11.4.0-1ubuntu1~22.04) 11.4.0
+Libc version: glibc-2.35
+
+Python version: 3.12.9 | packaged by conda-forge | (main, Mar  4 2025, 22:48:41) [GCC 13.3.0] (64-bit runtime)
+Python platform: Linux-6.8.0-1027-generic-x86_64-with-glibc2.35
+Is CUDA available: True
+CUDA runtime version: 12.4.131
+CUDA_MODULE_LOADING set to: LAZY
+GPU models and configuration: 
+GPU 0: NVIDIA A100-SXM4-40GB
+  MIG 1g.5gb      Device  0:
+GPU 1: NVIDIA A100-SXM4-40GB
+
+Nvidia driver version: 550.54.15
+cuDNN version: Probably one of the following:
+/usr/lib/x86_64-linux-gnu/libcudnn.so.9.1.0
+/usr/lib/x86_64-linux-gnu/libcudnn_ops.so.9
+
+Versions of relevant libraries:
+[pip3] nvidia-cudnn-cu12==9.1.0.70
+[pip3] torch==2.6.0+cu124
+[conda] numpy                     1.26.4          py312heda63a1_0    conda-forge
+[conda] torch                     2.6.0+cu124              pypi_0    pypi
+"""  # noqa: W291 - as it is printed
+
+VLLM = """==============================
+        System Info
+==============================
+OS                           : Ubuntu 22.04.5 LTS (x86_64)
+Libc version                 : glibc-2.35
+
+==============================
+       PyTorch Info
+==============================
+PyTorch version              : 2.8.0+cu128
+CUDA used to build PyTorch   : 12.8
+
+==============================
+       CUDA / GPU Info
+==============================
+Is CUDA available            : True
+GPU models and configuration : GPU 0: NVIDIA L40S
+Nvidia driver version        : 570.86.15
+cuDNN version                : Could not collect
+
+==============================
+         vLLM Info
+==============================
+vLLM Version                 : 0.11.0
+
+==============================
+     Environment Variables
+==============================
+NVIDIA_DRIVER_CAPABILITIES=compute,utility
+LD_LIBRARY_PATH=/usr/local/cuda/lib64
+CUDA_VISIBLE_DEVICES=0
+HF_TOKEN=hf_secret
+"""
+
+TABLE = """Sat Nov 22 10:00:00 2025
++-----------------------------------------------------------------------------------------+
+| NVIDIA-SMI 550.54.15              Driver Version: 550.54.15      CUDA Version: 12.4     |
+|-----------------------------------------+------------------------+----------------------+
+| GPU  Name                 Persistence-M | Bus-Id          Disp.A | Volatile Uncorr. ECC |
+| Fan  Temp   Perf          Pwr:Usage/Cap |           Memory-Usage | GPU-Util  Compute M. |
+|                                         |                        |               MIG M. |
+|=========================================+========================+======================|
+|   0  NVIDIA A100-SXM4-40GB          On  |   00000000:07:00.0 Off |                   On |
+| N/A   31C    P0             52W /  400W |     142MiB /  40960MiB |     N/A      Default |
+|                                         |                        |              Enabled |
++-----------------------------------------+------------------------+----------------------+
+|   1  NVIDIA GeForce RTX 3080 ...    Off |   00000000:0B:00.0  On |                  Off |
+| 30%   71C    P2            310W /  320W |    9001MiB /  10240MiB |     98%   E. Process |
+|                                         |                        |                  N/A |
++-----------------------------------------+------------------------+----------------------+
+
++-----------------------------------------------------------------------------------------+
+| MIG devices:                                                                            |
+|  0    7   0   0  |              12MiB /  4864MiB    | 14      0 |  1   0    0    0    0 |
++-----------------------------------------------------------------------------------------+
+| Processes:                                                                              |
+|  GPU   GI   CI        PID   Type   Process name                              GPU Memory |
+|        ID   ID                                                               Usage      |
+|=========================================================================================|
+|    1   N/A  N/A      4242      C   python3 train.py                            8800MiB |
++-----------------------------------------------------------------------------------------+
+"""
+
+
+def test_collect_env() -> None:
+    facts = read(COLLECT_ENV)
+    assert facts.one(TorchBuild) == TorchBuild("2.6.0+cu124", cuda="12.4", found_in="collect_env")
+    assert facts.one(TorchCuda) == TorchCuda(available=True, found_in="collect_env")
+    system = facts.one(System)
+    assert system
+    assert (system.os, system.distribution, system.kernel) == ("linux", "Ubuntu 22.04.5 LTS", "6.8.0-1027-generic")
+    assert (system.machine, system.glibc, system.wsl, system.container) == ("x86_64", "2.35", 0, None)
+    assert facts.one(Interpreter) == Interpreter("3.12.9", os="linux", machine="x86_64")
+    assert facts.one(CudaToolkit) == CudaToolkit("", version="12.4.131", nvcc="nvcc", found_via="paste")
+    nvml = facts.one(Nvml)
+    assert nvml
+    assert (nvml.driver_version, nvml.init_code, nvml.cuda_version) == ("550.54.15", None, None)
+    assert [gpu.name for gpu in facts.all(Gpu)] == ["NVIDIA A100-SXM4-40GB"] * 2
+    assert [gpu.mig_instances for gpu in facts.all(Gpu)] == [None, None]
+    assert [(file.soname, file.version) for file in facts.all(LibraryFile)] == [
+        ("libcudnn.so.9", "9.1.0"),
+        ("libcudnn_ops.so.9", None),
+    ]
+    assert {(d.name, d.version, d.installer) for d in facts.all(Distribution)} == {
+        ("nvidia-cudnn-cu12", "9.1.0.70", None),
+        ("torch", "2.6.0+cu124", "pip"),
+        ("numpy", "1.26.4", "conda"),
+    }
+    assert not facts.complete(Distribution)
+    assert not facts.knows(TorchImport)
+
+
+def test_vllm_variant() -> None:
+    facts = read(VLLM)
+    assert facts.one(TorchBuild) == TorchBuild("2.8.0+cu128", cuda="12.8", found_in="collect_env")
+    assert [gpu.name for gpu in facts.all(Gpu)] == ["NVIDIA L40S"]
+    assert Distribution("vllm", "0.11.0") in facts.all(Distribution)
+    variables = facts.one(EnvironmentVariables)
+    assert variables
+    assert not variables.complete
+    assert variables.values == {
+        "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
+        "LD_LIBRARY_PATH": "/usr/local/cuda/lib64",
+        "CUDA_VISIBLE_DEVICES": "0",
+    }
+
+
+def test_real_captures() -> None:
+    facts = capture("collect_env-torch-2.13.0-cpu.txt")
+    assert facts.one(TorchBuild) == TorchBuild("2.13.0+cpu", found_in="collect_env")
+    assert facts.one(TorchCuda) == TorchCuda(available=False, found_in="collect_env")
+    assert facts.one(Nvml) is None
+    assert not facts.knows(Gpu)
+    facts = capture("collect_env-torch-2.14.1-cu130-no-driver.txt")
+    build = facts.one(TorchBuild)
+    assert build
+    assert (build.version, build.cuda, build.hip) == ("2.14.1+cu130", "13.0", None)
+    assert Distribution("nvidia-cudnn-cu13", "9.24.0.43") in facts.all(Distribution)
+
+
+@pytest.mark.parametrize("kind", ["pip_list", "pip_freeze"])
+def test_real_package_lists(kind: str) -> None:
+    facts = capture(f"{kind}-torch-2.14.1-cu130-no-driver.txt")
+    assert facts.complete(Distribution)
+    assert {"torch", "triton", "nvidia-cudnn-cu13", "cuda-toolkit"} <= {d.name for d in facts.all(Distribution)}
+    build = facts.one(TorchBuild)
+    assert build
+    assert (build.version, build.cuda, build.cuda_known) == ("2.14.1", "13.0", True)
+    assert "nvidia-cuda-runtime" in build.found_in
+    cpu = capture(f"{kind}-torch-2.13.0-cpu.txt").one(TorchBuild)
+    assert cpu
+    assert (cpu.cuda, cpu.cuda_known) == (None, True)
+
+
+def test_table() -> None:
+    facts = read(TABLE)
+    assert facts.one(Nvml) == Nvml(
+        True, init_code=0, driver_version="550.54.15", cuda_version="12.4", found_in="nvidia-smi"
+    )
+    first, second = facts.all(Gpu)
+    assert (first.name, first.pci_address, first.mig_enabled) == ("NVIDIA A100-SXM4-40GB", "0000:07:00.0", True)
+    assert (first.mig_instances, first.utilization_percent, first.persistence_mode) == (("0/7/0",), None, True)
+    assert (first.memory_used_bytes, first.memory_total_bytes) == (142 << 20, 40960 << 20)
+    assert (second.temperature_c, second.power_draw_w, second.power_limit_w) == (71, 310.0, 320.0)
+    assert (second.compute_mode, second.ecc_enabled, second.mig_enabled) == ("exclusive-process", False, None)
+    assert facts.all(GpuProcess) == (GpuProcess(1, 4242, 8800 << 20, "python3 train.py"),)
+    assert facts.complete(Gpu)
+    assert not facts.complete(GpuProcess)
+
+
+def test_table_before_driver_450() -> None:
+    facts = read(
+        """| NVIDIA-SMI 331.62     Driver Version: 331.62         |
+|   0  GeForce GTX 680     Off  | 0000:03:00.0     N/A |                  N/A |
+| 30%   35C  N/A     N/A /  N/A |      9MiB /  4095MiB |     N/A      Default |
+|   1  GeForce GTX 680     Off  | 0000:04:00.0     N/A |                  N/A |
+| 30%   36C  N/A     N/A /  N/A |      8MiB /  4095MiB |     N/A      Default |
+|  GPU       PID   Type   Process name                             Usage      |
+|    0      1507      G   /usr/lib/xorg/Xorg                            94MiB |
+"""
+    )
+    assert [(g.index, g.temperature_c, g.mig_enabled) for g in facts.all(Gpu)] == [(0, 35, None), (1, 36, None)]
+    assert facts.all(GpuProcess) == (GpuProcess(0, 1507, 94 << 20, "/usr/lib/xorg/Xorg"),)
+    nvml = facts.one(Nvml)
+    assert nvml
+    assert nvml.cuda_version is None
+
+
+def test_windows_table() -> None:
+    facts = read(
+        """|   0  NVIDIA GeForce RTX 4070      WDDM  |   00000000:01:00.0  On |                  N/A |
+|  0%   41C    P8              9W /  200W |    1200MiB /  12282MiB |      4%      Default |
+|  No running processes found |"""
+    )
+    [gpu] = facts.all(Gpu)
+    assert (gpu.driver_model, gpu.persistence_mode) == ("WDDM", None)
+    assert not facts.complete(GpuProcess)  # WDDM hides who uses the memory
+
+
+def test_r610_labels() -> None:
+    nvml = read("| NVIDIA-SMI 610.43.02      KMD Version: 610.43.02     CUDA UMD Version: 13.3     |").one(Nvml)
+    assert nvml
+    assert (nvml.driver_version, nvml.cuda_version) == ("610.43.02", "13.3")
+
+
+def test_query() -> None:
+    facts = read(
+        """==============NVSMI LOG==============
+Driver Version                            : [Deprecated; will be removed in CUDA 14.0. Use KMD Version instead]
+KMD Version                               : 610.43.02
+CUDA UMD Version                          : 13.3
+
+Attached GPUs                             : 1
+GPU 00000000:18:00.0
+    Product Name                          : NVIDIA H100 80GB HBM3
+    Persistence Mode                      : Enabled
+    MIG Mode
+        Current                           : Disabled
+        Pending                           : Disabled
+    GPU UUID                              : GPU-00000000-1111-2222-3333-444444444444
+    GPU Virtualization Mode
+        Virtualization Mode               : Pass-Through
+    PCI
+        Bus                               : 0x18
+        Bus Id                            : 00000000:18:00.0
+        GPU Link Info
+            PCIe Generation
+                Max                       : 5
+                Current                   : 4
+            Link Width
+                Max                       : 16x
+                Current                   : 8x
+    Clocks Event Reasons
+        Idle                              : Not Active
+        SW Power Cap                      : Not Active
+        HW Slowdown                       : Active
+            HW Thermal Slowdown           : Active
+            HW Power Brake Slowdown       : Not Active
+    FB Memory Usage
+        Total                             : 81559 MiB
+        Used                              : 1 MiB
+    BAR1 Memory Usage
+        Total                             : 131072 MiB
+    Compute Mode                          : Exclusive_Process
+    Utilization
+        GPU                               : 3 %
+    ECC Mode
+        Current                           : Enabled
+    ECC Errors
+        Volatile
+            SRAM Correctable              : 7
+            SRAM Uncorrectable Parity     : 1
+            DRAM Uncorrectable            : 2
+        Aggregate
+            DRAM Uncorrectable            : 99
+    Remapped Rows
+        Correctable Error                 : 0
+        Pending                           : Yes
+        Remapping Failure Occurred        : No
+    Temperature
+        GPU Current Temp                  : 90 C
+    GPU Power Readings
+        Average Power Draw                : N/A
+        Instantaneous Power Draw          : 120.50 W
+        Current Power Limit               : 700.00 W
+        Default Power Limit               : 700.00 W
+    Clocks
+        Graphics                          : 345 MHz
+        SM                                : 345 MHz
+        Memory                            : 2619 MHz
+    Max Clocks
+        SM                                : 1980 MHz
+    Fabric
+        State                             : In Progress
+    Processes                             : None
+"""
+    )
+    nvml = facts.one(Nvml)
+    assert nvml
+    assert (nvml.driver_version, nvml.cuda_version, nvml.gpu_count) == ("610.43.02", "13.3", 1)
+    assert facts.all(Gpu) == (
+        Gpu(
+            0,
+            name="NVIDIA H100 80GB HBM3",
+            uuid="GPU-00000000-1111-2222-3333-444444444444",
+            pci_address="0000:18:00.0",
+            memory_total_bytes=81559 << 20,
+            memory_used_bytes=1 << 20,
+            pcie_generation=4,
+            pcie_generation_max=5,
+            pcie_width=8,
+            pcie_width_max=16,
+            power_draw_w=120.5,
+            power_limit_w=700.0,
+            power_default_w=700.0,
+            sm_clock_mhz=345,
+            sm_clock_max_mhz=1980,
+            memory_clock_mhz=2619,
+            temperature_c=90,
+            utilization_percent=3,
+            clock_event_reasons=("hw_slowdown", "hw_thermal_slowdown"),
+            ecc_enabled=True,
+            ecc_uncorrected=3,
+            rows_remap_pending=True,
+            rows_remap_failed=False,
+            mig_enabled=False,
+            compute_mode="exclusive-process",
+            persistence_mode=True,
+            fabric_state="in-progress",
+            virtualization="passthrough",
+            found_in="nvidia-smi -q",
+        ),
+    )
+    assert facts.complete(Gpu)
+    assert facts.complete(GpuProcess)
+
+
+def test_list() -> None:
+    facts = read(
+        """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa)
+  MIG 3g.20gb     Device  0: (UUID: MIG-bbbb)
+  MIG 3g.20gb     Device  1: (UUID: MIG-cccc)
+GPU 1: Tesla T4 (UUID: GPU-dddd)"""
+    )
+    assert [(g.uuid, g.mig_instances) for g in facts.all(Gpu)] == [
+        ("GPU-aaaa", ("MIG-bbbb", "MIG-cccc")),
+        ("GPU-dddd", None),
+    ]
+
+
+def test_csv() -> None:
+    facts = read(
+        "index, name, driver_version, clocks_event_reasons.active, power.draw [W], pcie.link.gen.max\n"
+        "0, NVIDIA L4, 570.86.15, 0x0000000000000044, 71.20 W, 4\n"
+        "3, NVIDIA L4, 570.86.15, [N/A], [N/A], [Unknown Error]\n"
+    )
+    first, second = facts.all(Gpu)
+    assert (first.clock_event_reasons, first.power_draw_w) == (("sw_power_cap", "hw_thermal_slowdown"), 71.2)
+    assert second == Gpu(3, name="NVIDIA L4", found_in="nvidia-smi --query-gpu")
+    assert len(facts.all(Nvml)) == 1
+
+
+def test_one_reason_that_is_not_active_is_not_all_of_them() -> None:
+    text = "name, clocks_throttle_reasons.sw_power_cap\nTesla T4, {}\n"
+    assert [g.clock_event_reasons for g in read(text.format("Not Active")).all(Gpu)] == [None]
+    assert [g.clock_event_reasons for g in read(text.format("Active")).all(Gpu)] == [("sw_power_cap",)]
+
+
+def test_words_are_no_csv_table() -> None:
+    with pytest.raises(SourceError):
+        read("name\nsomebody\n\nfoo, bar\n1, 2\n")
+
+
+def test_several_sources_merge() -> None:
+    text = "name, uuid\nNVIDIA A100-SXM4-40GB, GPU-1\nNVIDIA GeForce RTX 3080 Ti, GPU-2\n"
+    facts = read(COLLECT_ENV.replace("GPU 1: NVIDIA A100-SXM4-40GB", "GPU 1: NVIDIA GeForce RTX 3080 Ti"), TABLE, text)
+    [nvml] = facts.all(Nvml)
+    assert (nvml.driver_version, nvml.cuda_version, nvml.init_code) == ("550.54.15", "12.4", 0)
+    assert [(g.index, g.name, g.uuid, g.temperature_c) for g in facts.all(Gpu)] == [
+        (0, "NVIDIA A100-SXM4-40GB", "GPU-1", 31),
+        (1, "NVIDIA GeForce RTX 3080 Ti", "GPU-2", 71),
+    ]
+
+
+def test_gpus_of_different_names_stay_apart() -> None:
+    facts = read("GPU models and configuration: GPU 0: Tesla T4\n", "name, pstate\nNVIDIA H100 PCIe, P0\n")
+    assert {g.name for g in facts.all(Gpu)} == {"Tesla T4", "NVIDIA H100 PCIe"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "cuda", "known", "hip"),
+    [
+        ("PyTorch version: 2.6.0\nCUDA used to build PyTorch: None", None, True, None),
+        ("PyTorch version: 2.6.0\nCUDA used to build PyTorch: Could not collect", None, True, None),
+        ("PyTorch version: 2.6.0+cpu", None, True, None),
+        ("PyTorch version: 2.6.0+cu118", "11.8", True, None),
+        ("PyTorch version: 2.5.1+rocm6.2\nCUDA used to build PyTorch: N/A", None, True, "6.2"),
+        (
+            "PyTorch version: 2.5.1\nCUDA used to build PyTorch: N/A\nROCM used to build PyTorch: 6.1.4",
+            None,
+            True,
+            "6.1.4",
+        ),
+        ("PyTorch version: 2.5.1\nCUDA used to build PyTorch: N/A", "12.4", True, None),
+        ("PyTorch version: 2.5.1\nOS: Windows 11", None, False, None),
+        ("PyTorch version: 2.5.1\nOS: Ubuntu 22.04 (aarch64)", None, False, None),
+        ("PyTorch version: 2.5.0a0+git1234", None, False, None),
+    ],
+)
+def test_builds(lines: str, cuda: str | None, known: bool, hip: str | None) -> None:
+    build = read(lines).one(TorchBuild)
+    assert build
+    assert (build.cuda, build.cuda_known, build.hip) == (cuda, known, hip)
+
+
+def test_a_cuda_without_a_version_is_still_a_build() -> None:
+    assert read("CUDA used to build PyTorch: 12.4").one(TorchBuild) == TorchBuild(
+        "", cuda="12.4", found_in="collect_env"
+    )
+
+
+def test_n_a_means_that_torch_did_not_import() -> None:
+    facts = read("PyTorch version: N/A\nOS: Ubuntu 20.04 (aarch64)\n[pip3] numpy==1.24.4")
+    assert facts.complete(TorchBuild)
+    assert facts.all(TorchBuild) == ()
+    facts = read("PyTorch version: N/A\n[pip3] torch==2.4.0+cu121")
+    assert facts.one(TorchImport) == TorchImport(ok=False, found_in="collect_env")
+    build = facts.one(TorchBuild)
+    assert build
+    assert build.cuda == "12.1"
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [
+        ("OS: Microsoft Windows 11 Home (10.0.22631 64-bit)", ("windows", "10.0.22631", None, 0)),
+        ("Python platform: Windows-10-10.0.19045-SP0", ("windows", "10.0.19045", None, 0)),
+        ("OS: macOS 14.5 (arm64)\nPython platform: macOS-14.5-arm64-arm-64bit", ("darwin", None, "arm64", 0)),
+        ("Python platform: Linux-5.10.216-tegra-aarch64-with-glibc2.29", ("linux", "5.10.216-tegra", "aarch64", 0)),
+        (
+            "Python platform: Linux-6.1.0-18-cloud-amd64-x86_64-with-glibc2.36",
+            ("linux", "6.1.0-18-cloud-amd64", "x86_64", 0),
+        ),
+        (
+            "Python platform: Linux-4.4.0-19041-Microsoft-x86_64-with-glibc2.31",
+            ("linux", "4.4.0-19041-Microsoft", "x86_64", 1),
+        ),
+        ("OS: Ubuntu (WSL 1 on Windows 10)", ("linux", None, None, 1)),
+        ("OS: Ubuntu 22.04", ("linux", None, None, None)),
+    ],
+)
+def test_platforms(platform: str, expected: tuple[object, ...]) -> None:
+    system = read(platform).one(System)
+    assert system
+    assert (system.os, system.kernel, system.machine, system.wsl) == expected
+
+
+def test_an_old_python_does_not_know_the_glibc() -> None:
+    text = "OS: Ubuntu 18.04.5 LTS (x86_64)\nLibc version: glibc-2.17\nPython version: {} (64-bit runtime)"
+    assert [s.glibc for s in read(text.format("3.7.10")).all(System)] == [None]
+    assert [s.glibc for s in read(text.format("3.10.4")).all(System)] == ["2.17"]
+
+
+def test_amd_gpus_are_none_of_ours() -> None:
+    facts = read("PyTorch version: 2.5.1+rocm6.2\nGPU models and configuration: GPU 0: AMD Radeon RX 7900 XT (gfx1100)")
+    assert not facts.knows(Gpu)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("export CUDA_HOME=/usr/local/cuda", {"CUDA_HOME": "/usr/local/cuda"}),
+        ("CUDA_VISIBLE_DEVICES=", {"CUDA_VISIBLE_DEVICES": ""}),
+        ("$ CUDA_VISIBLE_DEVICES=0,1 python train.py", {"CUDA_VISIBLE_DEVICES": "0,1"}),
+        ('$env:CUDA_VISIBLE_DEVICES="-1"', {"CUDA_VISIBLE_DEVICES": "-1"}),
+        ("set CUDA_PATH=C:\\Program Files\\NVIDIA\\v12.4", {"CUDA_PATH": "C:\\Program Files\\NVIDIA\\v12.4"}),
+        ("LD_LIBRARY_PATH=/opt/conda/lib:", {"LD_LIBRARY_PATH": "/opt/conda/lib:"}),
+    ],
+)
+def test_variables(line: str, expected: dict[str, str]) -> None:
+    variables = read(line).one(EnvironmentVariables)
+    assert variables
+    assert variables.values == expected
+
+
+CONDA_ROWS = "\n".join(f"package{number}                  1.{number}      h06a4308_{number}  " for number in range(20))
+
+
+def test_conda_list() -> None:
+    facts = read(
+        "# packages in environment at /opt/conda/envs/x:\n#\n"
+        "# Name                    Version                   Build  Channel\n"
+        "_libgcc_mutex             0.1                 conda_forge    conda-forge\n"
+        "pytorch                   2.0.1           py3.10_cuda11.7_cudnn8.5.0_0    pytorch\n"
+        "flash-attn                2.5.8                    pypi_0    pypi\n" + CONDA_ROWS
+    )
+    assert facts.all(Distribution) == (
+        Distribution("pytorch", "2.0.1", "/opt/conda/envs/x", "conda", "py3.10_cuda11.7_cudnn8.5.0_0"),
+        Distribution("flash-attn", "2.5.8", installer="pip"),
+    )
+    assert facts.complete(Distribution)
+    build = facts.one(TorchBuild)
+    assert build
+    assert (build.cuda, build.conda_build) == ("11.7", "py3.10_cuda11.7_cudnn8.5.0_0")
+
+
+def test_a_filtered_list_is_not_whole() -> None:
+    for text in (
+        "# packages in environment at /opt/conda:\npytorch   2.4.1   cpu_generic_py311h12345_0    conda-forge",
+        "torch                     2.8.0+cu128\ntorchvision               0.23.0+cu128",
+        "torch==2.8.0\nnumpy==2.1.0",
+        "Name: torch\nVersion: 2.8.0+cu128\nSummary: Tensors",
+    ):
+        facts = read(text)
+        assert facts.all(Distribution)
+        assert not facts.complete(Distribution)
+
+
+def test_a_whole_list_without_torch() -> None:
+    facts = read("Package    Version\n---------- -------\nnumpy      2.1.0\npip        25.0\n")
+    assert facts.complete(TorchBuild)
+    assert facts.all(TorchBuild) == ()
+
+
+def test_a_whole_list_without_nvidia_wheels_does_not_tell_the_build() -> None:
+    build = read("Package    Version\n---------- -------\ntorch      2.1.0\npip        25.0\n").one(TorchBuild)
+    assert build
+    assert not build.cuda_known
+
+
+def test_wheel_addresses_in_a_freeze() -> None:
+    url = "https://example.org/flash_attn-2.8.3%2Bcu12torch2.8cxx11abiTRUE-cp312-cp312-linux_x86_64.whl"
+    assert read(f"flash_attn @ {url}#sha256=0").all(Distribution) == (
+        Distribution("flash-attn", "2.8.3+cu12torch2.8cxx11abiTRUE", build="cu12torch2.8cxx11abiTRUE"),
+    )
+
+
+def test_prose_is_no_package() -> None:
+    with pytest.raises(SourceError):
+        read("I have torch 2.8.0 not working\ntorch 2.8.0 is installed\n")
+
+
+MISMATCH = "Failed to initialize NVML: Driver/library version mismatch"
+NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
+
+
+def test_messages() -> None:
+    facts = read(f"I ran it:\n\n```\n$ nvidia-smi\n{MISMATCH}\n```\nhelp\n{MISMATCH}")
+    assert facts.all(ErrorMessage) == (ErrorMessage(MISMATCH, "paste 0 line 5"),)
+
+
+def test_wrapped_messages() -> None:
+    text = f'Traceback (most recent call last):\n  File "x.py", line 1\n{NO_IMAGE}\n'
+    whole = {said.text for said in read(text).all(ErrorMessage)}
+    assert whole == {NO_IMAGE}
+    for cut in (60, 63, 66, 70):
+        for wrapped in (f"{NO_IMAGE[:cut]}\n{NO_IMAGE[cut:]}", f"> {NO_IMAGE[:cut]}\r\n> {NO_IMAGE[cut:]}"):
+            [said] = read(wrapped).all(ErrorMessage)
+            assert "no kernel image is available for execution on the device" in " ".join(said.text.split())
+
+
+NOISES = {
+    "quotes": lambda text: "".join(f"> {line}\n" for line in text.splitlines()),
+    "double quotes": lambda text: "".join(f"> > {line}\n" for line in text.splitlines()),
+    "windows": lambda text: text.replace("\n", "\r\n"),
+    "old mac": lambda text: text.replace("\n", "\r"),
+    "fence": lambda text: f"<details>\n<summary>env</summary>\n\n```text\n{text}\n```\n</details>\n",
+    "bullets": lambda text: "".join(f"- {line}\n" if line.strip() else "\n" for line in text.splitlines()),
+    "colours": lambda text: "".join(f"\x1b[1;32m{line}\x1b[0m\x1b[K\n" for line in text.splitlines()),
+    "log": lambda text: "".join(f"2026-01-02T03:04:05.6789012Z {line}\n" for line in text.splitlines()),
+    "html": lambda text: text.replace(" ", "\xa0"),
+    "utf-16 read as latin": lambda text: "\ufeff" + "\0".join(text),
+}
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("text", [COLLECT_ENV, VLLM, TABLE, MISMATCH], ids=["collect_env", "vllm", "table", "message"])
+def test_noise(noise: str, text: str) -> None:
+    clean, noisy = read(text), read(NOISES[noise](text))
+    assert clean.types() == noisy.types()
+    for fact_type in clean.types():
+        if fact_type is not ErrorMessage:  # its line number may differ
+            assert clean.all(fact_type) == noisy.all(fact_type)
+            assert clean.complete(fact_type) == noisy.complete(fact_type)
+    assert [m.text for m in clean.all(ErrorMessage)] == [m.text for m in noisy.all(ErrorMessage)]
+
+
+def a_report() -> report.Report:
+    run = ProbeRun("nvml", "host", Outcome.CRASHED, 0.2, "died of SIGSEGV (11)")
+    return report.Report(
+        Verdict(State.NOT_PROVEN, "no fault found"),
+        (Finding("x"),),
+        (),
+        (run,),
+        Facts([Gpu(0, name="NVIDIA L4"), Gpu(1, name="NVIDIA L4")], known=[Gpu, Distribution]),
+    )
+
+
+def test_report() -> None:
+    text = report.dumps(a_report())
+    quoted = f"This is what I got:\n```json\n{text}```\nthanks"
+    for facts in (read(text), read(quoted), read(NOISES["quotes"](quoted))):
+        assert facts.all(Gpu) == a_report().facts.all(Gpu)
+        assert facts.complete(Distribution)
+        assert facts.all(ProbeRun) == a_report().probes
+
+
+def test_report_beside_a_paste() -> None:
+    facts = read(MISMATCH, report.dumps(a_report()))
+    assert facts.all(ErrorMessage)
+    assert len(facts.all(Gpu)) == 2
+
+
+def test_reports_that_cannot_be_read() -> None:
+    newer = json.loads(report.dumps(a_report())) | {"schema_version": "9.0"}
+    with pytest.raises(SourceError, match="upgrade cudacheck"):
+        read(json.dumps(newer))
+    with pytest.raises(SourceError, match="not JSON"):
+        read('{"schema_version": "1.0", ')
+
+
+def test_errors_are_one_line() -> None:
+    for text in ("", "hello\nworld", "x" * (sources.MAX_CHARACTERS + 1), '{"schema_version": 3}'):
+        with pytest.raises(SourceError) as caught:
+            read(text)
+        assert str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_message_that_no_rule_knows_is_named() -> None:
+    with pytest.raises(SourceError, match=r"no rule knows the message `torch\.FrobError: the CUDA frob is bent`"):
+        read("Traceback (most recent call last):\n  ...\ntorch.FrobError: the CUDA frob is bent")
