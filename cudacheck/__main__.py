@@ -10,12 +10,13 @@ def main() -> None:
     """Run `cudacheck`.
 
     A module on PYTHONPATH that shadows the standard library (a `json.py`, an old `pynvml`) is something to
-    diagnose, not something to die of: only the entry that holds cudacheck itself stays on our path. The
-    environment variable is left alone, so the inspected interpreter sees it as it is.
+    diagnose, not something to die of: what PYTHONPATH names goes to the end of our path, but for the entry that
+    holds cudacheck itself. The environment variable is left alone, so the inspected interpreter sees it as it is.
     """
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib is not imported yet
     entries = [os.path.abspath(e) for e in os.environ.get("PYTHONPATH", "").split(os.pathsep) if e]  # noqa: PTH100
-    sys.path[:] = [p for p in sys.path if os.path.abspath(p) == ours or os.path.abspath(p) not in entries]  # noqa: PTH100
+    last = [p for p in sys.path if os.path.abspath(p) in entries and os.path.abspath(p) != ours]  # noqa: PTH100
+    sys.path[:] = [p for p in sys.path if p not in last] + last
 
     from cudacheck.cli import app
 

@@ -156,10 +156,11 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
 
 def _installed_family(facts: Facts) -> tuple[str, ...]:
     """Uninstalled first: the same public version with another tag counts as satisfied already."""
-    installed = tuple(name for name in FAMILY if any(dist.name == name for dist in facts.all(Distribution)))
+    names = {dist.name for dist in facts.all(Distribution)}
+    installed = tuple(name for name in FAMILY if name in names)
     if facts.complete(Distribution):
         return installed
-    return FAMILY if installed or facts.one(TorchBuild) else ()
+    return FAMILY if installed or facts.one(TorchBuild) is not None else ()
 
 
 def _wheels_of_other_major(facts: Facts, cuda: str) -> tuple[str, ...]:

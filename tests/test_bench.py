@@ -14,7 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cudacheck.bench import attention, cases, checks, engine, kernels, stats, timing  # noqa: E402
+from cudacheck.bench import attention, cases, checks, engine, kernels, new_length, samplers, sdpa, stats, timing  # noqa: E402
 from cudacheck.probes.target.benchmark import Measurement  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -63,7 +63,7 @@ def scripted(chunks):
     return lambda _count: left.pop(0) if len(left) > 1 else left[0]
 
 
-STEADY = timing.Chunk((10.0, 10.01, 9.99, 10.0, 10.0), clock_mhz=1500.0)
+STEADY = samplers.Chunk((10.0, 10.01, 9.99, 10.0, 10.0), clock_mhz=1500.0)
 
 
 def test_steady_samples_converge():
@@ -74,7 +74,7 @@ def test_steady_samples_converge():
 
 
 def test_scattered_samples_are_told_as_not_converged():
-    noisy = timing.Chunk((5.0, 10.0, 20.0, 40.0, 80.0))
+    noisy = samplers.Chunk((5.0, 10.0, 20.0, 40.0, 80.0))
     patience = timing.Patience(min_s=0.0, warm_up_s=0.0, longest_warm_up_s=0.0, max_samples=100)
     result = timing.settle("events", scripted([noisy]), 10.0, patience)
     assert not result.converged
@@ -89,29 +89,29 @@ def test_a_spent_budget_ends_the_sampling_at_once():
 
 
 def test_warm_up_is_left_out():
-    cold = [timing.Chunk((us,) * 5) for us in (900.0, 500.0, 300.0)]
+    cold = [samplers.Chunk((us,) * 5) for us in (900.0, 500.0, 300.0)]
     result = timing.settle("events", scripted([*cold, STEADY]), 10.0, timing.Patience(min_s=0.0, warm_up_s=0.0))
     assert result.summary.p95 < 11
 
 
 def test_a_moment_of_low_clock_is_discarded_and_counted():
-    dip = timing.Chunk((30.0,) * 5, clock_mhz=500.0)
+    dip = samplers.Chunk((30.0,) * 5, clock_mhz=500.0)
     kept = timing.without_clock_drops([STEADY, dip, STEADY])
     assert kept == [STEADY, STEADY]
 
 
 def test_a_power_capped_clock_is_not_discarded():
     """An H200's matmul begins at 1980 MHz and goes on at 1430: that is its speed, not a fault of the samples."""
-    capped = timing.Chunk((13.0,) * 5, clock_mhz=1430.0)
-    first = timing.Chunk((10.0,) * 5, clock_mhz=1980.0)
+    capped = samplers.Chunk((13.0,) * 5, clock_mhz=1430.0)
+    first = samplers.Chunk((10.0,) * 5, clock_mhz=1980.0)
     assert timing.without_clock_drops([first, capped, capped]) == [first, capped, capped]
 
 
 def test_events_that_go_backwards_are_not_believed():
     def backwards(_count):
-        raise timing.ClockBrokenError
+        raise samplers.ClockBrokenError
 
-    with pytest.raises(timing.ClockBrokenError):
+    with pytest.raises(samplers.ClockBrokenError):
         timing.settle("events", backwards, 10.0, HASTY)
 
 
@@ -186,11 +186,11 @@ def test_attention_of_pytorch_passes(case):
 def test_wrong_attention_is_rejected():
     case = attention.Attention("float32", 40, 40)
     q, k, v = case.inputs(CPU, seed=0)
-    seen_all = attention.sdpa(q, k, v, causal=False)
-    wrong_groups = attention.sdpa(q, k.repeat(1, 6, 1, 1), v.repeat(1, 6, 1, 1), causal=True)
+    seen_all = sdpa.sdpa(q, k, v, causal=False)
+    wrong_groups = sdpa.sdpa(q, k.repeat(1, 6, 1, 1), v.repeat(1, 6, 1, 1), causal=True)
     one_head = case.call((q, k, v)).clone()
     one_head[:, 7] = one_head[:, 6]
-    stale_key = attention.sdpa(q, k.roll(1, dims=2), v, causal=True)
+    stale_key = sdpa.sdpa(q, k.roll(1, dims=2), v, causal=True)
     for out in (seen_all, wrong_groups, one_head, stale_key):
         assert not case.check((q, k, v), out).ok
 
@@ -298,7 +298,7 @@ def test_every_case_runs_and_is_right(listed):
 
 def test_no_two_cases_share_a_new_length():
     for chosen in (cases.doctor_cases(lambda _: 64), cases.standard_cases(lambda _: 64)):
-        lengths = [n for case in chosen if isinstance(case, attention.NewLength) for n in case.lengths]
+        lengths = [n for case in chosen if isinstance(case, new_length.NewLength) for n in case.lengths]
         assert len(lengths) == len(set(lengths)) >= 9
 
 
@@ -327,7 +327,7 @@ def test_precision_is_put_back_after_a_fault(precision):
 def test_cudnn_attention_is_switched_on_again_after_a_fault():
     cuda = torch.backends.cuda
     with pytest.raises(ZeroDivisionError):
-        fail_within(attention.without_cudnn(), lambda: not cuda.cudnn_sdp_enabled())
+        fail_within(sdpa.without_cudnn(), lambda: not cuda.cudnn_sdp_enabled())
     assert cuda.cudnn_sdp_enabled()
 
 

@@ -6,11 +6,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 from patients import CUDACHECK, Patient, clean_environment
+from typer.testing import CliRunner
+
+from cudacheck import inspecting
+from cudacheck.cli import app
 
 
 def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess:
@@ -136,14 +139,11 @@ def test_an_interrupt_prints_what_is_known_and_leaves_no_child(tmp_path, number)
         os.kill(int(marker.read_text()), 0)
 
 
-def test_another_operating_system_is_told_what_works_there(tmp_path):
-    code = (
-        "import sys; from cudacheck.__main__ import main; import cudacheck.inspecting, cudacheck.cli, cudacheck.probing; "
-        "import cudacheck.render.text, cudacheck.sources; "
-        "sys.platform = 'win32'; sys.argv = ['cudacheck', 'doctor']; main()"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=clean_environment()
-    )
-    assert told.returncode == 2
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_another_operating_system_is_told_what_works_there(monkeypatch, platform):
+    CliRunner().invoke(app, ["doctor", "--from", "/no/such/file"])  # what is imported late asks for the platform, too
+    monkeypatch.setattr(inspecting.sys, "platform", platform)
+    told = CliRunner().invoke(app, ["doctor"])
+    assert told.exit_code == 2
     assert "live probing is for Linux and WSL" in told.stderr
+    assert "--from FILE" in told.stderr

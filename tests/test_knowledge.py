@@ -22,7 +22,8 @@ NO_KEYS = {"executed", "docs", "arithmetic", "reasoning"}
 def test_every_row_has_its_source_and_says_whether_it_is_verified(name):
     for row in itertools.chain(*(value for value in TABLES[name].values() if isinstance(value, list))):
         sources = [row["source"]] if isinstance(row["source"], str) else row["source"]
-        assert sources and all(sources), row
+        assert all(sources), row
+        assert sources, row
         keys = {source for source in sources if re.fullmatch(r"[a-z0-9-]+", source)}
         assert keys <= {*TABLES[name]["sources"], *NO_KEYS}, row
         assert name == "article" or isinstance(row["verified"], bool), row

@@ -21,20 +21,8 @@ BUILDS = tomllib.loads(files(knowledge).joinpath("torch_builds.toml").read_text(
 INSTALLERS = ("pip", "uv", "conda", "poetry", "pixi")
 PYTHONS = [f"3.{minor}.1" for minor in range(8, 16)]
 DRIVERS = (
-    *(
-        "450.51.06",
-        "450.80.02",
-        "460.32",
-        "470.161.03",
-        "495.29",
-        "510.47",
-        "515.65",
-        "520.61",
-        "525.60.11",
-        "525.60.13",
-    ),
-    *("530.30", "535.129.03", "545.23", "550.54", "555.42", "560.35", "565.57", "570.26", "575.57", "580.65.06"),
-    *("590.48", "595.45", "610.43"),
+    *("450.51.06", "450.80.02", "470.161.03", "520.61", "525.60.11", "525.60.13", "535.129.03", "550.54"),
+    *("560.35", "570.26", "580.65.06", "595.45", "610.43"),
 )
 CAPABILITIES = sorted(
     {row["compute_capability"] for row in tomllib.loads(files(knowledge).joinpath("gpus.toml").read_text())["chips"]},
@@ -114,19 +102,29 @@ def check(remedy, capability, driver, python, host):
             assert python.rpartition(".")[0] not in release.get(f"pythons_without_{partner}", ())
 
 
-@pytest.mark.parametrize("installer", INSTALLERS)
 @pytest.mark.parametrize("host", ["x86_64", "aarch64"])
-def test_every_torch_command_names_a_build_that_suits_the_machine(installer, host):
-    printed = 0
+def test_every_torch_command_names_a_build_that_suits_the_machine(host):
+    printed, forms = 0, set()
     for capability, driver, python in itertools.product(CAPABILITIES, DRIVERS, PYTHONS):
         facts = Facts([Gpu(0, compute_capability=capability), Nvml(True, driver_version=driver), *FAMILY[:2]])
-        facts.add(dataclasses.replace(interpreter(installer), version=python, machine=host))
+        facts.add(dataclasses.replace(interpreter(), version=python, machine=host))
         for remedy in remedies.torch_build(facts):
             assert remedy.verify
             if remedy.title.startswith("install PyTorch"):
                 check(remedy, capability, driver, python, host)
                 printed += 1
-    assert printed > 300
+                if (form := (python, remedy.commands)) not in forms:
+                    forms.add(form)
+                    check_all_installers(facts, capability, driver, python, host)
+    assert printed > 200
+
+
+def check_all_installers(facts, capability, driver, python, host):
+    """What is chosen does not depend on the installer, so each choice is spelled once for each of them."""
+    for installer in INSTALLERS:
+        env = dataclasses.replace(interpreter(installer), version=python, machine=host)
+        spelled = remedies.torch_build(Facts([*facts.all(Gpu), *facts.all(Nvml), *FAMILY[:2], env]))[0]
+        check(spelled, capability, driver, python, host)
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.4.0", "2.5.1", "2.6.0", "2.7.1", "2.8.0", "2.11.0", "2.13.0"])
@@ -210,9 +208,7 @@ def test_a_driver_that_runs_nothing_is_upgraded():
 def test_the_driver_is_offered_where_only_it_is_in_the_way():
     build, driver = remedies.torch_build(machine(TORCH, *FAMILY))
     assert build.commands
-    assert driver.title == "upgrade the NVIDIA driver to 580.65.06 or newer with what your distribution or " + (
-        "https://www.nvidia.com/drivers offers"
-    )
+    assert driver.title.startswith("upgrade the NVIDIA driver to 580.65.06 or newer")
     too_new_as_well = dataclasses.replace(TORCH, arch_list=("sm_90",))
     assert len(remedies.torch_build(machine(too_new_as_well, *FAMILY))) == 1
 
@@ -332,8 +328,10 @@ def test_reinstalling_and_removing_is_spelled_for_every_installer(installer):
 def test_reinstalling_torch():
     facts = machine(TorchBuild("2.8.0+cu128", cuda="12.8"), python="/v/bin/python")
     assert remedies.reinstall_torch(facts).commands == (
-        ("/v/bin/python -m pip install --force-reinstall --no-deps torch==2.8.0"
-        " --index-url https://download.pytorch.org/whl/cu128"),
+        (
+            "/v/bin/python -m pip install --force-reinstall --no-deps torch==2.8.0"
+            " --index-url https://download.pytorch.org/whl/cu128"
+        ),
     )
     assert not remedies.reinstall_torch(machine(TorchBuild("2.4.0+cu128", cuda="12.8"))).commands
     nvidia = TorchBuild("2.8.0a0+5228986c39.nv25.05", cuda="12.9")
@@ -434,7 +432,7 @@ def test_without_a_wheel_sdpa_is_advised(facts, why):
 )
 def test_the_articles_blocks_are_filled_in_for_any_machine(number, facts):
     remedy = remedies.article_block(number, facts)
-    assert (remedy.commands or remedy.edit)
+    assert remedy.commands or remedy.edit
     assert remedy.verify
     assert all(words(remedy.commands))
     if number in (4, 5, 6):

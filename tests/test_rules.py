@@ -15,8 +15,9 @@ from cudacheck.report import Finding, Layer, ProbeRun, Severity
 RULES = registry.rules()
 HEADINGS = ["What it does", "Why it matters", "What to do", "References"]
 PROPER = re.compile(
-    r"[a-z`]|CUDA|PyTorch|NVIDIA|NVML|GPU|WSL|MIG|PTX|Windows|Python|Triton|FlashAttention|Gradio|WDDM|FP16|ECC"
+    r"[a-z`]|CUDA|PyTorch|NVIDIA|NVML|GPU|WSL|MIG|PTX|Secure Boot|Windows|Python|Triton|FlashAttention|Gradio"
 )
+"""How a message may start: in lower case, or with a name."""
 
 
 def examples(kind: str) -> list:

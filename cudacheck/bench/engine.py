@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import warnings
 from typing import Any, Callable, Dict, Iterator, Sequence
 
 import torch
 
-from cudacheck.bench.attention import NewLength, reasons, was_refused
 from cudacheck.bench.cases import Case
-from cudacheck.bench.device import current, free_bytes, l2_bytes, uuid
-from cudacheck.bench.timing import Patience, Timing, time_call, wait_for, within
+from cudacheck.bench.device import current, uuid, wait_for, why_broken
+from cudacheck.bench.memory import DoesNotFitError, copies_of, give_back, is_rotated
+from cudacheck.bench.new_length import NewLength
+from cudacheck.bench.sdpa import reasons, was_refused
+from cudacheck.bench.timing import Patience, Timing, time_call, within
 
 Row = Dict[str, Any]
 """The fields of a Measurement (cudacheck/probes/target/benchmark.py)."""
@@ -20,15 +21,9 @@ Row = Dict[str, Any]
 Progress = Callable[[int, int, Case], None]
 """Told before each case: its number from 0, how many there are, and the case."""
 
-MEMORY_SHARE = 0.15
-"""Of what is free: the GPU may be somebody's, and our run must never cost them an allocation."""
-ROTATED_OVER_L2 = 3
-"""Inputs are taken in turn from so many times the L2 cache that none is still there when its turn comes."""
-MOST_COPIES = 1024
 
-
-class NotRunError(Exception):
-    """The case was not run, and why."""
+class RefusedError(Exception):
+    """PyTorch would not run the call with this backend; the words are its own."""
 
 
 def run(
@@ -84,7 +79,7 @@ def outcome_of(case: Case, device: torch.device, patience: Patience) -> Row:
             if isinstance(case, NewLength):
                 return case.measure(device)
             return measure_steady(case, device, patience)
-    except NotRunError as reason:
+    except (DoesNotFitError, RefusedError) as reason:
         return {"skipped": str(reason)}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
@@ -127,7 +122,7 @@ def first_call(case: Any, tensors: Any) -> torch.Tensor:
             if not was_refused(error):
                 raise
             words = reasons(case.backend, [str(warning.message) for warning in said])
-            raise NotRunError(f"refused by PyTorch: {words or error}") from error
+            raise RefusedError(f"refused by PyTorch: {words or error}") from error
 
 
 def timing_fields(case: Any, timing: Timing) -> Row:
@@ -147,33 +142,3 @@ def timing_fields(case: Any, timing: Timing) -> Row:
         "tflops": case.flop / summary.median / 1e6 if case.flop else None,
         "gb_per_s": case.bytes / summary.median / 1e3,
     }
-
-
-def copies_of(case: Any, device: torch.device) -> int:
-    """How many sets of inputs to take in turn; NotRunError where not one fits our share of the memory."""
-    room = MEMORY_SHARE * free_bytes(device)
-    fixed = case.scratch_bytes + case.bytes  # the first output is kept to compare with the last
-    if fixed + case.bytes > room:
-        needed, allowed = (fixed + case.bytes) / 2**30, room / 2**30
-        raise NotRunError(f"needs {needed:.1f} GiB; {MEMORY_SHARE:.0%} of the free memory is {allowed:.1f} GiB")
-    wanted = -(-ROTATED_OVER_L2 * l2_bytes(device) // case.bytes)
-    return int(max(1, min(wanted, (room - fixed) // case.bytes, MOST_COPIES)))
-
-
-def is_rotated(case: Any, copies: int, device: torch.device) -> bool:
-    return device.type == "cuda" and bool(copies * case.bytes >= ROTATED_OVER_L2 * l2_bytes(device))
-
-
-def give_back(device: torch.device) -> None:
-    if device.type == "cuda":
-        with contextlib.suppress(RuntimeError):  # a broken context: `why_broken` tells
-            torch.cuda.empty_cache()
-
-
-def why_broken(device: torch.device) -> str:
-    """What the device says when waited for: after an illegal access it says the same to every later call."""
-    try:
-        wait_for(device)
-    except RuntimeError as error:
-        return str(error).partition("\n")[0]
-    return ""

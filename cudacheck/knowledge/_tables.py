@@ -26,6 +26,7 @@ def _written_out(source: str | list[str], sources: dict[str, str]) -> str:
     return "; ".join(sources.get(key, key) for key in keys)
 
 
+@lru_cache
 def as_version(text: str) -> tuple[int, ...]:
     """The numbers of a version, for comparing: `12.8` → (12, 8)."""
     return tuple(int(number) for number in re.findall(r"\d+", text))

@@ -9,6 +9,7 @@ from cudacheck.knowledge._tables import as_version, rows
 from cudacheck.knowledge.architectures import covers
 
 
+@lru_cache
 def parse_driver(text: str) -> tuple[int, ...]:
     """`535.129.03` → (535, 129, 3); empty when the text does not start with a version."""
     match = re.match(r"\s*(\d+(?:\.\d+)*)", text)
@@ -33,6 +34,7 @@ def minimum_driver(cuda: str, os: str = "linux") -> str | None:
     return str(row["windows" if os == "windows" else "linux"]) if row else None
 
 
+@lru_cache
 def driver_serves(driver: str) -> str | None:
     """The newest CUDA that this driver's branch serves: `535.129.03` → `12.2`; None where the branch is unknown."""
     branch = parse_driver(driver)[:1]

@@ -51,10 +51,11 @@ class _Screen:
             yield Text()
         for finding in shown:
             yield from self._finding(finding)
-        for finding in (f for f in roots if f.severity is Severity.NOTE):
-            yield from self._note(finding)
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
+        for finding in (f for f in roots if f.severity is Severity.NOTE):
+            yield Text()
+            yield from self._note(finding)
         yield from self._details()
         yield Text()
         yield from self._summary(shown or roots)
@@ -95,7 +96,6 @@ class _Screen:
         yield from self._headline("·", finding.message, finding.rule)
         for remedy in finding.remedies[: None if self.verbose else 1]:
             yield from self._remedy("do", remedy)
-        yield Text()
 
     def _remedy(self, label: str, remedy: Remedy) -> Iterator[Text]:
         marks = [word for word, on in (("root", remedy.needs_root), ("reboot", remedy.needs_reboot)) if on]

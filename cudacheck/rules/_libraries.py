@@ -98,6 +98,20 @@ def _bundled_cudnn(facts: Facts) -> str | None:
     return f"nvidia-cudnn-cu{_torch.cuda_major(build)}=={version}" if version and _torch.from_index(build) else None
 
 
+INCOMPLETE_CUDNN = "nvidia-cudnn-cu13==9.20.0.48"
+"""What PyTorch 2.12 and 2.13 pin. The wheel was opened: libcudnn_engines_tensor_ir.so.9 is not in it."""
+COMPLETE_CUDNN = "nvidia-cudnn-cu13>=9.21,<10"
+
+
+def sound_cudnn(facts: Facts) -> Remedy:
+    """PyTorch's own cuDNN again, or the next complete one where its own lacks a part."""
+    pin = pinned(facts, "cudnn")
+    if pin == INCOMPLETE_CUDNN:
+        title = "install a cuDNN wheel that is complete"
+        return remedies.install(facts, [COMPLETE_CUDNN], title=title, no_deps=True)
+    return remedies.reinstall_wheels(facts, [pin]) if pin else remedies.reinstall_torch(facts)
+
+
 def library_path(facts: Facts) -> str | None:
     """LD_LIBRARY_PATH as it is set; None where it is not, or nobody told."""
     for environment in facts.all(EnvironmentVariables):

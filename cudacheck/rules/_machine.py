@@ -108,8 +108,8 @@ def blackwell(gpus: tuple[PciGpu, ...]) -> list[PciGpu]:
 
 def quote(match: re.Match[str], said: ErrorMessage) -> Evidence:
     """The line in which a message says it, and who said it."""
-    start = said.text.rfind("\n", 0, match.start()) + 1
-    line = " ".join(said.text[start : match.end()].split() + said.text[match.end() :].partition("\n")[0].split())
+    start, end = said.text.rfind("\n", 0, match.start()) + 1, said.text.find("\n", match.end())
+    line = " ".join(said.text[start : end if end >= 0 else None].split())
     return Evidence(line if len(line) <= 160 else f"{line[:159]}…", said.found_in)
 
 

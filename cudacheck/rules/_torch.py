@@ -67,7 +67,7 @@ def spoken(build: TorchBuild | None) -> str:
     """`torch 2.8.0+cu128`, and the CUDA it was built for where the version does not say so."""
     if build is None:
         return "PyTorch"
-    name = f"torch {build.version}".strip()
+    name = f"torch {build.version}" if build.version else "the installed PyTorch"
     return f"{name} (CUDA {build.cuda})" if build.cuda and "+cu" not in build.version else name
 
 
@@ -194,7 +194,7 @@ def _gap_by_cuda(cuda: str, capability: str, last: tuple[tuple[tuple[int, int], 
 def reach(archs: Sequence[str] | None) -> str:
     """`reaches from sm_50 to sm_90`"""
     kernels = sorted((arch for arch in archs or () if arch.startswith("sm_")), key=numbers)
-    return f"reaches from {kernels[0]} to {kernels[-1]}" if kernels else "is built for other generations"
+    return f"reaches from {kernels[0]} to {kernels[-1]}" if kernels else "is built with a CUDA of other generations"
 
 
 def archs_evidence(build: TorchBuild, archs: Sequence[str] | None) -> Evidence:

@@ -72,7 +72,7 @@ def _remedies(closed: list[Gpu]) -> tuple[Remedy, ...]:
             needs_root=True,
             verify="nvidia-smi --query-gpu=index,compute_mode --format=csv",
         ),
-        Remedy("or end the process that is on it", ("nvidia-smi",)),
+        Remedy("end the process that is on it", ("nvidia-smi",)),
     )
 
 

@@ -96,8 +96,9 @@ def _heard(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
 def _remedies(facts: Facts) -> Iterator[Remedy]:
     if _libraries.library_path(facts):
         yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
-    pin = _libraries.pinned(facts, "cudnn")
-    yield remedies.reinstall_wheels(facts, [pin]) if pin else remedies.reinstall_torch(facts)
+    elif not facts.knows(EnvironmentVariables):
+        yield Remedy("see that LD_LIBRARY_PATH leads to no folder with another cuDNN", ('echo "$LD_LIBRARY_PATH"',))
+    yield _libraries.sound_cudnn(facts)
 
 
 OWN, SYSTEM = "/env/nvidia/cudnn/lib", "/usr/lib/x86_64-linux-gnu"

@@ -39,9 +39,7 @@ LAYER = Layer.LIBRARIES
 EXPLAINED_BY = ("nvidia-wheels-conflict",)
 MESSAGES = (r"CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED", r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH")
 SOURCES = ("https://github.com/pytorch/pytorch/issues/188892", "https://github.com/pytorch/pytorch/issues/187824")
-INCOMPLETE, PART = ("nvidia-cudnn-cu13", "9.20.0.48"), "libcudnn_engines_tensor_ir.so.9"
-"""The wheel was opened: the part is not in it, though libcudnn_graph names it."""
-COMPLETE = "nvidia-cudnn-cu13>=9.21,<10"
+INCOMPLETE, PART = _libraries.INCOMPLETE_CUDNN, "libcudnn_engines_tensor_ir.so.9"
 
 
 def check(
@@ -58,9 +56,9 @@ def check(
     if _is_incomplete(dists or ()) and found:
         other = f"cuDNN {found[0].version}" if found[0].version else "another cuDNN"
         yield Finding(
-            f"{'=='.join(INCOMPLETE)} lacks {PART}, and {other} fills in for it",
-            (Evidence("==".join(INCOMPLETE), "installed packages"), Evidence(PART, found[0].path)),
-            tuple(_complete(facts)),
+            f"{INCOMPLETE} lacks {PART}, and {other} fills in for it",
+            (Evidence(INCOMPLETE, "installed packages"), Evidence(PART, found[0].path)),
+            tuple(_remedies(facts)),
             SOURCES,
             severity=Severity.WARNING if works and not in_use else None,
         )
@@ -69,34 +67,29 @@ def check(
         yield Finding(
             f"the installed cuDNN lacks {gone[0].soname}",
             tuple(Evidence(f"{m.soname} is nowhere", f"asked for by {m.wanted_by}") for m in gone),
-            tuple(_own_again(facts)),
+            tuple(_remedies(facts)),
             SOURCES,
         )
 
 
 def _is_incomplete(dists: Sequence[Distribution]) -> bool:
-    return any((d.name, d.version) == INCOMPLETE and not d.shadowed_by for d in dists)
+    return any(f"{d.name}=={d.version}" == INCOMPLETE and not d.shadowed_by for d in dists)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     incomplete = _is_incomplete(facts.all(Distribution))
     if incomplete:
-        message = f"{'=='.join(INCOMPLETE)} lacks {PART}, which a cuDNN of another version then supplies, or none does"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_complete(facts)), SOURCES)
+        message = f"{INCOMPLETE} lacks {PART}, which a cuDNN of another version then supplies, or none does"
+        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)), SOURCES)
     elif "LOADING_FAILED" in match[0]:
         message = "cuDNN does not find one of its parts"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_own_again(facts)), SOURCES)
+        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)), SOURCES)
 
 
-def _complete(facts: Facts) -> Iterator[Remedy]:
-    yield remedies.install(facts, [COMPLETE], title="install a cuDNN wheel that is complete", no_deps=True)
+def _remedies(facts: Facts) -> Iterator[Remedy]:
+    yield _libraries.sound_cudnn(facts)
     if _libraries.library_path(facts):
         yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
-
-
-def _own_again(facts: Facts) -> Iterator[Remedy]:
-    pin = _libraries.pinned(facts, "cudnn")
-    yield remedies.reinstall_wheels(facts, [pin]) if pin else remedies.reinstall_torch(facts)
 
 
 WHEEL = Distribution("nvidia-cudnn-cu13", "9.20.0.48")

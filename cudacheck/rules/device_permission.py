@@ -1,4 +1,4 @@
-"""This user may not open the GPU's device files.
+"""The GPU's device files may not be opened by this user.
 
 ## What it does
 Tries to open /dev/nvidiactl, /dev/nvidia-uvm and /dev/dxg, asks whether it may open /dev/nvidia0 …, and reads NVML's

@@ -81,7 +81,7 @@ def _remedies(system: System | None) -> tuple[Remedy, ...]:
         return (Remedy("reboot the host if nvidia-smi fails there too; then create this container anew"),)
     modules = "sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia"
     reload = Remedy(
-        "or end all programs that use the GPU, the desktop too, and load the module anew",
+        "end all programs that use the GPU, the desktop too, and load the module anew",
         (modules, "sudo modprobe nvidia"),
         needs_root=True,
         verify="nvidia-smi",

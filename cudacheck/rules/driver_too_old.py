@@ -57,15 +57,13 @@ def check(
     wanted = _major(torch.cuda)
     if torch.cuda is None or wanted is None or _driver.computes(facts) or _serves(libcuda, wanted):
         return
-    served = _too_low(torch.cuda, wanted, nvml, libcuda, system)
-    if served is None:
+    why = _too_low(torch.cuda, wanted, nvml, libcuda, system)
+    if why is None:
         return
+    built = Evidence(f"torch {torch.version}, built for CUDA {torch.cuda}", torch.found_in)
     yield Finding(
-        f"PyTorch cannot use this GPU: {served}, this build needs CUDA {wanted}",
-        evidence=(
-            *_seen(nvml, libcuda),
-            Evidence(f"torch {torch.version}, built for CUDA {torch.cuda}", torch.found_in),
-        ),
+        f"PyTorch cannot use this GPU: {why}",
+        evidence=(*_seen(nvml, libcuda), built),
         remedies=_remedies(facts, torch.cuda),
         sources=SOURCES,
     )
@@ -73,31 +71,31 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     torch, named = facts.one(TorchBuild), match.groupdict()
-    built = f" {torch.cuda}" if torch is not None and torch.cuda else ""
-    message = f"the NVIDIA driver is older than CUDA{built}, which the program was built with, demands"
+    cuda = torch.cuda if torch is not None else None
+    message = "the NVIDIA driver is too old for the CUDA that this program was built with"
+    solutions = _remedies(facts, cuda)
     if number := named.get("found"):
         serves = f"{int(number) // 1000}.{int(number) % 1000 // 10}"
         message = f"PyTorch cannot use this GPU: the driver serves CUDA {serves}, too old for this build"
-    if wanted := named.get("wanted"):
+        solutions = _remedies(_with_driver_of(serves, facts), cuda)
+    elif wanted := named.get("wanted"):
         message = f"the container's image demands a driver that serves CUDA {wanted}, and the host's is older"
-        remedies_ = (*_upgrade(facts, wanted), Remedy("or take an image of an older CUDA, with the same PyTorch in it"))
-    else:
-        remedies_ = _remedies(facts, torch.cuda if torch is not None else None)
-    yield Finding(message, (_machine.quote(match, said),), remedies_, SOURCES)
+        solutions = _for_image(facts, wanted)
+    yield Finding(message, (_machine.quote(match, said),), solutions, SOURCES)
 
 
 def _too_low(cuda: str, wanted: int, nvml: Nvml | None, libcuda: LibCuda | None, system: System | None) -> str | None:
-    """What the driver serves, when it is too little; None where it suffices or nobody can tell."""
+    """Why the driver does not suffice; None where it does or nobody can tell."""
     for serving in (libcuda.cuda_version if libcuda else None, nvml.cuda_version if nvml else None):
         major = _major(serving)
         if major is not None and 0 < major < wanted:
-            return f"the driver serves CUDA {serving}"
+            return f"the driver serves CUDA {serving}, this build needs CUDA {wanted}"
     driver = nvml.driver_version if nvml is not None else None
     if driver is None or (system is not None and system.jetson):
         return None  # Jetson's drivers are numbered apart
     minima = [knowledge.minimum_driver(cuda, os) for os in _machine.drivers_of(system)]
     if all(minimum is not None and not knowledge.driver_at_least(driver, minimum) for minimum in minima):
-        return f"driver {driver} is older than {minima[0]}"
+        return f"driver {driver} is too old for this build's CUDA {cuda}, which needs {minima[0]} or newer"
     return None
 
 
@@ -123,14 +121,44 @@ def _seen(nvml: Nvml | None, libcuda: LibCuda | None) -> tuple[Evidence, ...]:
 
 
 def _remedies(facts: Facts, cuda: str | None) -> tuple[Remedy, ...]:
-    if cuda is None:
-        return (*remedies.torch_build(facts), Remedy("or upgrade the NVIDIA driver to the newest branch for this GPU"))
-    return tuple(dict.fromkeys((*remedies.torch_build(facts), *_upgrade(facts, cuda))))
+    nvml = facts.one(Nvml)
+    # without the driver's version, nobody knows which build it serves
+    builds = remedies.torch_build(facts) if nvml is not None and nvml.driver_version else ()
+    known = tuple(remedy for remedy in builds if remedy.commands or remedy.edit)
+    upgrade = _upgrade(facts, knowledge.minimum_driver(cuda, _os(facts)) if cuda else None)
+    newest = Remedy("upgrade the NVIDIA driver to the newest branch for this GPU", needs_root=True, needs_reboot=True)
+    return tuple(dict.fromkeys((*known, *(upgrade or (newest,)))))
 
 
-def _upgrade(facts: Facts, cuda: str) -> tuple[Remedy, ...]:
-    minimum = knowledge.minimum_driver(cuda, _machine.drivers_of(facts.one(System))[0])
+def _for_image(facts: Facts, cuda: str) -> tuple[Remedy, ...]:
+    """NVIDIA_REQUIRE_CUDA asks for the driver of that very release, more than its programs need."""
+    minimum = knowledge.minimum_driver(cuda, _os(facts))
+    title = "take an image of an older CUDA"
+    if minimum:
+        title += f"; or start it with -e NVIDIA_DISABLE_REQUIRE=1, as its programs run from driver {minimum} on"
+    return (*_upgrade(facts, knowledge.toolkit_driver(cuda, _os(facts))), Remedy(title))
+
+
+def _upgrade(facts: Facts, minimum: str | None) -> tuple[Remedy, ...]:
     return (remedies.upgrade_driver(facts, minimum),) if minimum else ()
+
+
+def _os(facts: Facts) -> str:
+    return _machine.drivers_of(facts.one(System))[0]
+
+
+def _with_driver_of(cuda: str, facts: Facts) -> Facts:
+    """The facts with a driver that serves just this CUDA, where its own version is not told."""
+    nvml, driver = (
+        facts.one(Nvml),
+        knowledge.toolkit_driver(cuda, _os(facts)) or knowledge.minimum_driver(cuda, _os(facts)),
+    )
+    if driver is None or (nvml is not None and nvml.driver_version):
+        return facts
+    others = [fact for kind in facts.types() if kind is not Nvml for fact in facts.all(kind)]
+    return Facts(
+        [*others, Nvml(library_found=None, driver_version=driver)], known=filter(facts.complete, facts.types())
+    )
 
 
 LINUX = System(os="linux", container="", wsl=0, jetson=False)

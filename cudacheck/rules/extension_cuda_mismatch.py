@@ -34,9 +34,8 @@ SEVERITY = Severity.ERROR
 LAYER = Layer.EXTENSIONS
 EXPLAINED_BY = ("torch-cpu-build", "torch-rocm-build", "torch-shadowed", "torch-family-mismatch")
 NAMES = "vllm|xformers|torchvision|torchaudio|sgl_kernel|flashinfer|detectron2|deepspeed|torch_scatter|torch_sparse"
-MESSAGES = (
-    rf"\b({NAMES})\b[\s\S]{{0,400}}?lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)[.\d]*: cannot open shared object file",
-)
+LIBRARY = r"lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)[.\d]*"
+MESSAGES = (rf"\b({NAMES})\b[\s\S]{{0,400}}?{LIBRARY}: cannot open shared object file",)
 SOURCES = ("https://github.com/vllm-project/vllm/issues/43435", "https://github.com/unslothai/unsloth/issues/8580")
 
 
@@ -63,11 +62,7 @@ def _finding(package: str, wanted: int | None, evidence: Evidence, build: TorchB
     return Finding(
         f"{package} was built for CUDA {wanted}, but {_torch.spoken(build)} brings CUDA {own}",
         (evidence, _torch.build_evidence(build)),
-        (
-            Remedy(
-                f"install {package.partition(' ')[0]} in its build for CUDA {own}, or the PyTorch that it was built with"
-            ),
-        ),
+        (Remedy(f"install {package.partition(' ')[0]} in its build for CUDA {own}, or the PyTorch it was built for"),),
         SOURCES,
     )
 

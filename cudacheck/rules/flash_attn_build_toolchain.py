@@ -45,7 +45,8 @@ MESSAGES = (
     r"No such file or directory: ['\"]([^'\"\n]*nvcc)['\"]",
     r"FlashAttention is only supported on CUDA ([\d.]+) and above",
     r"Killed signal terminated program (?:cicc|cc1plus|ptxas)",
-    r"No module named ['\"](torch|packaging|wheel|psutil|ninja)['\"]",
+    r"No module named ['\"](torch)['\"]",
+    r"(?:flash[_-]attn|get_requires_for_build)[\s\S]{0,600}?No module named ['\"](packaging|wheel|psutil|ninja)['\"]",
 )
 SOURCES = (
     "https://github.com/Dao-AILab/flash-attention/issues/246",
@@ -73,7 +74,7 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    module = match[1] if match[0].startswith("No module") else ""
+    module = match[1] if "No module" in match[0] else ""
     # Where torch is not installed, that is the fault; pip hides an installed one while it builds.
     if module and not (facts.one(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution))):
         return
@@ -88,7 +89,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _why(match: re.Match[str], module: str) -> str:
     if module:
-        return f"a package is built where {module} is not visible: pip builds in an empty environment"
+        return f"{module} is not visible where a package is built: pip builds in an empty environment"
     if "nvcc" in match[0] and match.re.groups:
         return f"the compiler of the CUDA toolkit is looked for at {match[1]}, and is not there"
     if "only supported on CUDA" in match[0]:
@@ -104,7 +105,7 @@ def _remedies(match: re.Match[str], module: str, facts: Facts) -> Iterator[Remed
         return
     if module:
         yield remedies.install(facts, NEEDED, title="install what the build needs, then build without isolation")
-        title = "build flash-attn in this environment"
+        title = "build flash-attn (or what else it was) in this environment"
         yield remedies.install(facts, ["flash-attn"], title=title, no_build_isolation=True)
         return
     home = next((e.values["CUDA_HOME"] for e in facts.all(EnvironmentVariables) if e.values.get("CUDA_HOME")), "")

@@ -82,7 +82,7 @@ def _install_missing(flash: FlashAttention, facts: Facts) -> Iterator[Remedy]:
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     old = [gpu for gpu in _torch.gpus_of(facts) if _torch.below(gpu.capability, "8.0")]
-    wheels = () if old else remedies.flash_attn(facts)
+    wheels = () if old else (remedy for remedy in remedies.flash_attn(facts) if remedy.commands)
     unable = f", and {old[0].label} could not run it" if old else ""
     yield Finding(
         f"flash-attn is asked for, but it is not installed{unable}",

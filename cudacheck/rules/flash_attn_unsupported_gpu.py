@@ -33,7 +33,7 @@ from cudacheck.rules import _torch
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.EXTENSIONS
-EXPLAINED_BY = ("flash-attn-abi-mismatch", "gpu-too-new-for-build", "gpu-too-old-for-build")
+EXPLAINED_BY = ("flash-attn-abi-mismatch", "gpu-too-new-for-build")
 MESSAGES = (r"FlashAttention only supports (?:Ampere|Turing) GPUs or newer",)
 SOURCES = (
     "https://github.com/Dao-AILab/flash-attention/issues/762",

@@ -40,8 +40,8 @@ SEVERITY = Severity.ERROR
 LAYER = Layer.LIBCUDA
 EXPLAINED_BY = ("driver-library-mismatch", "container-without-gpu", "no-gpu", "wsl-driver-broken")
 MESSAGES = (
-    r"forward compatibility was attempted on non[- ]supported HW"
-    r"|CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE|cudaErrorCompatNotSupportedOnDevice",
+    r"forward compatibility was attempted on non[- ]supported HW",
+    r"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE|cudaErrorCompatNotSupportedOnDevice",
     r"Error 803: system has unsupported display driver|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|cudaErrorSystemDriverMismatch",
 )
 SOURCES = (
@@ -109,7 +109,7 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
         )
     else:
         away = Remedy("take the compat folder out of the loader's way: LD_LIBRARY_PATH, /etc/ld.so.conf.d")
-    return (away, Remedy("or take an image of the CUDA that the host's driver serves, or upgrade the host's driver"))
+    return (away, Remedy("take an image of the CUDA that the host's driver serves, or upgrade the host's driver"))
 
 
 DOCKER = System(os="linux", container="docker", wsl=0, jetson=False)

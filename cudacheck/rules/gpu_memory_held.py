@@ -66,7 +66,7 @@ def check(
         )
         outside = (Evidence(f"processes not visible here: {', '.join(pids[:5])}", gpu.found_in),) if pids else ()
         yield Finding(
-            f"{_gib(held)} of {_gib(gpu.memory_total_bytes)} on {_machine.gpu_label(gpu)} are held by something unseen",
+            f"something unseen holds {_gib(held)} of {_gib(gpu.memory_total_bytes)} on {_machine.gpu_label(gpu)}",
             evidence=(Evidence(seen, gpu.found_in), *outside),
             remedies=_remedies(gpu.index),
             sources=SOURCES,
@@ -75,13 +75,14 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if "No running" in match[0]:
-        return (yield from _nobody_listed(match, said, facts))
+        yield from _nobody_listed(match, said, facts)
+        return
     numbers = _figures(said.text[match.start() :])
     if numbers is None:
         return
     total, held = numbers
     if held >= max(LEAST, SHARE_IN_MESSAGE * total):
-        message = f"{_gib(held)} of the GPU's {_gib(total)} are held by other processes"
+        message = f"other processes hold {_gib(held)} of the GPU's {_gib(total)}"
         yield Finding(message, (_machine.quote(match, said),), _remedies(None), SOURCES)
 
 
@@ -94,7 +95,7 @@ def _nobody_listed(match: re.Match[str], said: ErrorMessage, facts: Facts) -> It
         if used is None or total is None or gpu.utilization_percent or gpu.driver_model:
             continue
         if used >= _limit(gpu, total):
-            message = f"{_gib(used)} of {_gib(total)} on {_machine.gpu_label(gpu)} are held, and no process is listed"
+            message = f"no process is listed, yet {_gib(used)} of {_gib(total)} on {_machine.gpu_label(gpu)} are in use"
             seen = (Evidence(f"{_gib(used)} in use", gpu.found_in), _machine.quote(match, said))
             yield Finding(message, seen, _remedies(gpu.index), SOURCES)
 

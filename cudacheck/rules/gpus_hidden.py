@@ -75,11 +75,9 @@ def check(
     elif selection.chosen and selection.stopped_at and variables.complete:
         message = f"{_gpus.VARIABLE}={value} ends at {selection.stopped_at!r}, which names no GPU: the rest is ignored"
         yield _finding(message, seen, facts, Severity.WARNING)
-    elif count is None and torch is not None and not torch.available and _is_cuda_build(build):
-        # a paste that shows no GPUs: an index above 0 is suspect, as most machines have one
-        if re.match(r"[1-9]", value.strip()):
-            message = f"PyTorch sees no GPU with {_gpus.VARIABLE}={value}: no GPU may have that number"
-            yield _finding(message, (*seen, Evidence("CUDA is not available", torch.found_in)), facts)
+    elif count is None and torch is not None and not torch.available and _is_suspect(value, build):
+        message = f"PyTorch sees no GPU with {_gpus.VARIABLE}={value}: no GPU may have that number"
+        yield _finding(message, (*seen, Evidence("CUDA is not available", torch.found_in)), facts)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -121,9 +119,10 @@ def _counted(count: int | None, nvml: Nvml | None, gpus: tuple[Gpu, ...]) -> tup
     return (Evidence(f"{count} GPU{'s' * (count != 1)}", source),)
 
 
-def _is_cuda_build(build: TorchBuild | None) -> bool:
-    """Unknown counts as one."""
-    return build is None or build.cuda is not None or not build.cuda_known
+def _is_suspect(value: str, build: TorchBuild | None) -> bool:
+    """Whether a paste that shows no GPUs names one above 0, as most machines have one; a CPU build needs none."""
+    cuda_build = build is None or build.cuda is not None or not build.cuda_known
+    return cuda_build and re.match(r"[1-9]", value.strip()) is not None
 
 
 ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)

@@ -67,7 +67,7 @@ def _remedies(bare: list[Gpu]) -> tuple[Remedy, ...]:
     return (
         Remedy("switch MIG off", (f"sudo nvidia-smi{which} -mig 0",), needs_root=True, verify="nvidia-smi"),
         Remedy(
-            "or make instances: pick a profile id of the list, then sudo nvidia-smi mig -cgi ID -C",
+            "make instances: pick a profile id of the list, then sudo nvidia-smi mig -cgi ID -C",
             ("sudo nvidia-smi mig -lgip",),
             needs_root=True,
             verify="nvidia-smi -L",

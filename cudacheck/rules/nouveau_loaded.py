@@ -44,11 +44,10 @@ def check(nvml: Nvml, pci: tuple[PciGpu, ...], module: KernelModule | None, fact
     if not owned or _driver.owner_of_silence(nvml, facts) != "nouveau-loaded":
         return
     owner = owned[0].driver or ""
+    installed = nvml.library_found or (module is not None and module.built_for_kernel)
+    message = f"{owner} owns the GPU, " + ("so NVIDIA's driver cannot" if installed else "and NVIDIA's is not installed")
     if "vfio" in owner or "pci-stub" in owner:
         message = f"the GPU is reserved for a virtual machine: {owner} owns it"
-    else:
-        message = f"{owner} owns the GPU, so NVIDIA's driver cannot"
-    installed = nvml.library_found or (module is not None and module.built_for_kernel)
     yield Finding(
         message,
         evidence=tuple(Evidence(f"{gpu.driver} drives {gpu.address}", gpu.found_in) for gpu in owned),

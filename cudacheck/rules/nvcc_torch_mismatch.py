@@ -93,7 +93,7 @@ FIRES = {
     ),
     "what the build says": (
         ErrorMessage(
-            "RuntimeError: The detected CUDA version (12.3) mismatches the version that was used to compile PyTorch (11.8)",
+            "The detected CUDA version (12.3) mismatches the version that was used to compile PyTorch (11.8)",
             "pip",
         ),
     ),

@@ -105,25 +105,27 @@ def _finding(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
     path = _libraries.library_path(facts)
     told = (evidence, Evidence(f"LD_LIBRARY_PATH={path}", "environment")) if path else (evidence,)
     major = _torch.cuda_major(facts.one(TorchBuild))
-    foreign = sorted({d.name for d in facts.all(Distribution) if _is_foreign(d.name, major)})
+    shared = re.compile(r"nvidia-(?:cudnn|nccl|cusparselt|nvshmem)-cu\d\d")
+    names = {d.name for d in facts.all(Distribution)}
+    foreign = sorted(name for name in names if shared.fullmatch(name) and _is_foreign(name, major))
     message = f"PyTorch loads NVIDIA libraries that do not belong together: {match[1]} is missing"
     if match[1].startswith("CUDNN"):
         message = "PyTorch loads parts of cuDNN that do not belong together"
-    return Finding(message, told, tuple(_remedies(foreign, facts, match[0])), SOURCES)
+    return Finding(message, told, tuple(_remedies(foreign, facts, match[1])), SOURCES)
 
 
-def _remedies(foreign: Sequence[str], facts: Facts, said: str = "") -> Iterator[Remedy]:
-    if _libraries.library_path(facts):
-        yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
-    clashing = [name for name in foreign if re.match(r"nvidia-(?:cudnn|nccl|cusparselt|nvshmem)-cu\d\d", name)]
-    own = {re.sub(r"-cu\d\d$", "", name).removeprefix("nvidia-") for name in clashing}
+def _remedies(foreign: Sequence[str], facts: Facts, missing: str = "") -> Iterator[Remedy]:
+    path, own = _libraries.library_path(facts), {re.sub(r"^nvidia-|-cu\d\d$", "", name) for name in foreign}
     wheels = [pin for pin in (_libraries.pinned(facts, name) for name in sorted(own)) if pin]
-    if clashing and len(wheels) == len(own):
+    nvjitlink = _libraries.pinned(facts, "nvjitlink") if "nvJitLink" in missing else None
+    if path:
+        yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
+    if foreign and len(wheels) == len(own):
         title = "remove the wheels of the other CUDA major, then put PyTorch's own back"
-        yield remedies.install(facts, wheels, title=title, uninstall=clashing, force=True, no_deps=True)
-    elif not clashing and "nvJitLink" in said and (pin := _libraries.pinned(facts, "nvjitlink")):
-        yield remedies.reinstall_wheels(facts, [pin])
-    else:
+        yield remedies.install(facts, wheels, title=title, uninstall=foreign, force=True, no_deps=True)
+    elif nvjitlink:
+        yield remedies.reinstall_wheels(facts, [nvjitlink])
+    elif not path:
         yield from _torch.right_build(facts, "make a new environment, and install PyTorch in it first")
 
 

@@ -1,4 +1,4 @@
-"""This GPU needs the open NVIDIA kernel modules, and the proprietary ones are installed.
+"""The GPU needs the open NVIDIA kernel modules, and the proprietary ones are installed.
 
 ## What it does
 Compares the GPU's PCI device id (Blackwell and newer) with the flavour of the loaded module when the driver runs and

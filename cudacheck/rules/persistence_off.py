@@ -36,7 +36,7 @@ def check(system: System, _one: Gpu, gpus: tuple[Gpu, ...] | None) -> Iterator[F
     off = [gpu for gpu in gpus or () if gpu.persistence_mode is False and _is_for_data_centres(gpu)]
     if off:
         yield Finding(
-            f"persistence mode is off on {_machine.names_of(off)}: the first CUDA call waits for the driver to start it",
+            f"persistence mode is off on {_machine.names_of(off)}: the first CUDA call starts the driver anew",
             evidence=tuple(Evidence(f"{_machine.gpu_label(gpu)}: persistence mode off", gpu.found_in) for gpu in off),
             remedies=(
                 Remedy(

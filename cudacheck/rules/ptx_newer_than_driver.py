@@ -109,9 +109,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _remedies(facts: Facts, cuda: str | None) -> tuple[Remedy, ...]:
-    other = Remedy(
-        "or take a PyTorch, and build extensions, with a CUDA no newer than the driver's (nvidia-smi shows it)"
-    )
+    other = Remedy("take a PyTorch, and build extensions, with a CUDA no newer than the driver's (nvidia-smi shows it)")
     os = _machine.drivers_of(facts.one(System))[0]
     driver = knowledge.toolkit_driver(cuda, os) if cuda else None
     if driver:

@@ -76,7 +76,7 @@ def _remedies(system: System | None) -> tuple[Remedy, ...]:
     title = "enrol the key that the module is signed with, and confirm it on the blue screen of the next boot"
     return (
         Remedy(title, commands, needs_root=True, needs_reboot=True, verify="nvidia-smi"),
-        Remedy("or switch Secure Boot off in the firmware's setup", needs_reboot=True, verify="nvidia-smi"),
+        Remedy("switch Secure Boot off in the firmware's setup", needs_reboot=True, verify="nvidia-smi"),
     )
 
 

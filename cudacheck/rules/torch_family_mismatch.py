@@ -143,10 +143,12 @@ def _remedies(package: str, facts: Facts) -> Iterator[Remedy]:
     build = facts.one(TorchBuild)
     release = _torch.release(build.version) if build else None
     partner = getattr(knowledge.companions(release), package, None) if release else None
-    if build and build.cuda and partner:
-        tag = knowledge.tag_of_cuda(build.cuda)
+    tag = knowledge.tag_of_cuda(build.cuda) if build and build.cuda else ""
+    if release and partner and knowledge.exists(release, tag):
+        row = knowledge.build_of(release, tag)
         title = f"install the {package} that belongs to torch {release}"
-        yield remedies.install(facts, [f"{package}=={partner}"], title=title, index_tag=tag, uninstall=[package])
+        index_tag = tag if row is None or row.index else None
+        yield remedies.install(facts, [f"{package}=={partner}"], title=title, index_tag=index_tag, uninstall=[package])
     else:
         yield Remedy(f"install {package} and torch again in one command, in releases that were built for each other")
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck import remedies
+from cudacheck import knowledge, remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.torch_files import TorchBuild
@@ -64,43 +64,56 @@ DIED = {
 def check(imported: TorchImport | None, runs: tuple[ProbeRun, ...] | None, facts: Facts) -> Iterator[Finding]:
     error = _torch.failed_import(imported)
     if error and not re.search(r"No module named ['\"]torch['\"]", error):
-        yield _finding(
-            f"`import torch` fails: {_torch.one_line(error, 120)}",
-            Evidence(_torch.one_line(error), "import torch"),
-            error,
-            facts,
-        )
+        yield _finding(_words(error), Evidence(_torch.one_line(error), "import torch"), error, facts)
     for run in runs or ():
         if run.probe == "torch_import" and run.outcome in DIED:
             words = f"{DIED[run.outcome]}: {run.detail}" if run.detail else DIED[run.outcome]
-            yield _finding(
-                words, Evidence(run.detail or str(run.outcome), "import torch in a child process"), "", facts
-            )
+            told = Evidence(run.detail or str(run.outcome), "import torch in a child process")
+            yield _finding(words, told, "", facts)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    yield _finding(
-        f"`import torch` fails: {_torch.one_line(match[0], 120)}", _torch.quoted(said, match), said.text, facts
-    )
+    yield _finding(_words(match[0]), _torch.quoted(said, match), said.text, facts)
+
+
+def _words(error: str) -> str:
+    dll = re.search(MESSAGES[0], error)
+    if dll:
+        return f"`import torch` fails: Windows cannot load {dll[2]}, or a library that it needs (WinError {dll[1]})"
+    return f"`import torch` fails: {_torch.one_line(error, 120)}"
 
 
 def _finding(message: str, evidence: Evidence, error: str, facts: Facts) -> Finding:
-    return Finding(message, (evidence,), (*_remedies(error, facts),), SOURCES)
+    return Finding(message, (evidence,), tuple(_remedies(error, facts)), SOURCES)
 
 
 def _remedies(error: str, facts: Facts) -> Iterator[Remedy]:
     build = facts.one(TorchBuild)
+    lacks_openmp = "fbgemm" in error and (build is None or _torch.release(build.version) in {None, "2.4.0"})
     if "iJIT_" in error:
         yield Remedy("go back to MKL 2024.0: 2024.1 lost this symbol", _torch.conda_install(facts, "mkl<2024.1"))
+    if lacks_openmp:
+        yield _next_patch(build, facts)
     if "WinError 1455" in error:
-        yield Remedy("enlarge the Windows paging file: the DLLs did not fit into memory")
-    elif "WinError" in error or ".dll" in error:
-        if build is None or _torch.release(build.version) in {None, "2.4.0"}:
-            yield Remedy("leave PyTorch 2.4.0, whose Windows wheels lack libomp140.x86_64.dll: install 2.4.1 or newer")
+        yield Remedy("enlarge the Windows paging file: the libraries did not fit into memory")
+    elif "WinError" in error:
         yield Remedy("install the Visual C++ runtime", ("winget install Microsoft.VCRedist.2015+.x64",))
     if "static TLS block" in error:
         yield Remedy("import torch before every other package in the program")
-    yield remedies.reinstall_torch(facts)
+    if not lacks_openmp:
+        yield remedies.reinstall_torch(facts)
+
+
+def _next_patch(build: TorchBuild | None, facts: Facts) -> Remedy:
+    """PyTorch 2.4.0 forgot libomp140.x86_64.dll in its wheels for Windows; 2.4.1 has it."""
+    title = "leave PyTorch 2.4.0, whose Windows wheels lack libomp140.x86_64.dll: install 2.4.1"
+    pair = knowledge.companions("2.4.1")
+    tag = knowledge.tag_of_cuda(build.cuda) if build and build.cuda else ""
+    if not pair or not knowledge.exists("2.4.1", tag):
+        return Remedy(f"{title} or newer")
+    family = ("torch", "torchvision", "torchaudio")
+    specs = ["torch==2.4.1", f"torchvision=={pair.torchvision}", f"torchaudio=={pair.torchaudio}"]
+    return remedies.install(facts, specs, title=title, index_tag=tag, uninstall=family)
 
 
 FIRES = {

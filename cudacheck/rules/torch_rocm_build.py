@@ -22,6 +22,7 @@ from collections.abc import Iterator
 
 from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.target.torch_cuda import TorchCuda
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _torch
@@ -32,14 +33,17 @@ EXPLAINED_BY = ("no-gpu", "torch-shadowed")
 SOURCES = ("https://github.com/pytorch/pytorch/issues/145670",)
 
 
-def check(build: TorchBuild, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Finding]:
+def check(build: TorchBuild, torch: TorchCuda | None, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Finding]:
     if not build.hip and "+rocm" not in build.version:
         return
     amd = next((gpu for gpu in gpus or () if re.search(r"(?i)\bAMD\b|Radeon|Instinct", gpu.name or "")), None)
     hip = f"{_torch.spoken(build)}, HIP {build.hip}" if build.hip else _torch.spoken(build)
     message = f"{_torch.spoken(build)} is a ROCm build: it runs on AMD GPUs, never on NVIDIA's"
-    if amd:
-        told = (Evidence(hip, build.found_in), Evidence(amd.name or "an AMD GPU", amd.found_in))
+    # Such a build finds no other GPU than AMD's.
+    works = torch is not None and torch.available
+    if amd or works:
+        seen = Evidence(amd.name or "", amd.found_in) if amd else Evidence("it sees a GPU", "torch.cuda")
+        told = (Evidence(hip, build.found_in), seen)
         advice = Remedy("ask AMD's ROCm documentation whether it supports this GPU: nothing here can tell")
         yield Finding(message, told, (advice,), SOURCES)
     else:
@@ -50,6 +54,7 @@ def check(build: TorchBuild, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iter
 FIRES = {
     "a ROCm wheel beside an NVIDIA GPU": (TorchBuild("2.5.1+rocm6.2", hip="6.2.41133"), Gpu(0, "NVIDIA A10")),
     "a ROCm nightly on an AMD GPU": (TorchBuild("2.7.0.dev20250123+rocm6.3"), Gpu(0, "AMD Radeon RX 5700 XT")),
+    "a ROCm build that sees its GPU": (TorchBuild("2.5.1+rocm6.2", hip="6.2.41133"), TorchCuda(available=True)),
 }
 QUIET = {
     "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),

@@ -22,6 +22,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from packaging.version import Version
+
 from cudacheck import remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.messages import ErrorMessage
@@ -53,7 +55,7 @@ def check(
                 ),
                 SOURCES,
             )
-    hidden = next((m for m in modules or () if not m.taken), None)
+    hidden = next((m for m in modules or () if not m.taken and _is_own(m.path, interpreter)), None)
     foreign = _came_in_by(build, interpreter)
     if build and hidden and foreign and build.version != hidden.version:
         yield Finding(
@@ -73,6 +75,14 @@ def check(
         )
 
 
+def _is_own(path: str, interpreter: Interpreter | None) -> bool:
+    """Whether it lies in the environment that was made for it; on a system's Python one may well overrule the other."""
+    if interpreter is None or not interpreter.prefix:
+        return False
+    made = interpreter.conda_prefix or interpreter.base_prefix not in {None, interpreter.prefix}
+    return bool(made) and path.startswith(interpreter.prefix)
+
+
 def _came_in_by(build: TorchBuild | None, interpreter: Interpreter | None) -> str | None:
     """The setting that puts the taken PyTorch on the path; None where it is the environment's own."""
     if build is None or build.path is None or interpreter is None:
@@ -85,7 +95,7 @@ def _came_in_by(build: TorchBuild | None, interpreter: Interpreter | None) -> st
 
 def _other_release(files: str, metadata: str) -> bool:
     ours, theirs = _torch.parsed(files), _torch.parsed(metadata)
-    return ours is not None and theirs is not None and ours.release != theirs.release
+    return ours is not None and theirs is not None and Version(ours.base_version) != Version(theirs.base_version)
 
 
 def _without(module: ShadowingModule, facts: Facts) -> Iterator[Remedy]:
@@ -104,13 +114,14 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     )
 
 
-ENV = Interpreter("3.12.3", prefix="/work/.venv", user_site="/home/me/.local/lib/python3.12/site-packages")
+USER = "/home/me/.local/lib/python3.12/site-packages"
+ENV = Interpreter("3.12.3", prefix="/env", conda_prefix="/env", user_site=USER)
 FIRES = {
     "a script of one's own": (ShadowingModule("/work/torch.py", taken=True, found_via="sys.path"),),
     "the user's site-packages come first": (
         ENV,
-        TorchBuild("2.6.0+cu124", cuda="12.4", path="/home/me/.local/lib/python3.12/site-packages/torch"),
-        ShadowingModule("/work/.venv/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+        TorchBuild("2.6.0+cu124", cuda="12.4", path=f"{USER}/torch"),
+        ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
     ),
     "files of 2.6 under the metadata of 2.8": (TorchBuild("2.6.0+cu124", cuda="12.4", metadata_version="2.8.0"),),
     "what Python says": (ErrorMessage("AttributeError: module 'torch' has no attribute '__version__'", "paste"),),
@@ -118,8 +129,8 @@ FIRES = {
 QUIET = {
     "the environment's own comes first, another lies behind it": (
         ENV,
-        TorchBuild("2.8.0+cu128", cuda="12.8", path="/work/.venv/lib/python3.12/site-packages/torch"),
-        ShadowingModule("/home/me/.local/lib/python3.12/site-packages/torch", taken=False, version="2.6.0+cu124"),
+        TorchBuild("2.8.0+cu128", cuda="12.8", path="/env/lib/python3.12/site-packages/torch"),
+        ShadowingModule(f"{USER}/torch", taken=False, version="2.6.0+cu124"),
     ),
     "a wheel of the default index: its metadata has no tag": (
         TorchBuild("2.8.0+cu128", cuda="12.8", metadata_version="2.8.0"),

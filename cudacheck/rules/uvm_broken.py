@@ -52,6 +52,8 @@ SOURCES = (
     "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/947",
 )
 
+PRESERVE = "options nvidia NVreg_PreserveVideoMemoryAllocations=1"
+
 
 def check(
     libcuda: LibCuda,
@@ -121,7 +123,7 @@ def _remedies(
         Remedy(
             "so that it survives sleep: preserve video memory, and enable NVIDIA's suspend services",
             (
-                "echo 'options nvidia NVreg_PreserveVideoMemoryAllocations=1' | sudo tee /etc/modprobe.d/nvidia-sleep.conf",
+                f"echo '{PRESERVE}' | sudo tee /etc/modprobe.d/nvidia-sleep.conf",
                 "sudo systemctl enable nvidia-suspend nvidia-resume",
             ),
             needs_root=True,

@@ -45,7 +45,7 @@ SOURCES = (
 
 WINDOWS_LIBRARIES = re.compile(r"/usr/lib/wsl/|/nv_dispi|/DriverStore/", re.IGNORECASE)
 UPDATE = Remedy(
-    "update the NVIDIA driver of Windows from https://www.nvidia.com/drivers; in Windows run wsl --update, wsl --shutdown",
+    "update Windows' NVIDIA driver (https://www.nvidia.com/drivers), then run wsl --update and wsl --shutdown there",
     verify="nvidia-smi",
 )
 UNDO_LINUX_DRIVER = Remedy(

@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from cudacheck.judging import MAX_MESSAGE
 from cudacheck.probes.messages import ErrorMessage
 
 MAX_FOUND = 200
-MAX_SEARCHED = 256 * 1024
+MAX_SEARCHED = 128 * 1024
 """Characters at either end of a paste that are searched: a log begins and ends with what matters."""
 MAX_LINE = 1000
+OVERLAP = 3
+"""Lines; no message that a rule knows has more, less one."""
 MAX_WORD = 400
 """Longer runs without a space are no message but base64 or minified code, and slow for regular expressions."""
 
@@ -87,8 +90,8 @@ def _up_to_budget(lines: Sequence[str], numbers: range) -> dict[int, str]:
 def _whole(searched: Lines) -> Iterator[Found]:
     """Messages as they were printed; one that a rule expects on several lines has several."""
     numbers, texts = list(searched), list(searched.values())
-    spans = sorted({(first, last) for first, last, _, _ in _spans(texts)})
-    for first, last in _united(spans):
+    spans = {(first, last) for first, last, _, _ in _spans(texts)}
+    for first, last in _united(sorted(spans)):
         yield numbers[first], numbers[last], "\n".join(texts[first : last + 1])
 
 
@@ -108,14 +111,29 @@ def _broken(searched: Lines) -> Iterator[Found]:
 
 def _spans(texts: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
     """Where the messages are: in which texts they begin and end, and at which characters of those."""
-    starts = list(itertools.accumulate((len(text) + 1 for text in texts), initial=0))
-    joined = "\n".join(texts)
-    for pattern in known():
-        for match in itertools.islice(pattern.finditer(joined), MAX_FOUND):
-            if match.group().strip():
-                first = bisect.bisect_right(starts, match.start()) - 1
-                last = bisect.bisect_right(starts, match.end() - 1) - 1
-                yield first, last, match.start() - starts[first], match.end() - starts[last]
+    for offset, end in _windows([len(text) + 1 for text in texts]):
+        window = texts[offset:end]
+        starts = list(itertools.accumulate((len(text) + 1 for text in window), initial=0))
+        joined = "\n".join(window)
+        for pattern in known():
+            for match in itertools.islice(pattern.finditer(joined), MAX_FOUND):
+                if match.group().strip():
+                    first = bisect.bisect_right(starts, match.start()) - 1
+                    last = bisect.bisect_right(starts, match.end() - 1) - 1
+                    yield offset + first, offset + last, match.start() - starts[first], match.end() - starts[last]
+
+
+def _windows(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Pieces of twice the length a message may have, so that no pattern runs over a whole log; each begins in the one before."""
+    begin, total = 0, 0
+    for number, size in enumerate(sizes):
+        if total + size > 2 * MAX_MESSAGE and number > begin:
+            yield begin, number
+            begin = max(begin + 1, number - OVERLAP)
+            total = sum(sizes[begin:number])
+        total += size
+    if begin < len(sizes):
+        yield begin, len(sizes)
 
 
 def _united(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -99,7 +99,7 @@ def refused(torch: Any, tensors: Any, causal: bool) -> dict[str, str]:
         ask = getattr(torch.backends.cuda, question, None)
         if ask is not None and not ask(parameters):
             sentences[backend] = why_refused(backend, tensors, causal)
-    return sentences
+    return {backend: sentence for backend, sentence in sentences.items() if sentence}
 
 
 def why_refused(backend: str, tensors: Any, causal: bool) -> str:
@@ -107,7 +107,7 @@ def why_refused(backend: str, tensors: Any, causal: bool) -> str:
 
     `can_use_…(debug=True)` prints it to stderr from C++; a call with only this backend on warns in Python.
     """
-    from cudacheck.bench.attention import only, reasons, sdpa
+    from cudacheck.bench.sdpa import only, reasons, sdpa
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
