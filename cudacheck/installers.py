@@ -96,7 +96,7 @@ def quoted(text: str, env: Environment) -> str:
     """One word of a command, safe for the shell of its system."""
     if not env.windows:
         return shlex.quote(text)
-    return text if re.fullmatch(r"[\w.:/\\=+@-]+", text) else f'"{text}"'
+    return text if re.fullmatch(r"[\w.:/\\=+@-]+", text) else '"' + re.sub(r'["\r\n]', "", text) + '"'
 
 
 def python(env: Environment) -> str:

@@ -95,7 +95,8 @@ def reboot() -> Remedy:
 def set_variable(facts: Facts, name: str, value: str) -> Remedy:
     """Set an environment variable for this shell."""
     env = installers.environment(facts)
-    command = f'set "{name}={value}"' if env.windows else f"export {name}={installers.quoted(value, env)}"
+    quoted = installers.quoted(value, env)
+    command = f'set "{name}={quoted.strip(chr(34))}"' if env.windows else f"export {name}={quoted}"
     return Remedy(f"set {name} for this shell, and where it is started from", (command,), verify=verify(facts))
 
 

@@ -458,3 +458,5 @@ def test_quoting():
     assert installers.quoted("ctranslate2>=4.5", posix) == "'ctranslate2>=4.5'"
     assert installers.quoted("ctranslate2>=4.5", windows) == '"ctranslate2>=4.5"'
     assert installers.quoted("torch==2.8.0", windows) == "torch==2.8.0"
+    assert installers.quoted('C:\\a" & calc & "', windows) == '"C:\\a & calc & "'
+    assert installers.quoted("/a; calc", posix) == "'/a; calc'"

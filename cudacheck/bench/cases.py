@@ -97,11 +97,14 @@ def new_lengths(about: int, number: int) -> tuple[int, ...]:
 def filling_size(dtype: str, device: torch.device, longest_us: float = 12_000.0) -> int:
     """The square matmul that fills this GPU in no more than that: what one call may take, twenty must."""
     pilot = 2048
-    seconds = quickest_us(Matmul(dtype, pilot, pilot, pilot), device)
+    try:
+        us = quickest_us(Matmul(dtype, pilot, pilot, pilot), device)
+    except RuntimeError:  # out of memory, perhaps: the case itself will tell
+        return pilot
     room = SHARE * free_bytes(device)
     for size in (8192, 4096):
         case = Matmul(dtype, size, size, size)
-        if seconds * (size / pilot) ** 3 <= longest_us and 2 * case.bytes <= room:
+        if us * (size / pilot) ** 3 <= longest_us and 2 * case.bytes <= room:
             return size
     return pilot
 

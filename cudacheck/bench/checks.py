@@ -23,8 +23,8 @@ ATTENTION_TOLERANCE = {"float16": 1e-2, "bfloat16": 1e-2, "float32": 3e-3}
 @dataclass(frozen=True)
 class Check:
     ok: bool
-    error: float
-    """Largest relative error over the rows looked at; infinite where a value is not finite."""
+    error: float | None
+    """Largest relative error over the rows looked at; None where the result is not finite."""
     tolerance: float
 
 
@@ -36,8 +36,8 @@ def compare(got: torch.Tensor, want: torch.Tensor, tolerance: float) -> Check:
     got = got.double()
     length = want.norm(dim=-1).clamp_min(torch.finfo(torch.float64).tiny)
     error = float(((got - want).norm(dim=-1) / length).max())
-    if not math.isfinite(error):  # NaN compares false with every tolerance, so say it once and clearly
-        error = math.inf
+    if not math.isfinite(error):
+        return Check(ok=False, error=None, tolerance=tolerance)
     return Check(error <= tolerance, error, tolerance)
 
 

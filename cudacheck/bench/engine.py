@@ -108,6 +108,7 @@ def measure_steady(case: Any, device: torch.device, patience: Patience) -> Row:
         "ok": check.ok,
         "max_error": check.error,
         "tolerance": check.tolerance,
+        "error": "the result is not finite" if check.error is None else None,
         "bitwise_repeatable": repeatable,
     }
 

@@ -49,9 +49,14 @@ def answers(facts: Facts) -> bool:
 
 def computes(facts: Facts) -> bool:
     """Whether CUDA itself was seen to find a GPU: by cuInit, by PyTorch or by a kernel that ran."""
-    libcuda, torch = facts.one(LibCuda), facts.one(TorchCuda)
-    initialised = libcuda is not None and libcuda.init_code == 0 and bool(libcuda.device_count)
-    return initialised or (torch is not None and torch.available) or any(r.ok for r in facts.all(KernelRun))
+    libcuda = facts.one(LibCuda)
+    return serves_torch(facts) or (libcuda is not None and libcuda.init_code == 0 and bool(libcuda.device_count))
+
+
+def serves_torch(facts: Facts) -> bool:
+    """Whether PyTorch was seen to use a GPU."""
+    torch = facts.one(TorchCuda)
+    return (torch is not None and torch.available) or any(run.ok for run in facts.all(KernelRun))
 
 
 def library_absent(nvml: Nvml) -> bool:
@@ -188,11 +193,12 @@ def loads_foreign_libcuda(facts: Facts) -> bool:
 
 
 def is_past(said: ErrorMessage, facts: Facts) -> bool:
-    """Whether a line of the kernel log tells of a fault that is over: all GPUs of the bus answer now."""
+    """Whether a line of the kernel log tells of a fault that is over, or of a GPU that is not ours: all of ours answer."""
     if not said.found_in.startswith("kernel log") or not answers(facts):
         return False
     gpus = facts.all(Gpu)
-    return bool(gpus) and not any(gpu.error for gpu in gpus) and len(gpus) >= len(facts.all(PciGpu))
+    whole = len(gpus) >= len(facts.all(PciGpu)) or _machine.in_container(facts.one(System))
+    return bool(gpus) and whole and not any(gpu.error for gpu in gpus)
 
 
 def silence_evidence(facts: Facts) -> tuple[Evidence, ...]:

@@ -106,6 +106,16 @@ def blackwell(gpus: tuple[PciGpu, ...]) -> list[PciGpu]:
 # Evidence and words
 
 
+def numbers(version: str | None) -> tuple[int, ...]:
+    """`12.8` → (12, 8); empty where there is none, or none is understood."""
+    found = re.match(r"(\d+)(?:\.(\d+))?", version or "")
+    return tuple(int(part) for part in found.groups() if part is not None) if found else ()
+
+
+def major(version: str | None) -> int | None:
+    return next(iter(numbers(version)), None)
+
+
 def quote(match: re.Match[str], said: ErrorMessage) -> Evidence:
     """The line in which a message says it, and who said it."""
     start, end = said.text.rfind("\n", 0, match.start()) + 1, said.text.find("\n", match.end())

@@ -79,8 +79,7 @@ def check(
                 "the driver is there, but its CUDA library cannot be loaded", Evidence(words, libcuda.found_in)
             )
     elif libcuda.init_code == 0:
-        built_for_cuda = build is not None and build.cuda is not None
-        if libcuda.device_count and torch is not None and not torch.available and built_for_cuda:
+        if libcuda.device_count and torch is not None and not torch.available and _is_served(build, libcuda):
             seen = Evidence(torch.error or "CUDA is not available", torch.found_in)
             yield _finding("PyTorch sees no GPU, although the driver's cuInit works", seen)
     elif not _is_owned(libcuda.init_code, nvml, system, facts):
@@ -107,6 +106,12 @@ def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts)
     bare_mig = any(gpu.mig_enabled and gpu.mig_instances == () for gpu in facts.all(Gpu))
     hidden = bool(_gpus.hides_all(facts))
     return nvml_failed or bare_mig or hidden or not _driver.answers(facts) or bool(_machine.wsl(system))
+
+
+def _is_served(build: TorchBuild | None, libcuda: LibCuda) -> bool:
+    """Whether the driver serves the CUDA that this PyTorch was built for, so that nothing speaks against it."""
+    wanted, served = _machine.major(build.cuda if build else None), _machine.major(libcuda.cuda_version)
+    return wanted is not None and served is not None and wanted <= served
 
 
 def _is_bare(system: System | None) -> bool:

@@ -54,8 +54,8 @@ SOURCES = (
 def check(
     torch: TorchBuild, nvml: Nvml | None, libcuda: LibCuda | None, system: System | None, facts: Facts
 ) -> Iterator[Finding]:
-    wanted = _major(torch.cuda)
-    if torch.cuda is None or wanted is None or _driver.computes(facts) or _serves(libcuda, wanted):
+    wanted = _machine.major(torch.cuda)
+    if torch.cuda is None or wanted is None or _driver.serves_torch(facts) or _serves(libcuda, wanted):
         return
     why = _too_low(torch.cuda, wanted, nvml, libcuda, system)
     if why is None:
@@ -87,7 +87,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 def _too_low(cuda: str, wanted: int, nvml: Nvml | None, libcuda: LibCuda | None, system: System | None) -> str | None:
     """Why the driver does not suffice; None where it does or nobody can tell."""
     for serving in (libcuda.cuda_version if libcuda else None, nvml.cuda_version if nvml else None):
-        major = _major(serving)
+        major = _machine.major(serving)
         if major is not None and 0 < major < wanted:
             return f"the driver serves CUDA {serving}, this build needs CUDA {wanted}"
     driver = nvml.driver_version if nvml is not None else None
@@ -103,12 +103,7 @@ def _serves(libcuda: LibCuda | None, wanted: int) -> bool:
     """Whether a libcuda that works is new enough: cuda-compat's may be, on an old driver."""
     if libcuda is None or libcuda.init_code != 0:
         return False
-    return (_major(libcuda.cuda_version) or 0) >= wanted
-
-
-def _major(version: str | None) -> int | None:
-    digits = re.match(r"\d+", version or "")
-    return int(digits[0]) if digits else None
+    return (_machine.major(libcuda.cuda_version) or 0) >= wanted
 
 
 def _seen(nvml: Nvml | None, libcuda: LibCuda | None) -> tuple[Evidence, ...]:
@@ -172,9 +167,9 @@ FIRES = {
         TorchBuild("1.6.0", cuda="10.2"),
         TorchCuda(available=False),
     ),
-    "libcuda serves less, NVML is silent": (
+    "libcuda starts, and serves too little": (
         LINUX,
-        LibCuda(found=True, cuda_version="12.8", init_code=0, device_count=0),
+        LibCuda(found=True, cuda_version="12.8", init_code=0, device_count=1),
         CU132,
     ),
     "PyTorch says so": (

@@ -84,13 +84,9 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 def _is_compat_on_geforce(nvml: Nvml, gpus: tuple[Gpu, ...]) -> bool:
     """Whether nvidia-smi's driver and CUDA cannot be of one release, on a board without forward compatibility."""
     served = knowledge.driver_serves(nvml.driver_version) if nvml.driver_version else None
-    if served is None or nvml.cuda_version is None or _numbers(nvml.cuda_version) <= _numbers(served):
+    if served is None or nvml.cuda_version is None or _machine.numbers(nvml.cuda_version) <= _machine.numbers(served):
         return False
     return bool(gpus) and all("geforce" in (gpu.name or "").lower() for gpu in gpus)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:

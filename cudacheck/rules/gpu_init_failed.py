@@ -41,7 +41,7 @@ MESSAGES = (
     r"Cannot initialize GSP firmware RM",
     r"(?P<legacy>is supported through the NVIDIA (?P<branch>\d+)\.\S* Legacy drivers)",
     r"(?P<closed>is not supported by open\s+nvidia\.ko)",
-    r"(?m)^\W*No devices were found\W*$",
+    r"(?m)^[ \t|]*No devices were found[ \t|.]*$",
 )
 SOURCES = (
     "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/862",

@@ -29,6 +29,7 @@ from cudacheck import remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
+from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
@@ -64,10 +65,17 @@ def check(
     seen += [
         Evidence(f"{gpu.address} reads all ones", gpu.found_in)
         for gpu in pci or ()
-        if gpu.lost and gpu.address not in answering and (gpu.driver == "nvidia" or not _driver.answers(facts))
+        if gpu.lost and gpu.address not in answering and _is_ours(gpu, facts)
     ]
     if seen:
         yield Finding("a GPU fell off the bus, or hangs: it must be reset", tuple(seen), _remedies(), SOURCES)
+
+
+def _is_ours(gpu: PciGpu, facts: Facts) -> bool:
+    """A container sees all GPUs of its host on the bus."""
+    if not _driver.answers(facts):
+        return True
+    return gpu.driver == "nvidia" and not _machine.in_container(facts.one(System))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:

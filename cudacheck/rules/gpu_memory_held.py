@@ -21,7 +21,7 @@ Find who has the device files open, end that process (a zombie: its parent), or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cudacheck import knowledge
 from cudacheck.facts import Facts
@@ -35,7 +35,7 @@ SEVERITY = Severity.WARNING
 LAYER = Layer.RUN_TIME
 MESSAGES = (
     r"CUDA out of memory\.[\s\S]{0,800}?total capac[\s\S]{0,300}?free",
-    r"No running processes found",
+    r"(?i)\bout of memory\b|\bOOM\b|CU(?:BLAS|DNN)_STATUS_NOT_INITIALIZED",
 )
 SOURCES = (
     "https://github.com/NVIDIA/gpu-operator/issues/2880",
@@ -54,50 +54,35 @@ SHARE_IN_MESSAGE = 0.25
 def check(
     _one: Gpu, gpus: tuple[Gpu, ...] | None, processes: tuple[GpuProcess, ...], system: System | None
 ) -> Iterator[Finding]:
-    if _machine.drivers_of(system) == ("windows",):
-        return  # Windows does not tell what a process holds
-    for gpu in gpus or ():
-        held = _held(gpu, [process for process in processes if process.gpu_index == gpu.index])
-        if held is None or gpu.memory_total_bytes is None or held < _limit(gpu, gpu.memory_total_bytes):
-            continue
-        pids = [str(p.pid) for p in processes if p.gpu_index == gpu.index and p.visible is False]
-        seen = (
-            f"{_gib(gpu.memory_used_bytes or 0)} in use, {_gib((gpu.memory_used_bytes or 0) - held)} by processes seen"
-        )
-        outside = (Evidence(f"processes not visible here: {', '.join(pids[:5])}", gpu.found_in),) if pids else ()
-        yield Finding(
-            f"something unseen holds {_gib(held)} of {_gib(gpu.memory_total_bytes)} on {_machine.gpu_label(gpu)}",
-            evidence=(Evidence(seen, gpu.found_in), *outside),
-            remedies=_remedies(gpu.index),
-            sources=SOURCES,
-        )
+    # a pasted table without processes may be of a container, which never sees any
+    yield from _holders([gpu for gpu in gpus or () if gpu.found_in == "NVML"], processes, system)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if "No running" in match[0]:
-        yield from _nobody_listed(match, said, facts)
+    told = _figures(said.text[match.start() :])
+    if told is None:
+        if facts.complete(GpuProcess):
+            yield from _holders(facts.all(Gpu), facts.all(GpuProcess), facts.one(System))
         return
-    numbers = _figures(said.text[match.start() :])
-    if numbers is None:
-        return
-    total, held = numbers
+    total, held = told
     if held >= max(LEAST, SHARE_IN_MESSAGE * total):
         message = f"other processes hold {_gib(held)} of the GPU's {_gib(total)}"
         yield Finding(message, (_machine.quote(match, said),), _remedies(None), SOURCES)
 
 
-def _nobody_listed(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    """An nvidia-smi table without processes; in containers it never lists any, so a busy GPU proves nothing."""
-    if facts.complete(GpuProcess) or _machine.in_container(facts.one(System)):
-        return
-    for gpu in facts.all(Gpu):
-        used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
-        if used is None or total is None or gpu.utilization_percent or gpu.driver_model:
+def _holders(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...], system: System | None) -> Iterator[Finding]:
+    if _machine.drivers_of(system) == ("windows",):
+        return  # Windows does not tell what a process holds
+    for gpu in gpus:
+        listed = [process for process in processes if process.gpu_index == gpu.index]
+        held, used, total = _held(gpu, listed), gpu.memory_used_bytes or 0, gpu.memory_total_bytes
+        if held is None or total is None or held < _limit(gpu, total):
             continue
-        if used >= _limit(gpu, total):
-            message = f"no process is listed, yet {_gib(used)} of {_gib(total)} on {_machine.gpu_label(gpu)} are in use"
-            seen = (Evidence(f"{_gib(used)} in use", gpu.found_in), _machine.quote(match, said))
-            yield Finding(message, seen, _remedies(gpu.index), SOURCES)
+        seen = [Evidence(f"{_gib(used)} in use, {_gib(used - held)} of it by processes that can be seen", gpu.found_in)]
+        if pids := [str(process.pid) for process in listed if process.visible is False]:
+            seen.append(Evidence(f"processes of elsewhere: {', '.join(pids[:5])}", gpu.found_in))
+        message = f"something unseen holds {_gib(held)} of {_gib(total)} on {_machine.gpu_label(gpu)}"
+        yield Finding(message, tuple(seen), _remedies(gpu.index), SOURCES)
 
 
 def _held(gpu: Gpu, processes: list[GpuProcess]) -> int | None:
@@ -154,13 +139,25 @@ def _remedies(index: int | None) -> tuple[Remedy, ...]:
     return (find, Remedy("when nobody uses it: reset the GPU", (reset,), needs_root=True, verify="nvidia-smi"))
 
 
-P100 = Gpu(0, "Tesla P100-SXM2-16GB", memory_used_bytes=12799 << 20, memory_total_bytes=16280 << 20)
+P100 = Gpu(
+    0,
+    "Tesla P100-SXM2-16GB",
+    memory_used_bytes=12799 << 20,
+    memory_total_bytes=16280 << 20,
+    found_in="nvidia-smi",
+)
+IDLE = Gpu(1, memory_used_bytes=0, memory_total_bytes=16 * GIB, found_in="nvidia-smi")
 FIRES = {
     "another container's process": (
         Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
         GpuProcess(0, 4711, memory_bytes=58 * GIB, visible=False),
     ),
-    "nvidia-smi lists nobody": (P100, ErrorMessage("|  No running processes found      |", "ticket.txt")),
+    "out of memory, and nvidia-smi lists nobody there": (
+        P100,
+        IDLE,
+        GpuProcess(1, 4711, memory_bytes=0),
+        ErrorMessage("RuntimeError: CUDA error: out of memory", "ticket.txt"),
+    ),
     "out of memory, and others hold most": (
         ErrorMessage(
             "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
@@ -171,6 +168,7 @@ FIRES = {
     ),
 }
 QUIET = {
+    "a pasted table of a container, which lists nobody": (P100, IDLE, GpuProcess(1, 4711, memory_bytes=0)),
     "a visible process holds it": (
         Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
         GpuProcess(0, 4711, memory_bytes=59 * GIB, visible=True),

@@ -33,7 +33,7 @@ from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.torch_cuda import TorchCuda
 from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _gpus, _machine
 
 SEVERITY = Severity.ERROR
@@ -55,6 +55,7 @@ SOURCES = (
     "https://github.com/KeYang8/WITT/issues/34",
     "https://github.com/thuml/Anomaly-Transformer/issues/74",
 )
+LIST = Remedy("see which GPUs the driver has: their numbers start at 0", ("nvidia-smi -L",))
 
 
 def check(
@@ -81,19 +82,19 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    variables, hides = facts.one(EnvironmentVariables), _gpus.hides_all(facts)
+    variables, value = facts.one(EnvironmentVariables), _machine.variable(facts, _gpus.VARIABLE)
+    hides, count = _gpus.hides_all(facts), _gpus.how_many(facts)
     ordinal = "ordinal" in match[0]
-    if not ordinal and variables is not None and variables.complete and not hides:
-        return  # it is known not to hide anything
-    value = _machine.variable(facts, _gpus.VARIABLE)
+    if not ordinal and not hides and variables is not None and (variables.complete or (value and count)):
+        return  # the variable is known not to hide anything
     seen = [_machine.quote(match, said)]
-    if value is not None:
-        seen.append(Evidence(f"{_gpus.VARIABLE}={value}", variables.found_in if variables else ""))
+    if value is not None and variables is not None:
+        seen.append(Evidence(f"{_gpus.VARIABLE}={value}", variables.found_in))
     message = f"CUDA finds no GPU to use: {_gpus.VARIABLE} hides it, or there is none"
     if ordinal:
         message = f"the program asks for a GPU number that does not exist, or that {_gpus.VARIABLE} hides"
     elif value is not None:
-        message = _hidden(value, _gpus.how_many(facts))
+        message = _hidden(value, count) if hides else f"CUDA finds no GPU to use with {_gpus.VARIABLE}={value}"
     yield _finding(message, tuple(seen), facts)
 
 
@@ -101,7 +102,7 @@ def _finding(message: str, seen: tuple[Evidence, ...], facts: Facts, severity: S
     return Finding(
         message,
         evidence=seen,
-        remedies=(remedies.unset_variable(facts, _gpus.VARIABLE),),
+        remedies=(remedies.unset_variable(facts, _gpus.VARIABLE), LIST),
         sources=SOURCES,
         severity=severity,
     )
@@ -172,6 +173,11 @@ QUIET = {
     "CPU test on a machine without a GPU": (
         EnvironmentVariables({_gpus.VARIABLE: ""}),
         Nvml(library_found=False, init_code=12),
+    ),
+    "a paste: index 0 of one GPU hides nothing": (
+        EnvironmentVariables({_gpus.VARIABLE: "0"}, complete=False, found_in="ticket.txt"),
+        Gpu(0, "NVIDIA A10", found_in="nvidia-smi"),
+        ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),
     ),
     "not set, and PyTorch complains for another reason": (
         EnvironmentVariables({}),

@@ -45,7 +45,9 @@ def check(nvml: Nvml, pci: tuple[PciGpu, ...], module: KernelModule | None, fact
         return
     owner = owned[0].driver or ""
     installed = nvml.library_found or (module is not None and module.built_for_kernel)
-    message = f"{owner} owns the GPU, " + ("so NVIDIA's driver cannot" if installed else "and NVIDIA's is not installed")
+    message = f"{owner} owns the GPU, " + (
+        "so NVIDIA's driver cannot" if installed else "and NVIDIA's is not installed"
+    )
     if "vfio" in owner or "pci-stub" in owner:
         message = f"the GPU is reserved for a virtual machine: {owner} owns it"
     yield Finding(

@@ -61,7 +61,7 @@ def check(
     served = _served(nvml, libcuda)
     if not torch.cuda or not torch.arch_list or served is None or any(run.ok for run in runs or ()):
         return
-    built, driver = _numbers(torch.cuda), _numbers(served)
+    built, driver = _machine.numbers(torch.cuda), _machine.numbers(served)
     if built[:1] != driver[:1] or driver >= built:
         return
     hit = [gpu for gpu in gpus or () if _needs_ptx(torch.arch_list, gpu)]
@@ -90,7 +90,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _needs_ptx(archs: tuple[str, ...], gpu: Gpu) -> bool:
     capability = gpu.compute_capability or knowledge.capability_of(gpu.name or "")
-    if capability is None or not knowledge.covers(archs, capability):
+    if not re.fullmatch(r"\d+\.\d", capability or "") or capability is None or not knowledge.covers(archs, capability):
         return False
     return not knowledge.covers([arch for arch in archs if arch.startswith("sm_")], capability)
 
@@ -102,10 +102,6 @@ def _served(nvml: Nvml | None, libcuda: LibCuda | None) -> str | None:
     if nvml is None:
         return None
     return nvml.cuda_version or (knowledge.driver_serves(nvml.driver_version) if nvml.driver_version else None)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def _remedies(facts: Facts, cuda: str | None) -> tuple[Remedy, ...]:

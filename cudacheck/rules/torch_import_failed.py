@@ -47,7 +47,7 @@ EXPLAINED_BY = (
     "glibc-too-old",
 )
 MESSAGES = (
-    r"\[WinError (\d+)\][^\n]*\n?[^\n]*Error loading [\"'][^\"'\n]*[\\/]torch[\\/]lib[\\/]([\w.-]+)",
+    r"\[WinError (\d+)\][^\[]{0,200}?Error loading [\"'][^\"'\n]{0,300}[\\/]torch[\\/]lib[\\/]([\w.-]+)",
     r"libtorch_\w+\.so: undefined symbol: (iJIT_\w+)",
     r"libtorch_(?:cpu|python|global_deps)\.so: (?:cannot open shared object file|undefined symbol: _Z\w+)",
     r"cannot allocate memory in static TLS block",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -65,8 +66,9 @@ def installed() -> dict[str, str | None]:
     if distribution and distribution.version.startswith("2"):
         return {"version": distribution.version}
     for folder in _installed.path_folders():
-        if any(map(EXTENSION.fullmatch, os.listdir(folder))):
-            return {"version": None}
+        with contextlib.suppress(OSError):
+            if any(map(EXTENSION.fullmatch, os.listdir(folder))):
+                return {"version": None}
     return {}
 
 

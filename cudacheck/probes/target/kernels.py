@@ -75,7 +75,16 @@ def run(torch: Any, index: int, kernel: Kernel) -> Iterator[object]:
         want = kernel.function(*(tensor.double() for tensor in inputs))
         # float32 convolutions run as TF32 unless told otherwise, and TF32 rounds as float16 does.
         check = compare(got, want, 4 * ROUNDING["float16"])
-        yield KernelRun(index, kernel.name, check.ok, uuid(index), check.error, check.tolerance, seconds=seconds)
+        yield KernelRun(
+            device_index=index,
+            kernel=kernel.name,
+            ok=check.ok,
+            device_uuid=uuid(index),
+            max_error=check.error,
+            tolerance=check.tolerance,
+            error="the result is not finite" if check.error is None else None,
+            seconds=seconds,
+        )
     except AttributeError:
         raise  # a torch that lacks what every torch has: no fault of the GPU
     except Exception as error:

@@ -1,0 +1,28 @@
+"""Pasted text, judged: the root findings that a ticket is to be told, and silence for healthy machines."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cudacheck import judging, sources
+from cudacheck.report import Severity
+
+TICKETS = Path(__file__).parent / "tickets"
+EXPECTED: dict[str, list[str]] = tomllib.loads((TICKETS / "expected.toml").read_text(encoding="utf-8"))
+
+
+def test_every_ticket_has_its_expectation() -> None:
+    assert {path.stem for path in TICKETS.glob("*.txt")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_ticket(name: str) -> None:
+    path = TICKETS / f"{name}.txt"
+    judgement = judging.judge(sources.read([(path.name, path.read_text(encoding="utf-8"))]))
+    roots = [f for f in judgement.findings if f.severity is not Severity.NOTE and f.caused_by is None]
+    assert [f.rule for f in roots] == EXPECTED[name]
+    for finding in judgement.findings:
+        assert "\n" not in finding.message
