@@ -6,12 +6,11 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from cudacheck import driver_upgrade, installers, knowledge, torch_choice
+from cudacheck import driver_upgrade, flash_attn_choice, installers, knowledge, torch_choice
 from cudacheck.facts import Facts
 from cudacheck.installers import Environment, Installation
 from cudacheck.probes.host.system import System
 from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Remedy
 from cudacheck.torch_choice import Choice, Machine
@@ -108,7 +107,7 @@ def unset_variable(facts: Facts, name: str) -> Remedy:
 
 def flash_attn(facts: Facts) -> tuple[Remedy, ...]:
     """flash-attn for the installed PyTorch: an official wheel where there is one, else the advice to stay with SDPA."""
-    wheel, why_not = _flash_attn_wheel(facts)
+    wheel, why_not = flash_attn_choice.wheel(facts)
     if wheel is None:
         return (_stay_with_sdpa(facts, why_not),)
     installed = {dist.name for dist in facts.all(Distribution)}
@@ -144,8 +143,8 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
     title = f"install PyTorch {choice.release.version} built for CUDA {build.cuda}"
     if missing:
         title += f" (there is no {' and no '.join(sorted(missing))} for it)"
-    if machine.driver is None and (needed := knowledge.minimum_driver(build.cuda, machine.driver_os)):
-        title += f" (driver {needed} or newer)"
+    if machine.driver is None:
+        title += f" (driver {_oldest_driver(build.cuda, machine)} or newer)"
     return install(
         facts,
         choice.specs,
@@ -153,6 +152,13 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
         index_tag=build.tag if build.index else None,
         uninstall=(*_installed_family(facts), *_wheels_of_other_major(facts, build.cuda)),
     )
+
+
+def _oldest_driver(cuda: str, machine: Machine) -> str:
+    """What the build asks for, or the GPU itself where it is newer."""
+    needs = [knowledge.minimum_driver(cuda, machine.driver_os)]
+    needs += [knowledge.first_driver(capability, machine.driver_os) for capability in machine.capabilities]
+    return max((need for need in needs if need), key=knowledge.parse_driver)
 
 
 def _installed_family(facts: Facts) -> tuple[str, ...]:
@@ -203,28 +209,6 @@ def _described(machine: Machine) -> str:
     parts += [f"Python {machine.python}"] if machine.python else []
     parts += [f"glibc {machine.glibc}"] if machine.glibc else []
     return ", ".join(parts)
-
-
-def _flash_attn_wheel(facts: Facts) -> tuple[str | None, str]:
-    """The official wheel for this environment, or why there is none."""
-    build, interpreter, system = facts.one(TorchBuild), facts.one(Interpreter), facts.one(System)
-    machine = torch_choice.machine_of(facts)
-    too_old = [cc for cc in machine.capabilities if not knowledge.flash_attn_supports(cc)]
-    if too_old:
-        return None, f"flash-attn has no kernels for compute capability {too_old[0]}"
-    if build is None or build.cuda is None or interpreter is None:
-        return None, "which flash-attn wheel fits is not known"
-    row = knowledge.build_of(build.version, knowledge.tag_of_cuda(build.cuda), machine.machine, machine.os)
-    abi = build.cxx11_abi if build.cxx11_abi is not None or row is None else row.cxx11_abi
-    wheel = None
-    if machine.os == "linux":
-        wheel = knowledge.flash_attn_wheel(build.version, build.cuda, interpreter.version, abi, machine.machine)
-    if wheel is None:
-        return None, f"there is no official flash-attn wheel for PyTorch {build.version} and Python {machine.python}"
-    needed = knowledge.flash_attn_wheel_glibc()
-    if system and system.glibc and knowledge.as_version(system.glibc) < knowledge.as_version(needed):
-        return None, f"the official flash-attn wheels need glibc {needed}, this is {system.glibc}"
-    return wheel, ""
 
 
 def _stay_with_sdpa(facts: Facts, why: str) -> Remedy:

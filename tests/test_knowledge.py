@@ -186,6 +186,8 @@ def test_what_a_toolkit_can_compile():
     assert not knowledge.toolkit_compiles("13.0", "7.0")
     assert knowledge.toolkit_driver("12.8") == "570.26"
     assert knowledge.toolkit_driver("99.9") is None
+    assert knowledge.first_driver("12.0") == "570.26"
+    assert knowledge.first_driver("6.1") is None
 
 
 def test_the_last_driver_of_old_gpus():

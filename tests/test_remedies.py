@@ -166,6 +166,12 @@ def test_the_choice(build, capability, driver, chosen):
     assert first(TorchBuild(build, cuda=cuda), capability=capability, driver=driver) == chosen
 
 
+@pytest.mark.parametrize(("capability", "oldest"), [("8.6", "525.60.13"), ("12.0", "570.26")])
+def test_where_the_driver_is_unknown_the_title_names_the_oldest_that_will_do(capability, oldest):
+    facts = Facts([Gpu(0, compute_capability=capability), interpreter()])
+    assert f"(driver {oldest} or newer)" in remedies.torch_build(facts)[0].title
+
+
 def test_all_gpus_are_served():
     facts = machine(Gpu(1, "Tesla V100-SXM2-32GB"), capability="8.0", driver="580.95.05")
     version, tag = named_build(remedies.torch_build(facts)[0])

@@ -9,6 +9,7 @@ from cudacheck.knowledge.architectures import covers, gap
 from cudacheck.knowledge.cuda_drivers import (
     driver_at_least,
     driver_serves,
+    first_driver,
     last_driver_branch,
     minimum_driver,
     parse_driver,
@@ -66,6 +67,7 @@ __all__ = [
     "driver_at_least",
     "driver_serves",
     "exists",
+    "first_driver",
     "flash_attn_built_for",
     "flash_attn_import_error",
     "flash_attn_supports",

@@ -87,3 +87,10 @@ def toolkit_driver(version: str, os: str = "linux") -> str | None:
     found = [row for row in rows("cuda_drivers", "toolkits") if as_version(row["version"])[: len(wanted)] == wanted]
     oldest = min(found, key=lambda row: as_version(row["version"]), default={})
     return oldest.get(column)
+
+
+def first_driver(capability: str, os: str = "linux") -> str | None:
+    """The driver of the first toolkit for this compute capability: no older one knows the GPU. None where unknown."""
+    known = rows("cuda_drivers", "architectures")
+    first = next((str(row["first"]) for row in known if row["capability"] == capability), None)
+    return toolkit_driver(first, os) if first else None

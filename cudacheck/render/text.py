@@ -53,9 +53,10 @@ class _Screen:
             yield from self._finding(finding)
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
-        for finding in (f for f in roots if f.severity is Severity.NOTE):
-            yield Text()
-            yield from self._note(finding)
+        if not broken or self.verbose:  # advice is for the healthy
+            for finding in (f for f in roots if f.severity is Severity.NOTE):
+                yield Text()
+                yield from self._note(finding)
         yield from self._details()
         yield Text()
         yield from self._summary(shown or roots)

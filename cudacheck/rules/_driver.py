@@ -193,7 +193,7 @@ def loads_foreign_libcuda(facts: Facts) -> bool:
 
 
 def is_past(said: ErrorMessage, facts: Facts) -> bool:
-    """Whether a line of the kernel log tells of a fault that is over, or of a GPU that is not ours: all of ours answer."""
+    """Whether a line of the kernel log tells of a fault that is over, or of others' GPUs: all of ours answer."""
     if not said.found_in.startswith("kernel log") or not answers(facts):
         return False
     gpus = facts.all(Gpu)

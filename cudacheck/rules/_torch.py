@@ -125,6 +125,8 @@ def _seen(
     # cuBLAS and cuDNN bring kernels of their own: their success says nothing of PyTorch's.
     own = [run for run in here if run.kernel == "addition"] or here
     capability = capability or knowledge.capability_of(name)
+    if capability and not re.fullmatch(r"\d+\.\d+", capability):
+        capability = None
     return SeenGpu(gpu.index, name, capability, gpu.uuid, any(run.ok for run in own), found_in)
 
 
@@ -211,7 +213,7 @@ NO_KERNEL = (
     r"which is of (?:cuda capability|compute capability \(CC\)) \d+\.\d+",
     r"supports CUDA capabilities(?:[\s,]+(?:sm|compute)_\d+[af]?)+",
     r"supported by this\s+version of PyTorch is\s+\(\d+\.\d\) - \(\d+\.\d\)",
-    r"- \d+\.\d which supports hardware CC",
+    r"\d+\.\d which supports hardware CC",
     r"no longer supports this GPU because it is too old",
 )
 """The error, the warnings, and the lines of the warnings that list what the build was made for."""
@@ -262,7 +264,7 @@ def _archs_in(text: str) -> tuple[str, ...] | None:
     listed = re.search(r"supports CUDA capabilities((?:[\s,]+(?:sm|compute)_\d+[af]?)+)", text)
     if listed:
         return tuple(re.findall(r"(?:sm|compute)_\d+[af]?", listed[1]))
-    built = re.findall(r"- (\d+)\.(\d) which supports hardware CC", text)
+    built = re.findall(r"(\d+)\.(\d) which supports hardware CC", text)
     span = re.search(r"supported by this\s+version of PyTorch is\s+\((\d+)\.(\d)\) - \((\d+)\.(\d)\)", text)
     if span and not built:
         built = [(span[1], span[2]), (span[3], span[4])]
