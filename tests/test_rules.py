@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from cudacheck import registry
 from cudacheck.facts import Facts
 from cudacheck.judging import judge
+from cudacheck.probes.host.device_nodes import DeviceNode
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.kernel_module import KernelModule
+from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
+from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.kernels import KernelRun
+from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.target.torch_import import TorchImport
 from cudacheck.report import Finding, Layer, ProbeRun, Severity
 
 RULES = registry.rules()
@@ -134,3 +146,96 @@ def test_no_combination_of_facts_makes_a_rule_raise(facts, text, first_garbled, 
 
 def test_a_machine_of_which_nothing_is_known_has_no_findings():
     assert judge(Facts()).findings == ()
+
+
+LINUX = System("linux", kernel="6.8.0-64-generic", machine="x86_64", container="", wsl=0, jetson=False, glibc="2.39")
+NOTHING = DeviceNode("/dev/nvidiactl", exists=False)
+
+
+def working(name: str, capability: str, build: TorchBuild, **gpu: object) -> tuple:
+    """What user space sees of one GPU that computes."""
+    return (
+        Nvml(True, init_code=0, driver_version="580.95.05", cuda_version="13.0", gpu_count=1),
+        Gpu(0, name, compute_capability=capability, **gpu),
+        LibCuda(True, init_code=0, cuda_version="13.0", device_count=1),
+        build,
+        TorchImport(ok=True, version=build.version),
+        TorchCuda(available=True, device_count=1),
+        TorchDevice(0, name, compute_capability=capability),
+        KernelRun(0, "addition", ok=True),
+        KernelRun(0, "float16 matmul", ok=True),
+        EnvironmentVariables({}),
+        Interpreter("3.12.3", os="linux", machine="x86_64", has_pip=True, python_headers=True, compiler="/usr/bin/cc"),
+    )
+
+
+CU128 = TorchBuild("2.8.0+cu128", "12.8", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"))
+CU130 = TorchBuild("2.11.0+cu130", "13.0", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"))
+HEALTHY = {
+    "a server": (
+        LINUX,
+        PciBus(readable=True),
+        PciGpu("0000:18:00.0", "0x2335", driver="nvidia", lost=False),
+        KernelModule(True, version="580.95.05", flavour="open", uvm_loaded=True, built_for_kernel=True),
+        DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
+        *working("NVIDIA H200", "9.0", CU130, fabric_state="completed", compute_mode="default", persistence_mode=True),
+    ),
+    "an RTX 4090 on sm_86 kernels, GUI on it, nouveau loaded for nothing": (
+        LINUX,
+        PciBus(readable=True),
+        PciGpu("0000:01:00.0", "0x2684", driver="nvidia", lost=False),
+        KernelModule(True, version="580.95.05", flavour="proprietary", uvm_loaded=True, nouveau_loaded=True),
+        *working(
+            "NVIDIA GeForce RTX 4090",
+            "8.9",
+            CU128,
+            persistence_mode=False,
+            memory_used_bytes=2 << 30,
+            memory_total_bytes=24 << 30,
+            pcie_width=16,
+            pcie_width_max=16,
+            pcie_generation=1,
+            pcie_generation_max=4,
+            clock_event_reasons=("gpu_idle",),
+        ),
+    ),
+    "WSL 2 with a laptop's GPU": (
+        dataclasses.replace(LINUX, kernel="5.15.153.1-microsoft-standard-WSL2", wsl=2),
+        PciBus(readable=True),
+        NOTHING,
+        DeviceNode("/dev/dxg", exists=True),
+        KernelModule(loaded=False, built_for_kernel=None),
+        *working("NVIDIA GeForce RTX 4070 Laptop GPU", "8.9", CU128, pcie_width=8, pcie_width_max=16),
+    ),
+    "gVisor, which hides bus, modules and device files": (
+        dataclasses.replace(LINUX, container="docker", sandbox="gvisor", shm_bytes=8 << 30),
+        PciBus(readable=False),
+        NOTHING,
+        KernelModule(loaded=False),
+        *working("NVIDIA A10", "8.6", CU128),
+    ),
+    "a container beside others' GPUs, a lost one among them": (
+        dataclasses.replace(LINUX, container="kubernetes", shm_bytes=8 << 30),
+        PciBus(readable=True),
+        PciGpu("0000:18:00.0", "0x2335", driver="nvidia", lost=False),
+        PciGpu("0000:19:00.0", "0x2335", driver="nvidia", lost=True),
+        DeviceNode("/dev/nvidiactl", exists=True, open_error=""),
+        DeviceNode("/dev/nvidia1", exists=True, open_error="EPERM"),
+        KernelModule(True, version="580.95.05"),
+        ErrorMessage("NVRM: Xid (PCI:0000:19:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),
+        *working("NVIDIA H200", "9.0", CU130, pci_address="0000:18:00.0"),
+    ),
+    "GB10 on sm_120 kernels": (
+        dataclasses.replace(LINUX, machine="aarch64"),
+        PciBus(readable=True),
+        PciGpu("000f:01:00.0", "0x2e12", driver="nvidia", lost=False),
+        KernelModule(True, version="580.95.05", flavour="open", uvm_loaded=True),
+        *working("NVIDIA GB10", "12.1", CU130, pcie_width=1, pcie_width_max=16),
+    ),
+}
+
+
+@pytest.mark.parametrize("machine", [pytest.param(facts, id=name) for name, facts in HEALTHY.items()])
+def test_a_healthy_machine_stays_silent(machine):
+    findings = judge(Facts(machine, registry.fact_types().values())).findings
+    assert [f.rule for f in findings if f.severity is not Severity.NOTE] == []
