@@ -32,7 +32,8 @@ KILL_S = 2.0
 POLL_S = 0.005
 LOG_BYTES = 4000
 MAX_EVENT_BYTES = 64 * 1024 * 1024
-"""More events than this are not facts: the child is stopped."""
+MAX_LOG_BYTES = 256 * 1024 * 1024
+"""More events are no facts, more output is no message: such a child is stopped before the disk is full."""
 
 Progress = Callable[[Sequence[tuple[str, str, float]]], None]
 """Told now and then which probe each child is in, and for how many seconds: (child, probe, seconds)."""
@@ -191,6 +192,8 @@ class Child:
         self._take_in()
         if ended:
             self._ended(self.process.returncode)
+        elif self._read >= MAX_EVENT_BYTES or self._log.stat().st_size > MAX_LOG_BYTES:
+            self._kill_and_go_on(Outcome.FAILED, "said more than any probe has to say")
         elif self._overdue():
             limit = self.current.timeout_s if self.current else START_S
             what = f"no answer within {limit:g} s" if self.current else f"did not start within {limit:g} s"

@@ -334,22 +334,22 @@ def h200(m: Machine) -> None:
     m.remove("/lib/modules", "/var/lib/dkms")
     m.driver("580.159.04", "13.0")
     m.set(H200)
-    with_wheels(m, "2.11.0+cu130", "13.0", CU130, cudnn="9.19.0", suffix="cu13")
+    with_wheels(m, "2.11.0+cu130", "13.0", CU130, cudnn="9.19.0.56", suffix="cu13")
     for library in m.workshop.cudnn("9.10.2"):
         m.put(f"/usr/local/cuda-13.0/lib64/{library.name}.10.2", library.read_bytes())
         m.link(f"/usr/local/cuda-13.0/lib64/{library.name}", f"{library.name}.10.2")
 
 
 def with_wheels(
-    m: Machine, version: str = "2.8.0+cu128", cuda: str = "12.8", archs: str = CU128, cudnn: str = "9.10.2", suffix: str = "cu12"
+    m: Machine, version: str = "2.8.0+cu128", cuda: str = "12.8", archs: str = CU128, cudnn: str = "9.10.2.21", suffix: str = "cu12"
 ) -> None:
     """PyTorch together with the libraries of NVIDIA's wheels that it is linked to: cuDNN, cuBLAS and NCCL."""
     shop = m.workshop
     cublas = shop.exporting(f"libcublas.so.{cuda[:2]}", "cublasCreate_v2")
     nccl = shop.exporting("libnccl.so.2", "ncclCommInitRank", "ncclCommRegister", "ncclCommResume")
-    libcudnn = shop.cudnn(cudnn)
+    libcudnn = shop.cudnn(cudnn.rpartition(".")[0])
     m.torch(version, cuda, archs, core=shop.wanting("libtorch_cuda.so", "ncclCommRegister", needs=(libcudnn[0], cublas, nccl)))
-    pins = {"cudnn": f"{cudnn}.21", "cublas": f"{cuda}.4.1", "nccl": "2.27.3"}
+    pins = {"cudnn": cudnn, "cublas": f"{cuda}.4.1", "nccl": "2.27.3"}
     requires = tuple(f"nvidia-{name}-{suffix}=={pin}" for name, pin in pins.items())
     m.patient.distribution("torch", version.partition("+")[0], requires)
     for name, files in {"cudnn": libcudnn, "cublas": (cublas,), "nccl": (nccl,)}.items():

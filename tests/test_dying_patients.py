@@ -151,3 +151,13 @@ def test_a_torch_that_closes_every_descriptor_and_prints_rubbish(patient):
     runs = {run["probe"]: run["outcome"] for run in told.report["probes"]}
     assert runs["torch_import"] == "ok"
     assert runs["torch_cuda"] == "ok"
+
+
+def test_a_torch_that_prints_for_ever_is_stopped_before_the_disk_is_full(patient):
+    endless = "import sys\nblock = 'x' * 2**20\nwhile True: sys.stdout.write(block)"
+    patient.torch("2.8.0+cu128", "12.8", "sm_80 sm_86", on_import=endless)
+    told = patient.doctor(bench=False)
+    assert told.code == 1
+    runs = {run["probe"]: run for run in told.report["probes"]}
+    assert runs["torch_import"]["outcome"] == "failed"
+    assert len(runs["torch_import"]["log"]) < 10_000

@@ -26,7 +26,16 @@ from cudacheck.knowledge.flash_attn import (
     flash_attn_wheel,
     flash_attn_wheel_glibc,
 )
-from cudacheck.knowledge.gpus import GpuModel, capability_of, gpu, gpu_models
+from cudacheck.knowledge.gpus import (
+    Achieved,
+    GpuModel,
+    TensorRate,
+    achieved,
+    capability_of,
+    gpu,
+    gpu_models,
+    tensor_rate,
+)
 from cudacheck.knowledge.torch_builds import (
     Build,
     Companions,
@@ -48,10 +57,13 @@ from cudacheck.knowledge.torch_builds import (
 
 __all__ = [
     "CUDNN_SUBLIBRARIES",
+    "Achieved",
     "Build",
     "Companions",
     "GpuModel",
     "Release",
+    "TensorRate",
+    "achieved",
     "archs_of",
     "as_version",
     "build_of",
@@ -86,6 +98,7 @@ __all__ = [
     "releases",
     "supported_branches",
     "tag_of_cuda",
+    "tensor_rate",
     "toolkit_compiles",
     "toolkit_driver",
     "why_not",

@@ -60,12 +60,50 @@ def capability_of(name: str) -> str | None:
     """The compute capability of the chip behind this name, laptop, MIG and vGPU names too; None where not sure."""
     if model := gpu(name):
         return model.compute_capability
-    shorter = re.sub(r"^(tesla|grid) ", "", _plain(name))
-    return next((capability for pattern, capability in _chips() if pattern.match(shorter)), None)
+    return next((capability for pattern, capability in _chips() if pattern.match(_shortened(name))), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorRate:
+    """What the tensor cores of one multiprocessor do in one clock."""
+
+    flop_per_clock: int
+    """Dense FP16 in, FP32 accumulate; 0 is no tensor cores."""
+    source: str
+    verified: bool
+
+
+def tensor_rate(name: str, capability: str) -> TensorRate | None:
+    """Of a GPU by its name and compute capability; None for generations that nobody measured."""
+    for row in rows("gpus", "tensor_rates"):
+        of_name = re.compile(f"(?:{row.get('names', '')})", re.IGNORECASE)
+        if row["compute_capability"] == capability and of_name.match(_shortened(name)):
+            return TensorRate(row["flop_per_clock"], row["source"], row["verified"])
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Achieved:
+    """The fastest bf16 matmul that somebody found on this GPU."""
+
+    bf16_tflops: float
+    shape: str
+    source: str
+
+
+def achieved(name: str) -> Achieved | None:
+    for row in rows("gpus", "achieved"):
+        if _plain(name) in map(_plain, row["names"]):
+            return Achieved(row["bf16_tflops"], row["shape"], row["source"])
+    return None
 
 
 def _plain(name: str) -> str:
     return re.sub(r"^nvidia ", "", " ".join(name.lower().split()))
+
+
+def _shortened(name: str) -> str:
+    return re.sub(r"^(tesla|grid) ", "", _plain(name))
 
 
 @lru_cache

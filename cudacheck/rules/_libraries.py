@@ -14,7 +14,7 @@ from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.target.distributions import Distribution
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Remedy
-from cudacheck.rules import _torch
+from cudacheck.rules import _kernels, _torch
 
 CUDA_LIBRARY = (
     r"lib(?:cudart|cublas|cublasLt|cufft|curand|cusparse|cusparseLt|cusolver|cusolverMg|nvrtc|nvJitLink|nccl|cupti"
@@ -95,7 +95,7 @@ def _bundled_cudnn(facts: Facts) -> str | None:
     if build is None or known is None or Version(known) < Version("2.1") or not (_torch.cuda_major(build) or 0) >= 12:
         return None
     version = knowledge.cudnn_bundled(known, knowledge.tag_of_cuda(build.cuda or ""))
-    return f"nvidia-cudnn-cu{_torch.cuda_major(build)}=={version}" if version and _torch.from_index(build) else None
+    return f"nvidia-cudnn-cu{_torch.cuda_major(build)}=={version}" if version and _kernels.from_index(build) else None
 
 
 INCOMPLETE_CUDNN = "nvidia-cudnn-cu13==9.20.0.48"

@@ -31,13 +31,19 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.torch_cuda import TorchCuda
+from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Finding, Layer, Severity
 from cudacheck.rules import _driver, _machine
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.KERNEL
 EXPLAINED_BY = tuple(rule for rule in _driver.NO_DRIVER if rule != "driver-missing")
-MESSAGES = (r"Found no NVIDIA driver on your system", r"NVML Shared Library Not Found|NVMLError_LibraryNotFound")
+MESSAGES = (
+    r"Found no NVIDIA driver on your system",
+    r"NVML Shared Library Not Found|NVMLError_LibraryNotFound",
+    r"nvidia-smi['\"]?:? (?:command )?not found|nvidia-smi['\"]? is not recognized",
+)
 
 SOURCES = ("https://github.com/pytorch/pytorch/issues/74733",)
 
@@ -59,12 +65,22 @@ def check(nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Fin
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if facts.knows(PciBus) or _driver.answers(facts):
         return  # what was looked at itself is judged by `check`
+    if "nvidia-smi" in match[0] and not _is_needed(facts):
+        return
     yield Finding(
-        "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver library is installed",
+        "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver is installed",
         evidence=(_machine.quote(match, said),),
         remedies=(_machine.install_driver(facts),),
         sources=SOURCES,
     )
+
+
+def _is_needed(facts: Facts) -> bool:
+    """Whether a PyTorch built for CUDA finds none: a missing nvidia-smi alone proves nothing, and Jetson has none."""
+    torch, build, system = facts.one(TorchCuda), facts.one(TorchBuild), facts.one(System)
+    on_jetson = system is not None and (system.jetson or "tegra" in (system.kernel or ""))
+    built_for_cuda = build is not None and build.cuda is not None
+    return torch is not None and not torch.available and built_for_cuda and not on_jetson
 
 
 ABSENT = Nvml(library_found=False, init_code=12)
@@ -95,6 +111,9 @@ FIRES = {
     ),
 }
 QUIET = {
+    "nvidia-smi is not there, and nothing else is known": (
+        ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+    ),
     "no GPU at all": (BARE, PciBus(readable=True), ABSENT),
     "nouveau has the GPU": (
         BARE,

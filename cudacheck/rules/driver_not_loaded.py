@@ -47,7 +47,7 @@ EXPLAINED_BY = (
 )
 MESSAGES = (
     r"couldn't\s+communicate\s+with\s+the\s+NVIDIA\s+driver",
-    r"Failed to initialize NVML: Driver Not Loaded|NVMLError_DriverNotLoaded",
+    r"Failed to initialize NVML: Driver Not Loaded|NVMLError_DriverNotLoaded|nvml error: driver not loaded",
 )
 
 SOURCES = (
@@ -71,7 +71,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if facts.knows(PciBus) or _driver.answers(facts):
         return  # what was looked at itself is judged by `check`
     yield Finding(
-        "nvidia-smi cannot reach the NVIDIA driver: its kernel module is not loaded",
+        "nothing reaches the NVIDIA driver: its kernel module is not loaded",
         evidence=(_machine.quote(match, said),),
         remedies=_remedies(facts),
         sources=SOURCES,

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from cudacheck import knowledge, remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
 from cudacheck.probes.target.extensions import ExtensionFile
 from cudacheck.probes.target.flash_attn import FlashAttention
 from cudacheck.probes.target.torch_files import TorchBuild
@@ -40,6 +41,7 @@ EXPLAINED_BY = ("torch-cpu-build", "torch-rocm-build", "torch-shadowed", "glibc-
 SYMBOL = r"undefined symbol: (_Z\w+)"
 MESSAGES = (
     rf"flash_attn\w*[\w./\\-]*\.so: {SYMBOL}",
+    r"(?<!\.so: )undefined symbol: (_ZN?K?(?:3c10|2at|5torch)\w+)",
     r"flash_attn[\s\S]{0,400}?(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file",
     r"(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file[\s\S]{0,400}?flash_attn",
 )
@@ -74,6 +76,8 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     build = facts.one(TorchBuild)
+    if match[0].startswith("undefined") and not any(d.name == "flash-attn" for d in facts.all(Distribution)):
+        return
     # The runtime of PyTorch's own major is merely out of sight: flash-attn fits.
     if match[1] != f"libcudart.so.{_torch.cuda_major(build)}":
         yield _finding("flash-attn", match[1], _torch.quoted(said, match), build, facts)

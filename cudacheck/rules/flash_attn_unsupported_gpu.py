@@ -29,7 +29,7 @@ from cudacheck.probes.target.distributions import Distribution
 from cudacheck.probes.target.flash_attn import FlashAttention
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
-from cudacheck.rules import _torch
+from cudacheck.rules import _kernels, _torch
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.EXTENSIONS
@@ -68,7 +68,7 @@ def check(
                 (SDPA,),
                 SOURCES,
             )
-    if flash and flash.ran is False and re.search("|".join(_torch.SURE), flash.run_error or "") and seen:
+    if flash and flash.ran is False and re.search("|".join(_kernels.SURE), flash.run_error or "") and seen:
         yield Finding(
             f"flash-attn {version or ''} was built without kernels for {seen[0].label}",
             (Evidence(_torch.one_line(flash.run_error or ""), "its kernel on the first GPU"),),

@@ -32,12 +32,12 @@ from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Evidence, Finding, Layer, Severity
-from cudacheck.rules import _torch
+from cudacheck.rules import _kernels, _torch
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.TORCH_BUILD
 EXPLAINED_BY = ("torch-cpu-build", "torch-shadowed")
-MESSAGES = _torch.NO_KERNEL
+MESSAGES = _kernels.NO_KERNEL
 SOURCES = ("https://github.com/pytorch/pytorch/issues/167244", "https://github.com/pytorch/pytorch/issues/31285")
 
 
@@ -50,19 +50,23 @@ def check(
     system: System | None,
     facts: Facts,
 ) -> Iterator[Finding]:
-    archs = _torch.architectures(build, torch, system)
-    for gpu in _torch.seen_gpus(gpus, devices, runs):
-        if not gpu.ran and _torch.uncovered(archs, build, gpu.capability) == "too-new":
-            yield Finding(
-                f"this PyTorch has no kernels for {gpu.label}: {_torch.spoken(build)} {_torch.reach(archs)}",
-                (Evidence(gpu.label, gpu.found_in), _torch.archs_evidence(build, archs)),
-                _torch.right_build(facts, "install a PyTorch built for CUDA 12.8 or newer"),
-                SOURCES,
-            )
+    archs = _kernels.architectures(build, torch, system)
+    seen = _torch.seen_gpus(gpus, devices, runs)
+    bad = [gpu for gpu in seen if not gpu.ran and _kernels.uncovered(archs, build, gpu.capability) == "too-new"]
+    if bad:
+        yield Finding(
+            f"this PyTorch has no kernels for {_kernels.labels(bad)}: {_torch.spoken(build)} {_kernels.reach(archs)}",
+            (*(Evidence(gpu.label, gpu.found_in) for gpu in bad), _kernels.archs_evidence(build, archs)),
+            (
+                *_torch.right_build(facts, "install a PyTorch built for CUDA 12.8 or newer"),
+                *_kernels.without(bad, seen, facts),
+            ),
+            SOURCES,
+        )
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    gap, gpu = _torch.heard_gap(said.text, facts)
+    gap, gpu = _kernels.heard_gap(said.text, facts)
     if gap == "too-new":
         yield Finding(
             f"{_torch.spoken(facts.one(TorchBuild))} has no kernels for {gpu}: it was built for older GPUs",

@@ -28,7 +28,7 @@ from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.flash_attn import FlashAttention
 from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
-from cudacheck.rules import _torch
+from cudacheck.rules import _kernels, _torch
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.RUN_TIME
@@ -55,7 +55,7 @@ EXPLAINED_BY = (
     "cudnn-conflict",
     "gpu-memory-held",
 )
-MESSAGES = _torch.SURE[:2]
+MESSAGES = _kernels.SURE[:2]
 SOURCES = ("https://docs.nvidia.com/deploy/xid-errors/", "https://github.com/pytorch/pytorch/issues/31285")
 FLASH_TOLERANCE = 0.05
 """Of flash-attn's output; healthy backends stayed within 0.0022 in 48 cases on an H200."""

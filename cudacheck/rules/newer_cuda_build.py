@@ -28,7 +28,7 @@ from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Evidence, Finding, Layer, Severity
-from cudacheck.rules import _torch
+from cudacheck.rules import _kernels, _torch
 
 SEVERITY = Severity.NOTE
 LAYER = Layer.ADVICE
@@ -43,14 +43,14 @@ def check(
     runs: tuple[KernelRun, ...],
     facts: Facts,
 ) -> Iterator[Finding]:
-    archs = _torch.architectures(build, torch, None)
+    archs = _kernels.architectures(build, torch, None)
     if not archs or not build.cuda:
         return
     code = [arch for arch in archs if arch.startswith("sm_")]
     for gpu in _torch.seen_gpus(None, devices, runs):
         if not gpu.ran or gpu.capability is None:
             continue
-        evidence = (Evidence(gpu.label, gpu.found_in), _torch.archs_evidence(build, archs))
+        evidence = (Evidence(gpu.label, gpu.found_in), _kernels.archs_evidence(build, archs))
         if knowledge.covers(code, gpu.capability):
             if not _torch.below(gpu.capability, "8.0") and _torch.numbers(build.cuda) < OLD:
                 message = f"a PyTorch for a newer CUDA has no kernels for {gpu.label} that {_torch.spoken(build)} lacks"

@@ -51,6 +51,7 @@ MESSAGES = (
     r"Could not load this library: [^\n]*(torchaudio|torchtext)",
     r"(xFormers) was built for:\s+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
     r"(?<![\w.-])([A-Za-z]\w*)(?:[/\\]_\w+)?(?:\.[\w-]+)*\.so: undefined symbol: _ZN?K?(?:3c10|2at|5torch)",
+    r"(?<!\.so: )(undefined symbol): _ZN?K?(?:3c10|2at|5torch)",
 )
 SOURCES = ("https://github.com/pytorch/vision/issues/8985", "https://github.com/huggingface/diffusers/issues/9109")
 
@@ -88,7 +89,8 @@ def _required(package: Distribution) -> str | None:
         except InvalidRequirement:
             continue
         exact = [s.version for s in requirement.specifier if s.operator == "=="]
-        if requirement.name == "torch" and exact and _torch.parsed(exact[0]):
+        optional = "extra" in str(requirement.marker or "")
+        if requirement.name == "torch" and exact and not optional and _torch.parsed(exact[0]):
             return exact[0]
     return None
 
@@ -129,6 +131,10 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     package = match[1]
     if package.startswith(("flash_attn", "libtorch", "libc10")):
         return
+    if package == "undefined symbol":  # nothing says whose; flash-attn's own rule takes it where that is installed
+        if any(d.name == "flash-attn" for d in facts.all(Distribution)):
+            return
+        package = "an extension"
     message = f"{package} does not fit the installed {_torch.spoken(facts.one(TorchBuild))}"
     if package == "xFormers":
         message = f"xFormers was built for torch {match[2]}, but torch {match[3]} is installed"

@@ -43,6 +43,7 @@ MESSAGES = (
     r"CUDA unknown error - this may be due to an incorrectly set up environment",
     r"CUDA driver initialization failed, you might not have a CUDA gpu",
     r"cuda driver library init failure: 3\b",
+    r"Error 999: unknown error",
     r"Error 304: OS call failed or operation not supported on this OS",
     r"cuInit[^\n]{0,40}(?:CUDA_ERROR_UNKNOWN|CUDA_ERROR_OPERATING_SYSTEM)",
 )

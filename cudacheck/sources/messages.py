@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from cudacheck.judging import MAX_MESSAGE
@@ -15,14 +15,16 @@ MAX_FOUND = 200
 MAX_SEARCHED = 128 * 1024
 """Characters at either end of a paste that are searched: a log begins and ends with what matters."""
 MAX_LINE = 1000
-OVERLAP = 3
-"""Lines; no message that a rule knows has more, less one."""
 MAX_WORD = 400
 """Longer runs without a space are no message but base64 or minified code, and slow for regular expressions."""
+OVERLAP = 3
+"""Lines that two pieces share, so that a message on several lines is whole in one of them."""
+CHAIN = 10
+"""Lines that one message may have been broken into."""
 
 _LONG_WORD = re.compile(rf"(\S{{{MAX_WORD}}})\S+")
-_WRAPPED = 60
-"""A shorter line was not broken by a terminal or a mail program."""
+_WIDTHS = range(60, 250)
+"""Where terminals and mail programs break lines."""
 _FRESH = re.compile(
     r"\s*(?:[\[+|=#{(<$]|--|File \"|Traceback|\d{4}-\d\d|[\w.]{1,60}(?:Error|Warning|Exception)\b"
     r"|[\w. -]{1,40}: |\S+==|$)"
@@ -31,10 +33,8 @@ _FRESH = re.compile(
 _EXCEPTION = re.compile(r"(?:^|\s)[\w.]{0,80}(?:Error|Exception): \S.{0,200}")
 _ABOUT_CUDA = re.compile(r"cuda|torch|nvidia|nvml|gpu|cudnn|cublas|nccl|flash|\.so\b|\.dll\b", re.IGNORECASE)
 
-Lines = Mapping[int, str]
-"""Line number → what of the line is searched."""
-Found = tuple[int, int, str]
-"""First and last line number, and the message."""
+Span = tuple[int, int]
+"""The first and the last line of a message."""
 
 
 @lru_cache
@@ -53,12 +53,9 @@ def facts(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
     log.txt line 2
     """
     searched = _both_ends(lines)
-    whole = list(_whole(searched))
-    taken = {number for first, last, _ in whole for number in range(first, last)}
-    broken = [found for found in _broken(searched) if found[0] not in taken]
     said: dict[str, int] = {}
-    for first, _, text in sorted([*whole, *broken]):
-        said.setdefault(text.strip(), first)
+    for (first, last), gap in sorted(_found(searched).items()):
+        said.setdefault(gap.join(searched[number] for number in range(first, last + 1)).strip(), first)
     for text, first in itertools.islice(said.items(), MAX_FOUND):
         yield ErrorMessage(text, f"{name} line {first + 1}")
 
@@ -87,58 +84,77 @@ def _up_to_budget(lines: Sequence[str], numbers: range) -> dict[int, str]:
     }
 
 
-def _whole(searched: Lines) -> Iterator[Found]:
-    """Messages as they were printed; one that a rule expects on several lines has several."""
-    numbers, texts = list(searched), list(searched.values())
-    spans = {(first, last) for first, last, _, _ in _spans(texts)}
-    for first, last in _united(sorted(spans)):
-        yield numbers[first], numbers[last], "\n".join(texts[first : last + 1])
-
-
-def _broken(searched: Lines) -> Iterator[Found]:
-    """Messages that a terminal or a mail program broke, after a word or within one."""
-    ends = {
-        number: searched[number + 1].lstrip()
-        for number, line in searched.items()
-        if len(line) >= _WRAPPED and number + 1 in searched and not _FRESH.match(searched[number + 1])
-    }
+def _found(searched: Mapping[int, str]) -> dict[Span, str]:
+    """Where messages are, and what to put between their lines: a message that was broken is put together again."""
+    printed = {span for piece in _pieces(searched) for span in _matches(searched, piece, "\n")}
+    spans = _united(sorted(printed))
+    begun = {first for first, _ in spans}
+    found = {(first, _end_of(searched, last, begun)): "\n" for first, last in spans}
+    taken = {number for first, last in spans for number in range(first, last)}
     for gap in (" ", ""):
-        numbers, texts = list(ends), [f"{searched[number]}{gap}{end}" for number, end in ends.items()]
-        for first, last, start, end in _spans(texts):
-            if first == last and start < len(searched[numbers[first]]) < end:
-                yield numbers[first], numbers[first] + 1, texts[first]
+        broken = {span for chain in _chains(searched) for span in _matches(searched, chain, gap) if span[0] < span[1]}
+        for first, last in _united(sorted(broken)):
+            if first not in taken:
+                taken.add(first)
+                found[first, _end_of(searched, last, begun)] = gap
+    return found
 
 
-def _spans(texts: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Where the messages are: in which texts they begin and end, and at which characters of those."""
-    for offset, end in _windows([len(text) + 1 for text in texts]):
-        window = texts[offset:end]
-        starts = list(itertools.accumulate((len(text) + 1 for text in window), initial=0))
-        joined = "\n".join(window)
-        for pattern in known():
-            for match in itertools.islice(pattern.finditer(joined), MAX_FOUND):
-                if match.group().strip():
-                    first = bisect.bisect_right(starts, match.start()) - 1
-                    last = bisect.bisect_right(starts, match.end() - 1) - 1
-                    yield offset + first, offset + last, match.start() - starts[first], match.end() - starts[last]
+def _matches(searched: Mapping[int, str], piece: range, gap: str) -> Iterator[Span]:
+    """The lines of every message in a piece, its lines joined by a gap."""
+    starts = list(itertools.accumulate((len(searched[number]) + len(gap) for number in piece), initial=0))
+    joined = gap.join(searched[number] for number in piece)
+    for pattern in known():
+        for match in itertools.islice(pattern.finditer(joined), MAX_FOUND):
+            if match.group().strip():
+                first = bisect.bisect_right(starts, match.start()) - 1
+                last = bisect.bisect_right(starts, match.end() - 1) - 1
+                yield piece[first], piece[min(last, len(piece) - 1)]
 
 
-def _windows(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Pieces of twice the length a message may have, so that no pattern runs over a whole log; each begins in the one before."""
-    begin, total = 0, 0
-    for number, size in enumerate(sizes):
-        if total + size > 2 * MAX_MESSAGE and number > begin:
-            yield begin, number
-            begin = max(begin + 1, number - OVERLAP)
-            total = sum(sizes[begin:number])
-        total += size
-    if begin < len(sizes):
-        yield begin, len(sizes)
+def _pieces(searched: Mapping[int, str]) -> Iterator[range]:
+    """Runs of lines twice as long as a message may be, so that no pattern runs over a whole log."""
+    begin, size, before = 0, 0, -1
+    for number, line in searched.items():
+        if number != before + 1 or size + len(line) > 2 * MAX_MESSAGE:
+            if before >= begin:
+                yield range(begin, before + 1)
+            begin = number if number != before + 1 else max(begin + 1, number - OVERLAP)
+            size = sum(len(searched[n]) + 1 for n in range(begin, number))
+        size += len(line) + 1
+        before = number
+    if before >= begin:
+        yield range(begin, before + 1)
 
 
-def _united(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _chains(searched: Mapping[int, str]) -> Iterator[range]:
+    """Runs of lines each of which may go on in the next; long runs in pieces that overlap by half."""
+    begin = None
+    for number in searched:
+        goes_on = _goes_on(searched, number)
+        if goes_on and begin is None:
+            begin = number
+        if begin is not None and (not goes_on or number - begin == CHAIN):
+            yield range(begin, number + 1)
+            begin = number - CHAIN // 2 if goes_on else None
+
+
+def _goes_on(searched: Mapping[int, str], number: int) -> bool:
+    following = searched.get(number + 1)
+    return following is not None and len(searched[number]) in _WIDTHS and not _FRESH.match(following)
+
+
+def _end_of(searched: Mapping[int, str], last: int, begun: Collection[int]) -> int:
+    """Where a message really ends that a terminal broke after the part that a rule knows."""
+    end = last
+    while end - last < CHAIN and end + 1 not in begun and _goes_on(searched, end):
+        end += 1
+    return end
+
+
+def _united(spans: Sequence[Span]) -> list[Span]:
     """Spans in order, those that share a line made one."""
-    united: list[tuple[int, int]] = []
+    united: list[Span] = []
     for first, last in spans:
         if united and first <= united[-1][1]:
             united[-1] = united[-1][0], max(united[-1][1], last)

@@ -37,6 +37,9 @@ ARCHS = [int(number) for number in re.findall(r"sm_(\d+)", LITERAL)]
 RUNS = any(arch // 10 == CAPABILITY // 10 and arch <= CAPABILITY for arch in ARCHS)
 VERSION = dict(re.findall(r"^(__version__|cuda) = '([^']+)'", (HERE / "version.py").read_text(), re.MULTILINE))
 
+WRONG = os.environ.get("STUB_WRONG")
+"""The function whose results are 10 % too large: `add`, `matmul`, `conv2d`."""
+
 now_s = 0.0
 
 
@@ -73,6 +76,8 @@ class OnCpu(TorchFunctionMode):
             if torch.isnan(kwargs["out"].view(-1)[0]):
                 kwargs["out"].copy_(args[0].float() @ args[1].float())
             return kwargs["out"]
+        if WRONG and getattr(func, "__name__", "") == WRONG and args[0].dtype != torch.float64:
+            return func(*args, **kwargs).mul_(1.1)
         if func is torch.nn.functional.scaled_dot_product_attention:
             batch, heads, queries, dim = args[0].shape
             spend(4 * batch * heads * queries * args[1].shape[2] * dim)

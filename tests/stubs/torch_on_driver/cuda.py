@@ -80,6 +80,8 @@ def is_available():
 
 
 def init():
+    if version.hip:
+        raise RuntimeError("No HIP GPUs are available")
     if version.cuda is None:
         raise AssertionError("Torch not compiled with CUDA enabled")
     count, words = _start()

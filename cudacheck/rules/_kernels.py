@@ -1,0 +1,164 @@
+"""Whether PyTorch's kernels cover the GPUs that it sees, and what PyTorch says where they do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from cudacheck import knowledge, remedies
+from cudacheck.facts import Facts
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.torch_cuda import TorchCuda
+from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.report import Evidence, Remedy
+from cudacheck.rules import _torch
+
+Gap = Literal["too-new", "too-old"]
+
+# What a build's kernels cover
+
+FIRST_CUDA = ((10, (12, 8)), (9, (11, 8)), (8, (11, 0)))
+"""The first CUDA that compiles for a generation of GPUs, newest first (CUDA toolkit release notes)."""
+LAST_CUDA = (((7, 0), (12, 8)), ((7, 5), (13, 0)))
+"""Below this capability, PyTorch's wheels for this CUDA and newer have no kernels (its RELEASE.md)."""
+HEARD_LAST_CUDA = (((7, 5), (12, 8)),)
+"""The same where PyTorch itself said that a kernel is missing: cu128 lost Volta in 2.7 and again in 2.11."""
+
+
+def architectures(build: TorchBuild | None, torch: TorchCuda | None, system: System | None) -> tuple[str, ...] | None:
+    """The architectures in this build: as read from its files, as PyTorch told, else of a verified row."""
+    if build and build.arch_list:
+        return build.arch_list
+    if torch and torch.arch_list:
+        return torch.arch_list
+    if build is None or build.cuda is None or not from_index(build) or (system and system.jetson):
+        return None
+    known = _torch.release(build.version)
+    machine, os = (system.machine or "x86_64", system.os) if system else ("x86_64", "linux")
+    return knowledge.archs_of(known, build.cuda, machine, os) if known else None
+
+
+def from_index(build: TorchBuild) -> bool:
+    """Whether this is a wheel of the PyTorch project: conda-forge's, NVIDIA's and own builds hold other kernels."""
+    known = _torch.parsed(build.version)
+    if known is None or build.conda_build:
+        return False
+    if known.local:
+        return re.fullmatch(r"cu\d+", known.local) is not None
+    default = knowledge.default_index_tag(known.public)
+    return build.cuda is not None and default == knowledge.tag_of_cuda(build.cuda)
+
+
+def uncovered(archs: Sequence[str] | None, build: TorchBuild | None, capability: str | None) -> Gap | None:
+    """Why the build has no kernels for a GPU; None where it has, or where nobody can tell."""
+    if capability is None:
+        return None
+    if archs:
+        return None if knowledge.covers(archs, capability) else knowledge.gap(archs, capability)
+    if build and build.cuda and build.version and from_index(build):
+        return _gap_by_cuda(build.cuda, capability, LAST_CUDA)
+    return None
+
+
+def _gap_by_cuda(cuda: str, capability: str, last: tuple[tuple[tuple[int, int], tuple[int, int]], ...]) -> Gap | None:
+    built, gpu = _torch.numbers(cuda), _torch.numbers(capability)
+    if any(gpu[0] >= major and built < first for major, first in FIRST_CUDA):
+        return "too-new"
+    return "too-old" if any(gpu < limit and built >= since for limit, since in last) else None
+
+
+def reach(archs: Sequence[str] | None) -> str:
+    """`reaches from sm_50 to sm_90`"""
+    kernels = sorted((arch for arch in archs or () if arch.startswith("sm_")), key=_torch.numbers)
+    return f"reaches from {kernels[0]} to {kernels[-1]}" if kernels else "is built with a CUDA of other generations"
+
+
+def archs_evidence(build: TorchBuild, archs: Sequence[str] | None) -> Evidence:
+    return Evidence(f"{_torch.spoken(build)}: {' '.join(archs)}" if archs else _torch.spoken(build), build.found_in)
+
+
+# What PyTorch says of missing kernels
+
+
+NO_KERNEL = (
+    r"no kernel image is available for execution on the device",
+    r"cudaErrorNoKernelImageForDevice",
+    r"with CUDA capability sm_\d+\w? is not\s+compatible with the current PyTorch",
+    r"which is of (?:cuda capability|compute capability \(CC\)) \d+\.\d+",
+    r"supports CUDA capabilities(?:[\s,]+(?:sm|compute)_\d+[af]?)+",
+    r"supported by this\s+version of PyTorch is\s+\(\d+\.\d\) - \(\d+\.\d\)",
+    r"\d+\.\d which supports hardware CC",
+    r"no longer supports this GPU because it is too old",
+)
+"""The error, the warnings, and the lines of the warnings that list what the build was made for."""
+SURE = NO_KERNEL[:3]
+
+
+def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
+    """What messages about missing kernels mean together: the gap, and the GPU it is about.
+
+    PyTorch 2.9 to 2.13 warn about GPUs that their kernels do serve (12.1 on sm_120), so the words alone convict nobody.
+    """
+    said = "\n".join([text, *(message.text for message in facts.all(ErrorMessage))])
+    build = facts.one(TorchBuild)
+    archs = _archs_in(said) or architectures(build, facts.one(TorchCuda), facts.one(System))
+    seen = _torch.gpus_of(facts)
+    proven = {gpu.capability for gpu in seen if gpu.ran}
+    named: list[tuple[str, str | None]] = [*_gpus_in(said)] or [(gpu.label, gpu.capability) for gpu in seen]
+    for name, capability in named:
+        if capability is None or capability in proven:
+            continue
+        gap = uncovered(archs, build, capability)
+        if gap is None and not archs and any(re.search(words, said) for words in SURE):
+            gap = _guessed_gap(build, capability)
+        if gap or (archs is None and "because it is too old" in said):
+            return gap or "too-old", name
+    return None, ""
+
+
+def _guessed_gap(build: TorchBuild | None, capability: str) -> Gap | None:
+    """Where a kernel is surely missing and no list of architectures is known: the older and the newest GPUs."""
+    if build and build.cuda:
+        return _gap_by_cuda(build.cuda, capability, (*LAST_CUDA, *HEARD_LAST_CUDA))
+    if _torch.numbers(capability)[0] >= 10:
+        return "too-new"
+    return "too-old" if _torch.below(capability, "7.5") else None
+
+
+def _gpus_in(text: str) -> list[tuple[str, str]]:
+    """(name, capability) of the GPUs that PyTorch's warnings name."""
+    named = [
+        (name.strip(), f"{digits[:-1]}.{digits[-1]}")
+        for name, digits in re.findall(r"(?:^|:)([^\n:]{0,80}) with CUDA capability sm_(\d{2,3})", text, re.MULTILINE)
+    ]
+    found = re.findall(r"Found (GPU ?\d+ [^\n]{0,80}?) which is of [^\n\d]{0,40}(\d+\.\d+)", text)
+    return [*named, *found]
+
+
+def _archs_in(text: str) -> tuple[str, ...] | None:
+    """The architectures that PyTorch's warnings list."""
+    listed = re.search(r"supports CUDA capabilities((?:[\s,]+(?:sm|compute)_\d+[af]?)+)", text)
+    if listed:
+        return tuple(re.findall(r"(?:sm|compute)_\d+[af]?", listed[1]))
+    built = re.findall(r"(\d+)\.(\d) which supports hardware CC", text)
+    span = re.search(r"supported by this\s+version of PyTorch is\s+\((\d+)\.(\d)\) - \((\d+)\.(\d)\)", text)
+    if span and not built:
+        built = [(span[1], span[2]), (span[3], span[4])]
+    return tuple(f"sm_{major}{minor}" for major, minor in built) or None
+
+
+def labels(gpus: Sequence[_torch.SeenGpu]) -> str:
+    return gpus[0].label + (f" and {len(gpus) - 1} more" if len(gpus) > 1 else "")
+
+
+def without(bad: Sequence[_torch.SeenGpu], seen: Sequence[_torch.SeenGpu], facts: Facts) -> tuple[Remedy, ...]:
+    """Hide some GPUs from CUDA, where others are left; by UUID, for CUDA and NVML number them differently."""
+    left = [gpu.uuid for gpu in seen if gpu not in bad]
+    if not left or None in left:
+        return ()
+    visible = ",".join(filter(None, left))
+    hide = remedies.set_variable(facts, "CUDA_VISIBLE_DEVICES", visible)
+    return (dataclasses.replace(hide, title=f"or hide GPU {', '.join(str(gpu.index) for gpu in bad)} from CUDA"),)

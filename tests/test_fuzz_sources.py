@@ -1,0 +1,147 @@
+"""No text makes the paste parsers fail otherwise than with one clear line, and none makes a rule raise."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import re._constants as constants
+import re._parser as parser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cudacheck import judging, registry, report, sources
+from cudacheck.facts import Facts
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.report import Finding, Outcome, ProbeRun, State, Verdict
+
+HERE = Path(__file__).parent
+SAMPLES = [path.read_text(encoding="utf-8") for path in sorted([*HERE.glob("captures/*"), *HERE.glob("tickets/*.txt")])]
+LINES = sorted({line for sample in SAMPLES for line in sample.splitlines()})
+BRIEFLY = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+MOST_FACTS = 8000
+
+
+def digest(*texts: str) -> None:
+    """Read and judge, and let nothing but a SourceError of one line out."""
+    try:
+        facts = sources.read([(f"paste {number}", text) for number, text in enumerate(texts)])
+    except sources.SourceError as error:
+        said = str(error)
+    else:
+        assert sum(len(facts.all(fact_type)) for fact_type in facts.types()) < MOST_FACTS
+        judging.judge(facts)
+        return
+    assert said
+    assert "\n" not in said
+
+
+@BRIEFLY
+@given(st.text(max_size=2000))
+def test_any_text(text: str) -> None:
+    digest(text)
+
+
+@BRIEFLY
+@given(st.lists(st.one_of(st.sampled_from(LINES), st.text(max_size=40)), max_size=60))
+def test_lines_in_any_order(lines: list[str]) -> None:
+    digest("\n".join(lines))
+
+
+@BRIEFLY
+@given(st.lists(st.sampled_from(SAMPLES), min_size=1, max_size=3), st.data())
+def test_samples_cut_and_changed(samples: list[str], data: st.DataObject) -> None:
+    text = "\n".join(samples)
+    for _ in range(data.draw(st.integers(0, 6))):
+        begin = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(begin, min(len(text), begin + 200)))
+        text = (
+            text[:begin] + data.draw(st.text(alphabet="\n\r\t |:=,.>*`0123456789ANax\x1b[m", max_size=8)) + text[end:]
+        )
+    digest(text, *samples[:1])
+
+
+@BRIEFLY
+@given(
+    st.sampled_from(LINES),
+    st.text(alphabet=" |:=,.>*`/()[]{}'\"-_#0aAZ\x1b", min_size=1, max_size=12),
+    st.integers(1, 200),
+)
+def test_repetition(line: str, unit: str, times: int) -> None:
+    digest(line + unit * times, "\n".join([line + unit] * times))
+
+
+def a_report() -> dict[str, Any]:
+    facts = Facts([Nvml(True, init_code=0), Gpu(0, name="NVIDIA L4")], known=[Gpu])
+    run = ProbeRun("nvml", "host", Outcome.OK, 0.1)
+    return report.as_dict(report.Report(Verdict(State.READY, "x"), (Finding("x"),), (), (run,), facts))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@BRIEFLY
+@given(st.data())
+def test_reports(data: st.DataObject) -> None:
+    """Any value anywhere in a report."""
+    changed: Any = a_report()
+    at: Any = changed
+    for _ in range(data.draw(st.integers(0, 3))):
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(at[key], dict | list) or not at[key]:
+            break
+        at = at[key]
+    key = data.draw(st.sampled_from(list(at) if isinstance(at, dict) else list(range(len(at)))))
+    at[key] = data.draw(JSON)
+    text = json.dumps(changed)
+    with contextlib.suppress(report.ReportError):
+        report.loads(text)
+    digest(text)
+
+
+@BRIEFLY
+@given(JSON, st.integers(0, 400))
+def test_broken_json(value: Any, cut: int) -> None:
+    text = json.dumps({"schema_version": "1.0", "facts": value})
+    digest(text, text[:cut])
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"schema_version":"1.0","x":' * 5000, '{\n"schema_version":' + "[" * 100_000]
+)
+def test_deep_json(text: str) -> None:
+    digest(text)
+
+
+def begins_unbounded(pattern: str) -> bool:
+    """Whether a search for it takes time with the square of the text's length."""
+    anchored = False
+    for code, argument in parser.parse(pattern):
+        if code is constants.AT:
+            anchored = True
+            continue
+        unbounded = code in {constants.MAX_REPEAT, constants.MIN_REPEAT} and argument[1] is constants.MAXREPEAT
+        # from the beginning of a line it may run to the line's end, but not over all the lines that follow
+        return unbounded and not (anchored and not re.search(r"\^(?:\\[sSDW]|\[\^)", pattern))
+    return False
+
+
+@pytest.mark.parametrize("rule", [rule for rule in registry.rules() if rule.messages], ids=lambda rule: rule.id)
+def test_messages_are_quick_to_search(rule: registry.Rule) -> None:
+    for pattern in rule.messages:
+        assert not begins_unbounded(pattern), pattern
+        assert not re.compile(pattern).search(""), pattern
