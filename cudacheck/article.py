@@ -41,6 +41,9 @@ def block(n: int, facts: Facts) -> Remedy:
 
 
 def _torch(facts: Facts) -> Remedy:
+    installed = facts.one(TorchBuild)
+    if installed and torch_choice.installed_suits(facts):
+        return Remedy(f"keep PyTorch {installed.version}: it is a CUDA build, and suits what is known of this machine")
     return remedies.torch_build(facts)[0]
 
 

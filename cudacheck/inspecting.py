@@ -66,7 +66,7 @@ def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
     from cudacheck import sources
 
     try:
-        facts = sources.read([(name, _text(name)) for name in files])
+        facts = sources.read([("standard input" if name == "-" else name, _text(name)) for name in files])
     except sources.SourceError as error:
         raise InputError(str(error)) from None
     return Inspected(_judged(facts, facts.all(ProbeRun), ignore, None))

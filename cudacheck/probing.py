@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,12 @@ MAX_EVENT_BYTES = 64 * 1024 * 1024
 MAX_LOG_BYTES = 256 * 1024 * 1024
 """More events are no facts, more output is no message: such a child is stopped before the disk is full."""
 
+OPTIONS = "CUDACHECK_BENCH"
+"""The variable through which a command tells its options to the probe that it asks for, as JSON."""
+
+Options = dict[str, Any]
+"""JSON-native."""
+
 Progress = Callable[[Sequence[tuple[str, str, float]]], None]
 """Told now and then which probe each child is in, and for how many seconds: (child, probe, seconds)."""
 
@@ -53,18 +59,29 @@ def run(
     *,
     timeout_s: float,
     without: dict[str, str] | None = None,
+    asked: Mapping[str, Options] | None = None,
     progress: Progress = lambda _: None,
+    heard: Callable[[Any], None] = lambda _: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Inspection:
     """Run every probe; `without` names those to leave out, each with the reason.
 
+    `asked` names probes that run only on request, each with its options. `heard` is told each fact as it comes.
     `meanwhile` is called once, while the children work. Ctrl-C ends the children and keeps what is known.
     """
-    chosen = [probe for probe in probes() if probe.name not in (without or {})]
+    chosen = [probe for probe in _asked_for(asked or {}) if probe.name not in (without or {})]
+    environment = {OPTIONS: json.dumps(options) for options in (asked or {}).values()}
     # The inspected interpreter first: importing torch is what takes long.
     with tempfile.TemporaryDirectory(prefix="cudacheck-", ignore_cleanup_errors=True) as folder:
         children = [
-            Child("target", [target.python, "-B"], [p for p in chosen if p.child == "target"], folder),
+            Child(
+                "target",
+                [target.python, "-B"],
+                [p for p in chosen if p.child == "target"],
+                folder,
+                environment=environment,
+                heard=heard,
+            ),
             # -E: what PYTHONPATH leads the patient to must not lead us; our own path goes along (see Child.start).
             Child("host", [sys.executable, "-E", "-B"], [p for p in chosen if p.child == "host"], folder),
         ]
@@ -82,6 +99,31 @@ def run(
             facts.know(*next(p.fact_types for p in probes() if p.name == probe_run.probe))
     facts.know(ProbeRun, *[t for name, t in fact_types().items() if name == "ErrorMessage"])
     return Inspection(facts, runs, interrupted)
+
+
+def again(
+    target: Target,
+    probe_name: str,
+    *,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    options: Options | None = None,
+    heard: Callable[[Any], None] = lambda _: None,
+) -> list[Any]:
+    """The facts of one target probe, run alone in a fresh child; what it told until then where it did not finish."""
+    probe = next(probe for probe in probes() if probe.name == probe_name)
+    variables = {**(environment or {}), OPTIONS: json.dumps(options or {})}
+    with tempfile.TemporaryDirectory(prefix="cudacheck-", ignore_cleanup_errors=True) as folder:
+        command = [target.python, "-B"]
+        child = Child("target", command, [probe], folder, environment=variables, heard=heard)
+        _watch([child], timeout_s, lambda _: None, lambda: None)
+    return [fact for fact in child.facts if type(fact) in probe.fact_types]
+
+
+def _asked_for(asked: Collection[str]) -> list[Probe]:
+    """The probes that always run, those asked for, and none that one of these stands in for."""
+    replaced = {name for probe in probes() if probe.name in asked for name in probe.instead_of}
+    return [p for p in probes() if (p.name in asked or not p.on_request) and p.name not in replaced]
 
 
 def _left_out(without: dict[str, str]) -> list[tuple[Probe, str]]:
@@ -129,9 +171,20 @@ def _terminate_like_interrupt() -> Any:
 class Child:
     """One process after another that work through a list of probes."""
 
-    def __init__(self, kind: str, command: list[str], waiting: list[Probe], folder: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        command: list[str],
+        waiting: list[Probe],
+        folder: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        heard: Callable[[Any], None] = lambda _: None,
+    ) -> None:
         self.kind = kind
         self.command = command
+        self.environment = environment or {}
+        self.heard = heard
         self.waiting = list(waiting)
         self.folder = Path(folder)
         self.facts: list[Any] = []
@@ -180,6 +233,7 @@ class Child:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    env={**os.environ, **self.environment},
                 )
         except OSError as error:
             self._give_up(Outcome.CRASHED, f"the interpreter could not be started: {error.strerror or error}")
@@ -230,7 +284,9 @@ class Child:
             self.current = next((p for p in self.waiting if p.name == event["probe"]), None)
             self.since = time.monotonic()
         elif kind == "fact":
-            self.facts.append(_fact(event["type"], event["fields"]))
+            fact = _fact(event["type"], event["fields"])
+            self.facts.append(fact)
+            self.heard(fact)
         elif kind == "traceback":
             self._traceback = event["text"]
         elif kind == "end":

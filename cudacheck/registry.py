@@ -34,6 +34,10 @@ class Probe:
     timeout_s: float
     after: tuple[str, ...]
     fact_types: tuple[type, ...]
+    on_request: bool = False
+    """It runs only where a command asks for it by name."""
+    instead_of: tuple[str, ...] = ()
+    """The probes that it stands in for where it runs."""
 
 
 def _load_probes(package: types.ModuleType, child: str) -> list[Probe]:
@@ -42,8 +46,17 @@ def _load_probes(package: types.ModuleType, child: str) -> list[Probe]:
         if info.name.startswith("_"):
             continue
         module = importlib.import_module(f"{package.__name__}.{info.name}")
-        after = getattr(module, "AFTER", ())
-        found.append(Probe(info.name, child, module.TIMEOUT_S, after, fact_types_of(module)))
+        found.append(
+            Probe(
+                name=info.name,
+                child=child,
+                timeout_s=module.TIMEOUT_S,
+                after=getattr(module, "AFTER", ()),
+                fact_types=(*fact_types_of(module), *getattr(module, "YIELDS", ())),
+                on_request=getattr(module, "ON_REQUEST", False),
+                instead_of=getattr(module, "INSTEAD_OF", ()),
+            )
+        )
     return found
 
 
@@ -69,9 +82,10 @@ def probes() -> tuple[Probe, ...]:
 @lru_cache
 def fact_types() -> dict[str, type]:
     """Every fact type by its name, which is also its key in a report."""
+    from cudacheck.speed.baseline import Baseline
     from cudacheck.target import Target
 
-    found: dict[str, type] = {"Target": Target}
+    found: dict[str, type] = {"Target": Target, "Baseline": Baseline}
     shared = importlib.import_module(f"{probes_package.__name__}.messages")
     for fact_type in fact_types_of(shared):
         found[fact_type.__name__] = fact_type
@@ -119,6 +133,11 @@ class Rule:
     def explained_by(self) -> tuple[str, ...]:
         """The rules whose finding makes this one's a mere consequence."""
         return getattr(self.module, "EXPLAINED_BY", ())
+
+    @property
+    def timed(self) -> tuple[str, ...]:
+        """The cases whose timing convicts: measured again, in a fresh process, before the finding is told."""
+        return getattr(self.module, "TIMED", ())
 
     @property
     def messages(self) -> tuple[str, ...]:

@@ -67,6 +67,35 @@ class State(enum.StrEnum):
     BROKEN = "broken"
 
 
+class Health(enum.StrEnum):
+    """Of one axis of a GPU's speed."""
+
+    HEALTHY = "healthy"
+    SLOW_PATH = "slow path"
+    """Software could do better: another kernel, setting or build."""
+    DEGRADED = "degraded"
+    """The hardware gives less than it should: heat, power, clocks, memory."""
+    WRONG = "wrong"
+    """A result was not right; that outranks any speed."""
+    INCONCLUSIVE = "inconclusive"
+    """Busy, shared, not settled or not known: no fault, and no proof."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One axis of one GPU's speed, judged."""
+
+    device_index: int
+    axis: str
+    """`correctness`, `matmul`, `memory`, `attention`, `new lengths`, `launch`, `clocks`."""
+    health: Health
+    reasons: tuple[str, ...] = ()
+    """One line each, what decides first."""
+    shares: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Of what decides, over each peak that is known: `datasheet`, `clock` (at the clock measured), `achieved` (the
+    best known on this model), `siblings`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Evidence:
     fact: str
@@ -138,6 +167,8 @@ class Report:
     unchecked: tuple[Unchecked, ...]
     probes: tuple[ProbeRun, ...]
     facts: Facts
+    speed: tuple[Axis, ...] = ()
+    """What the measurements say, by GPU and axis; empty where nothing was measured."""
     created: str = ""
     """ISO 8601, UTC."""
     seconds: float | None = None
@@ -159,7 +190,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     head = ("schema_version", "cudacheck_version", "created", "seconds")
     ordered = {key: plain[key] for key in head}
     ordered["verdict"] = dataclasses.asdict(report.verdict)
-    for key in ("findings", "unchecked", "probes"):
+    for key in ("findings", "unchecked", "speed", "probes"):
         ordered[key] = [dataclasses.asdict(value) for value in plain[key]]
     ordered["facts"] = {
         fact_type.__name__: [dataclasses.asdict(fact) for fact in report.facts.all(fact_type)]
@@ -255,6 +286,7 @@ class _Reader:
             unchecked=tuple(self.values("unchecked", Unchecked)),
             probes=tuple(self.values("probes", ProbeRun)),
             facts=facts,
+            speed=tuple(self.values("speed", Axis)),
             created=str(self.data.get("created", ""))[:40],
             seconds=seconds if isinstance(seconds, int | float) else None,
             cudacheck_version=str(self.data.get("cudacheck_version", ""))[:40],
@@ -287,6 +319,7 @@ def json_schema() -> dict[str, Any]:
         "verdict": ref(Verdict),
         "findings": many(Finding),
         "unchecked": many(Unchecked),
+        "speed": many(Axis),
         "probes": many(ProbeRun),
         "facts": {
             "type": "object",

@@ -123,6 +123,18 @@ def _suits(choice: Choice, machine: Machine) -> bool:
     )
 
 
+def installed_suits(facts: Facts) -> bool:
+    """Whether the installed PyTorch is a CUDA build that nothing known about this machine rules out."""
+    machine, installed = machine_of(facts), facts.one(TorchBuild)
+    if installed is None or installed.cuda is None:
+        return False
+    archs = installed.arch_list or ()
+    minimum = knowledge.minimum_driver(installed.cuda, machine.driver_os)
+    return (not archs or all(knowledge.covers(archs, capability) for capability in machine.capabilities)) and (
+        machine.driver is None or minimum is None or knowledge.driver_at_least(machine.driver, minimum)
+    )
+
+
 def _with_companions(choice: Choice, wanted: tuple[str, ...], machine: Machine) -> Choice | None:
     release, partners = choice.release, choice.release.companions
     lacking = {"torchvision": release.pythons_without_torchvision, "torchaudio": release.pythons_without_torchaudio}

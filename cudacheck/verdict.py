@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Finding, Outcome, ProbeRun, Severity, State, Unchecked, Verdict
 from cudacheck.target import Target
@@ -23,7 +23,10 @@ def verdict(facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unche
     if facts.one(Target) is None:
         if warnings:
             return Verdict(State.NOT_PROVEN, f"no error in what this says, but {warnings[0].message}")
-        return Verdict(State.NOT_PROVEN, "no fault in what this says")
+        cuda = facts.one(TorchCuda)
+        silent = cuda is not None and not cuda.available
+        riddle = ", and it does not say why PyTorch finds no GPU: run `cudacheck doctor` there" if silent else ""
+        return Verdict(State.NOT_PROVEN, f"no fault in what this says{riddle}")
     doubts = unproven(facts, unchecked)
     if doubts:
         found = f"no error found, but {warnings[0].message}; not proven" if warnings else "no fault found, not proven"

@@ -69,6 +69,7 @@ def test_rules_are_pure():
             "cudacheck.knowledge",
             "cudacheck.remedies",
             "cudacheck.rules",
+            "cudacheck.speed",
             "cudacheck.target",
         )
         assert all(name.startswith(allowed) for name in ours), f"{path.name}: {ours}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import re._compiler as compiler
 import re._constants as constants
 import re._parser as parser
 from pathlib import Path
@@ -128,16 +129,35 @@ def test_deep_json(text: str) -> None:
 
 
 def begins_unbounded(pattern: str) -> bool:
-    """Whether a search for it takes time with the square of the text's length."""
-    anchored = False
+    """Whether a search for it takes time with the square of the text's length.
+
+    It does when it begins with something that runs over any number of words; from the beginning of a line, over any
+    number of lines. (Within a word it may: messages.py cuts long ones.)
+    """
+    runs_over = " "
     for code, argument in parser.parse(pattern):
         if code is constants.AT:
-            anchored = True
-            continue
-        unbounded = code in {constants.MAX_REPEAT, constants.MIN_REPEAT} and argument[1] is constants.MAXREPEAT
-        # from the beginning of a line it may run to the line's end, but not over all the lines that follow
-        return unbounded and not (anchored and not re.search(r"\^(?:\\[sSDW]|\[\^)", pattern))
+            runs_over = "\n"
+        elif code in {constants.MAX_REPEAT, constants.MIN_REPEAT} and argument[1] is constants.MAXREPEAT:
+            return compiler.compile(argument[2]).match(runs_over) is not None
+        else:
+            return False
     return False
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"\W*No devices", True),
+        (r"(?m)^\W*No devices", True),
+        (r"(?m)^[ |]*No devices", False),
+        (r".*error", True),
+        (r"\d+\.\d which", False),
+        (r"\S{0,80} error", False),
+    ],
+)
+def test_begins_unbounded(pattern: str, expected: bool) -> None:
+    assert begins_unbounded(pattern) is expected
 
 
 @pytest.mark.parametrize("rule", [rule for rule in registry.rules() if rule.messages], ids=lambda rule: rule.id)

@@ -466,3 +466,14 @@ def test_quoting():
     assert installers.quoted("torch==2.8.0", windows) == "torch==2.8.0"
     assert installers.quoted('C:\\a" & calc & "', windows) == '"C:\\a & calc & "'
     assert installers.quoted("/a; calc", posix) == "'/a; calc'"
+
+
+def test_the_article_keeps_a_pytorch_that_suits():
+    h200 = Gpu(0, "NVIDIA H200", compute_capability="9.0")
+    archs = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
+    build = TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=archs)
+    suits = Facts([h200, build, Nvml(library_found=True, driver_version="580.159.04")])
+    assert remedies.article_block(1, suits).commands == ()
+    assert "keep PyTorch 2.11.0+cu130" in remedies.article_block(1, suits).title
+    too_old = Facts([h200, build, Nvml(library_found=True, driver_version="535.129.03")])
+    assert any("/whl/cu12" in command for command in remedies.article_block(1, too_old).commands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from typing import Callable, Sequence, Tuple, Union
 
@@ -63,6 +64,22 @@ def standard_cases(
     ]
 
 
+def quick_cases(size_of: SizeOf, length: int = 2048, copied_numbers: int = 1 << 28) -> list[Case]:
+    """Enough to judge every axis. 3 s on an H200."""
+    return [
+        *(square(dtype, size_of) for dtype in ("float16", "bfloat16", "float32")),
+        Copy(copied_numbers),
+        *(Attention("float16", length, length, backend) for backend in ("default", "flash", "math")),
+        *new_length_cases(length),
+    ]
+
+
+def in_one_dtype(cases: Sequence[Case], dtype: str) -> list[Case]:
+    """The same cases with one 16-bit type for all of them."""
+    both = ("float16", "bfloat16")
+    return list(dict.fromkeys(dataclasses.replace(c, dtype=dtype) if c.dtype in both else c for c in cases))
+
+
 def square(dtype: str, size_of: SizeOf) -> Matmul:
     size = size_of(dtype)
     return Matmul(dtype, size, size, size)
@@ -107,6 +124,13 @@ def filling_size(dtype: str, device: torch.device, longest_us: float = 12_000.0)
         if us * (size / pilot) ** 3 <= longest_us and 2 * case.bytes <= room:
             return size
     return pilot
+
+
+def copied_numbers(device: torch.device) -> int:
+    """How many numbers to copy: 1 GiB of them, or as large a power of two as our share of the memory holds."""
+    case = Copy(1)
+    room = int(SHARE * free_bytes(device)) // (2 * case.bytes + case.scratch_bytes)
+    return int(min(1 << 28, 1 << max(room, 1).bit_length() - 1))
 
 
 def quickest_us(case: Matmul, device: torch.device) -> float:

@@ -130,10 +130,11 @@ def _torch(facts: Facts) -> Iterator[tuple[str, str]]:
     elif torch.cuda_known and not torch.hip:
         parts.append("CPU build")
     cuda = facts.one(TorchCuda)
-    if cuda:
-        parts.append(
-            f"sees {cuda.device_count} GPU{'s' * (cuda.device_count != 1)}" if cuda.available else "CUDA not available"
-        )
+    if cuda and cuda.available:
+        count = cuda.device_count
+        parts.append("CUDA available" if count is None else f"sees {count} GPU{'s' * (count != 1)}")
+    elif cuda:
+        parts.append("CUDA not available")
     yield "torch", " · ".join(parts)
 
 

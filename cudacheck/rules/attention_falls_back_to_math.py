@@ -2,7 +2,8 @@
 
 ## What it does
 Asks PyTorch which backend `scaled_dot_product_attention` would choose for float16 tensors of ordinary shape, and why
-it refuses the others. Only GPUs of compute capability 8.0 and newer count: the flash kernel serves them.
+it refuses the others; and where the benchmark ran, whether its choice is any faster than the math backend. Only GPUs of
+compute capability 8.0 and newer count: the flash kernel serves them.
 
 ## Why it matters
 The math backend writes out the whole score matrix: on an H200 it was 14 times slower than the flash kernel at 2048
@@ -22,10 +23,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck.facts import Facts
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.system import System
 from cudacheck.probes.target.attention_backends import AttentionBackend
+from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
+from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
 from cudacheck.rules import _torch
+from cudacheck.speed import axes, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.SPEED
@@ -35,6 +42,31 @@ SWITCHES = {"flash": "enable_flash_sdp", "efficient": "enable_mem_efficient_sdp"
 
 
 def check(
+    backends: tuple[AttentionBackend, ...],
+    devices: tuple[TorchDevice, ...] | None,
+    measurements: tuple[Measurement, ...] | None,
+    gpus: tuple[Gpu, ...] | None,
+    system: System | None,
+    launches: tuple[LaunchOverhead, ...] | None,
+    conditions: tuple[GpuConditions, ...] | None,
+    variables: EnvironmentVariables | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    measured = runs.of(devices, measurements, gpus, system, launches, conditions, variables)
+    yield from _chosen(backends, devices, facts)
+    for run in measured:
+        axis = axes.attention(run)
+        if axis and axis.health is Health.SLOW_PATH:
+            where = f"measured on GPU {run.device.index}"
+            yield Finding(
+                f"attention is no faster than the slow math path on {run.label}",
+                tuple(Evidence(reason, where) for reason in axis.reasons),
+                _torch.right_build(facts, "install a PyTorch that was compiled with its fused attention"),
+                SOURCES,
+            )
+
+
+def _chosen(
     backends: tuple[AttentionBackend, ...], devices: tuple[TorchDevice, ...] | None, facts: Facts
 ) -> Iterator[Finding]:
     capabilities = {gpu.index: gpu for gpu in _torch.seen_gpus(None, devices, None)}
@@ -68,7 +100,22 @@ def _remedies(backend: AttentionBackend, facts: Facts) -> Iterator[Remedy]:
 
 A100 = TorchDevice(0, "NVIDIA A100-SXM4-40GB", compute_capability="8.0")
 ON = {"flash": True, "efficient": True, "math": True, "cudnn": True}
+CHOSEN = AttentionBackend(0, "prefill float16 1×12×512×128 causal", "flash", {}, ON)
+
+
+def _attention(us: float, backend: str = "default") -> Measurement:
+    return Measurement(
+        "attention", "float16", "1×12×2048×128 causal", 0, backend=backend, median_us=us, converged=True, ok=True
+    )
+
+
 FIRES = {
+    "flash is said to be chosen, and is as slow as math": (
+        A100,
+        CHOSEN,
+        _attention(1350.0),
+        _attention(1370.0, "math"),
+    ),
     "everything fused is switched off": (
         A100,
         AttentionBackend(
@@ -87,7 +134,7 @@ FIRES = {
     ),
 }
 QUIET = {
-    "flash is chosen": (A100, AttentionBackend(0, "prefill float16 1×12×512×128 causal", "flash", {}, ON)),
+    "flash is chosen": (A100, CHOSEN, _attention(100.0), _attention(1370.0, "math")),
     "Turing has no flash kernel": (
         TorchDevice(0, "Tesla T4", compute_capability="7.5"),
         AttentionBackend(0, "prefill float16 1×12×512×128 causal", "math", {}, ON),

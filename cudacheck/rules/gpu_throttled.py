@@ -1,7 +1,7 @@
 """The GPU is held back under load: by heat, by its power supply, or at clocks far below its own.
 
 ## What it does
-Looks only at a GPU that is busy. It speaks for thermal slowdown, hardware slowdown and the power brake; and for clocks
+Looks only at a GPU that is busy, and at what held its clock back while `cudacheck bench kernels` kept it so. It speaks for thermal slowdown, hardware slowdown and the power brake; and for clocks
 far below the GPU's own, or a power cap that bites at low power. A GPU that draws its full power and is capped there is
 healthy, and an idle one always clocks down.
 
@@ -21,12 +21,17 @@ cables of the supply, raise a limit that somebody lowered (`nvidia-smi -q -d POW
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.target.bench_kernels import GpuConditions
+from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
 from cudacheck.rules import _machine
+from cudacheck.speed import axes, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.RUN_TIME
@@ -52,7 +57,14 @@ LOW_MHZ = 300
 LOW_POWER_SHARE = 0.5
 
 
-def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None) -> Iterator[Finding]:
+def check(
+    _one: Gpu,
+    gpus: tuple[Gpu, ...] | None,
+    system: System | None,
+    devices: tuple[TorchDevice, ...] | None,
+    measurements: tuple[Measurement, ...] | None,
+    conditions: tuple[GpuConditions, ...] | None,
+) -> Iterator[Finding]:
     if system is not None and system.on_battery:
         return  # a laptop saves power then, as it should
     for gpu in gpus or ():
@@ -64,6 +76,21 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None) -> Ite
                 remedies=_remedies(gpu),
                 sources=SOURCES,
             )
+    for run in runs.of(devices, measurements, gpus, system, conditions=conditions):
+        axis = axes.clocks(run)
+        if run.gpu and axis and axis.health is Health.DEGRADED:
+            yield Finding(
+                f"{_machine.gpu_label(run.gpu)} is held back under load: {axis.reasons[0]}",
+                evidence=tuple(Evidence(f"GPU {run.gpu.index}: {reason}", "NVML") for reason in axis.reasons),
+                remedies=_remedies(dataclasses.replace(run.gpu, clock_event_reasons=_seen(run))),
+                sources=SOURCES,
+            )
+
+
+def _seen(run: runs.GpuRun) -> tuple[str, ...]:
+    """NVML's reasons from the time of the benchmark; its counters know of heat that a look in between missed."""
+    seen = {reason for conditions in run.conditions for reason in conditions.reasons_seen or ()}
+    return tuple(seen & {*HEAT, *POWER}) or tuple(HEAT)
 
 
 def _held_back(gpu: Gpu) -> str | None:
@@ -121,7 +148,18 @@ def _remedies(gpu: Gpu) -> tuple[Remedy, ...]:
     return (Remedy("run on mains power, and raise a lowered power limit"), unlock, watch)
 
 
+H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", multiprocessors=132)
+H200_NVML = Gpu(0, "NVIDIA H200", uuid="GPU-1")
+MATMUL = Measurement("matmul", "float16", "8192³", 0, median_us=1650.0, tflops=666.0, converged=True, ok=True)
+
+
 FIRES = {
+    "hot while the benchmark ran": (
+        H200,
+        H200_NVML,
+        MATMUL,
+        GpuConditions(0, seconds=4.0, limited_ms={"power": 900.0, "thermal": 800.0}, nvml=True),
+    ),
     "hot under load": (
         Gpu(0, "NVIDIA A10", utilization_percent=98, clock_event_reasons=("hw_slowdown", "hw_thermal_slowdown")),
     ),
@@ -142,6 +180,12 @@ FIRES = {
     ),
 }
 QUIET = {
+    "an H200 at its power limit while the benchmark ran": (
+        H200,
+        H200_NVML,
+        MATMUL,
+        GpuConditions(0, seconds=4.0, limited_ms={"power": 3600.0, "thermal": 0.0}, nvml=True),
+    ),
     "an H200 at its power cap under full load": (
         Gpu(
             0,

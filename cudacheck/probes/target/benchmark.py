@@ -26,7 +26,7 @@ class Measurement:
     device_uuid: str | None = None
     backend: str | None = None
     """For attention: `default` is PyTorch's own choice; `flash`, `efficient`, `cudnn`, `math`, `flash-attn`.
-    At new lengths: `default` and `cudnn off`."""
+    At new lengths: `default` and `cudnn off`, or a variable that was set for the whole process."""
     median_us: float | None = None
     ci95_rel: float | None = None
     """Half-width of the median's 95 % confidence interval, over the median."""
@@ -58,6 +58,8 @@ class Measurement:
     """`rotated`: inputs taken in turn from three times the L2 cache; `hot`: they may have stayed in it."""
     bitwise_repeatable: bool | None = None
     """Whether the last call gave the same bits as the first."""
+    attempt: int = 1
+    """2 where a first measurement looked slow and a fresh process measured again."""
 
 
 BUDGET_S = 2.5

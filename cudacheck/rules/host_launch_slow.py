@@ -1,0 +1,73 @@
+"""The host takes so long to launch a kernel that the GPU waits for it.
+
+## What it does
+Times how long the host needs to queue one small kernel through PyTorch, on an idle queue. A healthy host needs 5 to 10
+µs; above 20 µs it speaks. Measured again in a fresh process before it is told.
+
+## Why it matters
+A decoder launches a thousand kernels a token: at 20 µs each, 50 tokens a second are the most that any GPU can give.
+
+## What to do
+See what else uses the processor: a thread of the same program that holds Python's lock, a container's CPU quota, a
+power-saving governor, a tracer or debugger. CUDA graphs take the launches out of the loop.
+
+## References
+- https://docs.nvidia.com/cuda/cuda-c-programming-guide/#cuda-graphs
+- https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
+from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
+from cudacheck.speed import axes, runs
+
+SEVERITY = Severity.WARNING
+LAYER = Layer.SPEED
+EXPLAINED_BY = ("kernel-failed",)
+TIMED = ("launch",)
+SOURCES = ("https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/",)
+
+
+def check(
+    launches: tuple[LaunchOverhead, ...] | None,
+    measurements: tuple[Measurement, ...] | None,
+    devices: tuple[TorchDevice, ...] | None,
+    gpus: tuple[Gpu, ...] | None,
+    system: System | None,
+    conditions: tuple[GpuConditions, ...] | None,
+    variables: EnvironmentVariables | None,
+) -> Iterator[Finding]:
+    for run in runs.of(devices, measurements, gpus, system, launches, conditions, variables):
+        axis = axes.launch(run)
+        if axis and axis.health is Health.SLOW_PATH:
+            yield Finding(
+                f"launches starve {run.label}: {axis.reasons[0]}",
+                tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
+                (
+                    Remedy("see what uses the processor: CPU quota, power-saving governor, tracers, other threads"),
+                    Remedy("take the launches out of the loop: CUDA graphs, or torch.compile's reduce-overhead mode"),
+                ),
+                SOURCES,
+            )
+
+
+H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", multiprocessors=132)
+FIRES = {"a thread that holds Python's lock": (H200, LaunchOverhead(0, launch_us=5100.0))}
+QUIET = {
+    "an H200's host": (H200, LaunchOverhead(0, launch_us=8.1)),
+    "slow once, not again": (H200, LaunchOverhead(0, launch_us=31.0), LaunchOverhead(0, launch_us=9.0, attempt=2)),
+    "launches that are made to wait": (
+        H200,
+        LaunchOverhead(0, launch_us=31.0),
+        EnvironmentVariables({"CUDA_LAUNCH_BLOCKING": "1"}),
+    ),
+    "on battery": (H200, LaunchOverhead(0, launch_us=31.0), System(os="linux", container="", on_battery=True)),
+}

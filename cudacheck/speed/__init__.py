@@ -1,0 +1,1 @@
+"""What measurements mean: peaks, verdicts by axis, comparison with an earlier run. Pure: facts in, values out."""

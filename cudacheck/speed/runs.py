@@ -1,0 +1,149 @@
+"""One GPU's measurements together with what else is known of that GPU, and whether they can be believed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+
+from cudacheck import knowledge
+from cudacheck.facts import Facts
+from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
+from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.target.torch_cuda import TorchDevice
+
+BUSY_PERCENT = 10
+"""NVML is asked before our own context exists: what it sees is somebody else's work. Desktops draw a little."""
+SHARED_RATIO = 1.5
+"""95th percentile over median of 1 ms spins: a time slice of another process at least doubles some."""
+SHARED_MAD = 0.05
+STARVED_SHARE = 0.5
+"""A call is timed between two events that the host must have queued by then."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GpuRun:
+    device: TorchDevice
+    rows: tuple[Measurement, ...]
+    gpu: Gpu | None = None
+    """The same GPU as NVML numbers it."""
+    launch: LaunchOverhead | None = None
+    """Of the quicker attempt."""
+    conditions: tuple[GpuConditions, ...] = ()
+    system: System | None = None
+    variables: EnvironmentVariables | None = None
+
+    @property
+    def label(self) -> str:
+        return f"GPU {self.device.index} ({self.device.name})"
+
+    @property
+    def model(self) -> knowledge.GpuModel | None:
+        return knowledge.gpu(self.device.name)
+
+    def best(self, case: str, dtype: str | None = None, backend: str | None = None) -> Measurement | None:
+        """The quickest attempt that gave a right result: what is slow must be slow each time."""
+        rows = [r for r in self.rows if r.case == case and r.backend == backend and dtype in (None, r.dtype)]
+        timed = [r for r in rows if r.median_us and r.ok is not False]
+        return min(timed, key=lambda row: row.median_us or 0, default=None)
+
+
+def of(
+    devices: Iterable[TorchDevice] | None,
+    measurements: Iterable[Measurement] | None,
+    gpus: Iterable[Gpu] | None = None,
+    system: System | None = None,
+    launches: Iterable[LaunchOverhead] | None = None,
+    conditions: Iterable[GpuConditions] | None = None,
+    variables: EnvironmentVariables | None = None,
+) -> list[GpuRun]:
+    """What was measured, by GPU. NVML knows nothing of CUDA_VISIBLE_DEVICES: its GPUs are matched by UUID."""
+    rows, gpus, launches, conditions = ([*(facts or ())] for facts in (measurements, gpus, launches, conditions))
+    runs = []
+    for device in devices or ():
+        here = tuple(row for row in rows if row.device_index == device.index)
+        overheads = [o for o in launches if o.device_index == device.index and o.launch_us]
+        if here or overheads:
+            runs.append(
+                GpuRun(
+                    device=device,
+                    rows=here,
+                    gpu=next((gpu for gpu in gpus if gpu.uuid and gpu.uuid == device.uuid), None),
+                    launch=min(overheads, key=lambda overhead: overhead.launch_us or 0, default=None),
+                    conditions=tuple(c for c in conditions if c.device_index == device.index),
+                    system=system,
+                    variables=variables,
+                )
+            )
+    return runs
+
+
+def of_facts(facts: Facts) -> list[GpuRun]:
+    return of(
+        facts.all(TorchDevice),
+        facts.all(Measurement),
+        facts.all(Gpu),
+        facts.one(System),
+        facts.all(LaunchOverhead),
+        facts.all(GpuConditions),
+        facts.one(EnvironmentVariables),
+    )
+
+
+# Whether measurements can be believed
+
+
+def disturbed_by(run: GpuRun) -> str:
+    """Why nothing that was timed on this GPU says anything about it; empty where all is well."""
+    if run.gpu and (run.gpu.utilization_percent or 0) >= BUSY_PERCENT:
+        return f"another process used the GPU: NVML read {run.gpu.utilization_percent} % before we began"
+    if not starved(run, 1000.0):  # else the spins, too, waited for the host
+        for seen in run.conditions:
+            if seen.spin_median_us and seen.spin_p95_us and seen.spin_p95_us > SHARED_RATIO * seen.spin_median_us:
+                ratio = seen.spin_p95_us / seen.spin_median_us
+                return f"the GPU was shared while we measured: spins of 1 ms took up to {ratio:.1f} times as long"
+            if seen.spin_mad_rel is not None and seen.spin_mad_rel > SHARED_MAD:
+                return f"the GPU was shared while we measured: spins of 1 ms varied by {seen.spin_mad_rel:.0%}"
+    values = run.variables.values if run.variables else {}
+    if values.get("CUDA_LAUNCH_BLOCKING", "0") not in ("", "0"):
+        return "CUDA_LAUNCH_BLOCKING is set: every launch waits for its kernel"
+    return ""
+
+
+def excuse(run: GpuRun) -> str:
+    """Why a slow result is no fault on such a GPU; empty where it would be one."""
+    if run.system and run.system.on_battery:
+        return "the machine runs on battery"
+    if (run.gpu and run.gpu.mig_enabled) or " MIG " in run.device.name:
+        return "a MIG slice shares power and heat with its neighbours"
+    if run.gpu and run.gpu.virtualization == "vgpu":
+        return "a virtual GPU gets the share that its profile grants"
+    if re.search(r"laptop|max-q|mobile", run.device.name, re.IGNORECASE):
+        return "a laptop sets its own power limit"
+    if run.variables and any(name.startswith("CUDA_MPS_ACTIVE") for name in run.variables.values):
+        return "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE grants a share of the GPU"
+    return ""
+
+
+def unsure(rows: Sequence[Measurement | None]) -> str:
+    """Why these timings are no ground for a verdict; empty where they are."""
+    for row in rows:
+        if row and not row.converged:
+            return f"{spoken(row)} did not settle"
+    return ""
+
+
+def starved(run: GpuRun, us: float | None) -> bool:
+    """Whether the host was too slow to have two launches queued in the time of one call."""
+    return bool(run.launch and run.launch.launch_us and us and run.launch.launch_us > STARVED_SHARE * us)
+
+
+def spoken(row: Measurement) -> str:
+    """`float16 8192³`, `attention float16 1×12×2048×128 causal by math`"""
+    what = "" if row.case in ("matmul", "copy") else f"{row.case} "
+    dtype = "" if row.case == "copy" else f"{row.dtype} "
+    by = f" by {row.backend}" if row.backend else ""
+    return f"{what}{dtype}{row.shape}{by}"
