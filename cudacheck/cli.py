@@ -5,11 +5,14 @@ from __future__ import annotations
 import enum
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from cudacheck import __version__
+
+if TYPE_CHECKING:
+    from cudacheck.inspecting import Inspected
 
 app = typer.Typer(
     name="cudacheck",
@@ -27,11 +30,23 @@ class Format(enum.StrEnum):
     JSON = "json"
 
 
+class Dtype(enum.StrEnum):
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
 class FailOn(enum.StrEnum):
     ERROR = "error"
     WARNING = "warning"
     NEVER = "never"
 
+
+bench_app = typer.Typer(
+    help="Measure this machine in depth: kernels.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(bench_app, name="bench")
 
 ENDINGS = {".json": Format.JSON, ".txt": Format.TEXT}
 
@@ -91,10 +106,10 @@ def doctor(
 
     Exit code 0: no finding at or above --fail-on. 1: there is one. 2: bad usage or unreadable input.
     """
-    from cudacheck import inspecting, render, report
+    from cudacheck import inspecting
 
     _known_rules(ignore or [])
-    file_format = _format_of(output, output_format)
+    _format_of(output, output_format)
     try:
         found = (
             inspecting.pasted(source, ignore=ignore or ())
@@ -103,11 +118,67 @@ def doctor(
         )
     except inspecting.InputError as error:
         usage_error(str(error))
-    result = report.redacted(found.report) if redact else found.report
-    if output:
-        _write(output, render.as_text(result, file_format, verbose=verbose))
-    _print(render.as_text(result, output_format, verbose=verbose, colour=_colour()))
-    raise typer.Exit(130 if found.interrupted else report.exit_code(result, fail_on=fail_on, strict=strict))
+    _tell(found, output_format, output, redact=redact, verbose=verbose)
+    _leave(found, fail_on, strict=strict)
+
+
+@bench_app.command()
+def kernels(
+    python: Annotated[
+        str | None,
+        typer.Option(help="The interpreter (or environment folder) to inspect; else the active one.", metavar="PATH"),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only what judges every axis: 6 s a GPU instead of 20.")
+    ] = False,
+    device: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this GPU, as PyTorch numbers them (repeatable); else all in turn.", metavar="N"),
+    ] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="One 16-bit type instead of both.")] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="A saved report: tell what is slower now on the same GPU.", metavar="FILE"),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds for the whole run.", metavar="S")] = 300,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail also when the speed is inconclusive.")] = False,
+    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.ERROR,
+    ignore: Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the report to a file as well: .json or .txt.", metavar="FILE")
+    ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Take names, home folders, UUIDs and serials out of the report.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")] = False,
+) -> None:
+    """Time matmul, copies and attention on every GPU, check the results, and judge each axis of its speed.
+
+    Exit codes as `cudacheck doctor`.
+    """
+    from cudacheck import benching, inspecting
+    from cudacheck.render.progress import KernelProgress
+
+    _known_rules(ignore or [])
+    _format_of(output, output_format)
+    try:
+        with KernelProgress() as bar:
+            found = benching.kernels(
+                python,
+                quick=quick,
+                devices=device or (),
+                dtype=dtype,
+                baseline=baseline,
+                timeout_s=timeout,
+                ignore=ignore or (),
+                progress=bar.show,
+                heard=bar.heard,
+            )
+    except inspecting.InputError as error:
+        usage_error(str(error))
+    _tell(found, output_format, output, redact=redact, verbose=verbose)
+    _leave(found, fail_on, strict=strict)
 
 
 @app.command()
@@ -128,6 +199,22 @@ def explain(
         _print(explaining.page(what, python))
     except explaining.UnknownRuleError as error:
         usage_error(str(error))
+
+
+def _tell(found: Inspected, output_format: Format, output: Path | None, *, redact: bool, verbose: bool) -> None:
+    """To stdout, and to the file that --output names."""
+    from cudacheck import render, report
+
+    result = report.redacted(found.report) if redact else found.report
+    if output:
+        _write(output, render.as_text(result, _format_of(output, output_format), verbose=verbose))
+    _print(render.as_text(result, output_format, verbose=verbose, colour=_colour()))
+
+
+def _leave(found: Inspected, fail_on: FailOn, *, strict: bool) -> NoReturn:
+    from cudacheck.report import exit_code
+
+    raise typer.Exit(130 if found.interrupted else exit_code(found.report, fail_on=fail_on, strict=strict))
 
 
 def _known_rules(asked: list[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cudacheck.facts import Facts
 from cudacheck.report import ProbeRun, Report
+from cudacheck.target import Target
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 
@@ -32,21 +33,46 @@ def live(
 
     Raises InputError where there is no such interpreter, or on an operating system without live probing.
     """
-    from cudacheck import probing, target
+    from cudacheck import probing, repeating
+
+    chosen = patient(python)
+    clock = Stopwatch(timeout_s)
+    without = {} if bench else {"benchmark": "--no-bench"}
+    with _LiveLine() as line:
+        inspection = probing.run(chosen, timeout_s=timeout_s, without=without, progress=line.show, meanwhile=prepare)
+        report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
+        doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
+        if doubtful and repeating.measure_again(inspection.facts, chosen, "benchmark", doubtful, clock.left_s):
+            report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
+    return Inspected(report, inspection.interrupted)
+
+
+def patient(python: str | None) -> Target:
+    """The interpreter to inspect. Raises InputError where there is none, or where nothing live can be asked."""
+    from cudacheck import target
 
     if not sys.platform.startswith("linux"):
         raise InputError("live probing is for Linux and WSL; judge a saved report or a paste with `--from FILE`")
-    started = time.monotonic()
     try:
-        chosen = target.find(python)
+        return target.find(python)
     except target.TargetError as error:
         raise InputError(str(error)) from None
-    without = {} if bench else {"benchmark": "--no-bench"}
-    with _LiveLine() as line:
-        inspection = probing.run(chosen, timeout_s=timeout_s, without=without, progress=line.show, meanwhile=_prepare)
-    seconds = round(time.monotonic() - started, 2)
-    report = _judged(inspection.facts, inspection.runs, ignore, seconds)
-    return Inspected(report, inspection.interrupted)
+
+
+class Stopwatch:
+    """The time of one inspection."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.started = time.monotonic()
+        self.limit_s = limit_s
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self.started, 2)
+
+    @property
+    def left_s(self) -> float:
+        return self.limit_s - self.seconds
 
 
 def glimpse(python: str | None = None) -> Facts:
@@ -69,10 +95,10 @@ def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
         facts = sources.read([("standard input" if name == "-" else name, _text(name)) for name in files])
     except sources.SourceError as error:
         raise InputError(str(error)) from None
-    return Inspected(_judged(facts, facts.all(ProbeRun), ignore, None))
+    return Inspected(judged(facts, facts.all(ProbeRun), ignore, None))
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Import what judging and rendering need while the children work, on the other core."""
     from cudacheck import judging, registry, verdict
     from cudacheck.render import text
@@ -81,17 +107,21 @@ def _prepare() -> None:
     _ = judging, verdict, text
 
 
-def _judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seconds: float | None) -> Report:
+def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seconds: float | None) -> Report:
+    """The report on these facts."""
     from cudacheck.judging import judge
+    from cudacheck.speed import axes
     from cudacheck.verdict import verdict
 
     judgement = judge(facts, ignore=ignore)
+    speed = axes.judged(facts)
     return Report(
-        verdict=verdict(facts, judgement.findings, judgement.unchecked),
+        verdict=verdict(facts, judgement.findings, judgement.unchecked, speed),
         findings=judgement.findings,
         unchecked=judgement.unchecked,
         probes=tuple(runs),
         facts=facts,
+        speed=speed,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=seconds,
     )

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.target.bench_kernels import BenchPlan
 from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Finding, Outcome, ProbeRun, Severity, State, Unchecked, Verdict
+from cudacheck.report import Axis, Finding, Health, Outcome, ProbeRun, Severity, State, Unchecked, Verdict
 from cudacheck.target import Target
 
 
-def verdict(facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unchecked]) -> Verdict:
+def verdict(
+    facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unchecked], speed: Sequence[Axis] = ()
+) -> Verdict:
     """What the findings, and what was really seen to run, add up to."""
     roots = [f for f in findings if f.caused_by is None]
     errors = [f for f in roots if f.severity is Severity.ERROR]
@@ -27,7 +30,7 @@ def verdict(facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unche
         silent = cuda is not None and not cuda.available
         riddle = ", and it does not say why PyTorch finds no GPU: run `cudacheck doctor` there" if silent else ""
         return Verdict(State.NOT_PROVEN, f"no fault in what this says{riddle}")
-    doubts = unproven(facts, unchecked)
+    doubts = [*unproven(facts, unchecked), *_speed_unproven(facts, speed)]
     if doubts:
         found = f"no error found, but {warnings[0].message}; not proven" if warnings else "no fault found, not proven"
         return Verdict(State.NOT_PROVEN, f"{found}: {'; '.join(doubts)}")
@@ -54,6 +57,14 @@ def unproven(facts: Facts, unchecked: Sequence[Unchecked]) -> list[str]:
     if unchecked and not doubts:
         doubts.append(f"{len(unchecked)} rule{'s' * (len(unchecked) > 1)} unchecked ({unchecked[0].reason})")
     return doubts
+
+
+def _speed_unproven(facts: Facts, speed: Sequence[Axis]) -> list[str]:
+    """Only where the speed was what was asked for: a busy GPU is no doubt about the environment."""
+    if facts.one(BenchPlan) is None:
+        return []
+    doubtful = {axis.device_index: axis for axis in reversed(speed) if axis.health is Health.INCONCLUSIVE}
+    return [f"the {a.axis} of GPU {i} is inconclusive ({a.reasons[0]})" for i, a in sorted(doubtful.items())]
 
 
 def _what_runs(facts: Facts) -> str:

@@ -17,7 +17,7 @@ LAUNCHES = 100
 CHUNKS = 11
 
 
-def overheads(device: torch.device) -> dict[str, float | None]:
+def overheads(device: torch.device) -> dict[str, Any]:
     """The fields of a LaunchOverhead, each a median, in microseconds; None where it could not be had."""
     with torch.no_grad(), current(device):
         small = torch.ones(1024, device=device)
@@ -26,7 +26,7 @@ def overheads(device: torch.device) -> dict[str, float | None]:
             "launch_us": median([_launch_us(small, device) for _ in range(CHUNKS)]),
             "event_pair_us": _told(lambda: _event_pair_us(device)),
             "graph_node_us": _told(lambda: _graph_node_us(small, device)),
-            "synchronize_us": median([_seconds(lambda: small[0].item()) * 1e6 for _ in range(2 * CHUNKS)]),
+            "synchronize_us": median([_seconds(small[0].item) * 1e6 for _ in range(2 * CHUNKS)]),
         }
 
 

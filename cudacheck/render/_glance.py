@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cudacheck import knowledge
 from cudacheck.facts import Facts
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.target.attention_backends import AttentionBackend
-from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.target.bench_kernels import BenchPlan
 from cudacheck.probes.target.flash_attn import FlashAttention
 from cudacheck.probes.target.interpreter import Interpreter
 from cudacheck.probes.target.loaded_libraries import LoadedLibrary
 from cudacheck.probes.target.torch_cuda import TorchCuda
 from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.render import _kernels
+from cudacheck.speed import peaks, runs
 from cudacheck.target import Target
 
 
@@ -170,21 +171,18 @@ def _attention(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _speed(facts: Facts) -> Iterator[tuple[str, str]]:
-    gpus = {gpu.uuid: gpu for gpu in facts.all(Gpu)}
-    for measured in facts.all(Measurement):
-        if measured.tflops is None:
-            continue
-        gpu = gpus.get(measured.device_uuid)
-        model = knowledge.gpu(gpu.name) if gpu and gpu.name else None
-        share = measured.tflops / model.fp16_tflops if model and model.fp16_tflops and "16" in measured.dtype else None
-        bar = f"  {_bar(share)} {share:.0%} of peak" if share is not None and measured.case == "matmul" else ""
-        spread = f" ± {measured.ci95_rel:.1%}" if measured.ci95_rel is not None else ""
-        on = f"GPU {measured.device_index} " if len({m.device_index for m in facts.all(Measurement)}) > 1 else ""
-        what = " ".join(filter(None, (measured.dtype, measured.shape, measured.backend)))
-        clock = f" at {measured.sm_clock_mhz:.0f} MHz" if measured.sm_clock_mhz else ""
-        yield measured.case, f"{on}{what}  {measured.tflops:.0f} TFLOP/s{spread}{bar}{clock}"
-
-
-def _bar(share: float, width: int = 10) -> str:
-    full = max(0, min(width, round(share * width)))
-    return "▇" * full + "▁" * (width - full)
+    """The doctor's few cases; `cudacheck bench kernels` has a table of its own."""
+    measured = [] if facts.one(BenchPlan) else runs.of_facts(facts)
+    for run in measured:
+        for row in run.rows:
+            if row.tflops is None:
+                continue
+            shares = peaks.shares(run, row) if row.case == "matmul" else {}
+            share, at_clock = shares.get("datasheet"), shares.get("clock")
+            bar = f"  {_kernels.meter(share)} {share:.0%} of peak" if share is not None else ""
+            spread = f" ± {row.ci95_rel:.1%}" if row.ci95_rel is not None else ""
+            on = f"GPU {row.device_index} " if len(measured) > 1 else ""
+            what = " ".join(filter(None, (row.dtype, row.shape, row.backend)))
+            clock = f" at {row.sm_clock_mhz:.0f} MHz" if row.sm_clock_mhz else ""
+            of_clock = f" ({at_clock:.0%} of what that clock allows)" if at_clock is not None else ""
+            yield row.case, f"{on}{what}  {row.tflops:.0f} TFLOP/s{spread}{bar}{clock}{of_clock}"

@@ -7,10 +7,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
-from cudacheck.render import _glance
+from cudacheck.probes.target.bench_kernels import BenchPlan
+from cudacheck.render import _glance, _kernels
 from cudacheck.render._clean import clean
 from cudacheck.report import Finding, Outcome, Remedy, Report, Severity, State
 
@@ -32,7 +33,7 @@ def render(report: Report, *, verbose: bool = False, colour: bool = False, width
     )
     with console.capture() as capture:
         for line in _Screen(report, width, verbose=verbose).lines():
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=isinstance(line, Text))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
@@ -42,7 +43,7 @@ class _Screen:
         self.width = width
         self.verbose = verbose
 
-    def lines(self) -> Iterator[Text]:
+    def lines(self) -> Iterator[RenderableType]:
         roots = [f for f in self.report.findings if f.caused_by is None]
         shown = [f for f in roots if f.severity is not Severity.NOTE]
         broken = self.report.verdict.state is State.BROKEN
@@ -53,6 +54,8 @@ class _Screen:
             yield from self._finding(finding)
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
+        if self.report.facts.one(BenchPlan):
+            yield from _kernels.lines(self.report)
         if not broken or self.verbose:  # advice is for the healthy
             for finding in (f for f in roots if f.severity is Severity.NOTE):
                 yield Text()

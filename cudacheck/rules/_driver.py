@@ -38,6 +38,21 @@ NO_DRIVER = (
 """Faults under which no CUDA call can work: whatever CUDA complains of besides is their consequence."""
 
 
+UNSUPPORTED_COMBINATION = (
+    r"system has unsupported display driver ?/ ?cuda driver combination"
+    r"|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|cudaErrorSystemDriverMismatch"
+)
+"""Error 803: either an update of the driver is half done, or the libcuda is another's."""
+
+
+def numbered(*codes: int) -> str:
+    """A pattern of what programs print that name CUDA's error by its number alone: Ollama, deviceQuery, samples."""
+    code = "(?:" + "|".join(map(str, codes)) + r")(?!\d)"
+    failed = r"init failure|failed to get device context|cuInit(?:\(0?\))? ?(?:err(?:or)?|failed|returned)?"
+    count = r"cudaGetDeviceCount(?:\(\))?"  # which may also "return 3" when there are three GPUs
+    return rf"(?:{failed}|{count} (?:err|failed))[ :=]{{1,3}}{code}|{count} returned {code}\s{{1,3}}->"
+
+
 def answers(facts: Facts) -> bool:
     """Whether the driver answers with a GPU.
 

@@ -20,7 +20,7 @@ Gap = Literal["too-new", "too-old"]
 
 # What a build's kernels cover
 
-FIRST_CUDA = ((10, (12, 8)), (9, (11, 8)), (8, (11, 0)))
+FIRST_CUDA = ((12, (12, 8)), (11, (13, 0)), (10, (12, 8)), (9, (11, 8)), (8, (11, 0)))
 """The first CUDA that compiles for a generation of GPUs, newest first (CUDA toolkit release notes)."""
 LAST_CUDA = (((7, 0), (12, 8)), ((7, 5), (13, 0)))
 """Below this capability, PyTorch's wheels for this CUDA and newer have no kernels (its RELEASE.md)."""
@@ -57,17 +57,27 @@ def uncovered(archs: Sequence[str] | None, build: TorchBuild | None, capability:
     if capability is None:
         return None
     if archs:
-        return None if knowledge.covers(archs, capability) else knowledge.gap(archs, capability)
+        if knowledge.covers(archs, capability):
+            return None
+        # 11.0 (Thor) is newer than a build of CUDA 12.8, though that reaches from 8.0 to 12.0
+        return "too-new" if build and _is_before(build.cuda, capability) else knowledge.gap(archs, capability)
     if build and build.cuda and build.version and from_index(build):
         return _gap_by_cuda(build.cuda, capability, LAST_CUDA)
     return None
 
 
 def _gap_by_cuda(cuda: str, capability: str, last: tuple[tuple[tuple[int, int], tuple[int, int]], ...]) -> Gap | None:
-    built, gpu = _torch.numbers(cuda), _torch.numbers(capability)
-    if any(gpu[0] >= major and built < first for major, first in FIRST_CUDA):
+    if _is_before(cuda, capability):
         return "too-new"
+    built, gpu = _torch.numbers(cuda), _torch.numbers(capability)
     return "too-old" if any(gpu < limit and built >= since for limit, since in last) else None
+
+
+def _is_before(cuda: str | None, capability: str) -> bool:
+    """Whether this CUDA cannot compile for a GPU yet."""
+    major = _torch.numbers(capability)[0]
+    first = next((first for of, first in FIRST_CUDA if major >= of), (0, 0))
+    return cuda is not None and _torch.numbers(cuda) < first
 
 
 def reach(archs: Sequence[str] | None) -> str:
@@ -86,14 +96,15 @@ def archs_evidence(build: TorchBuild, archs: Sequence[str] | None) -> Evidence:
 NO_KERNEL = (
     r"no kernel image is available for execution on the device",
     r"cudaErrorNoKernelImageForDevice",
-    r"with CUDA capability sm_\d+\w? is not\s+compatible with the current PyTorch",
+    r"(?i:with cuda capabilit(?:y|ies) sm_\d+\w? is not\s+compatible with the current pytorch)",
     r"which is of (?:cuda capability|compute capability \(CC\)) \d+\.\d+",
-    r"supports CUDA capabilities(?:[\s,]+(?:sm|compute)_\d+[af]?)+",
+    r"(?i:supports cuda capabilities)(?:[\s,]+(?:sm|compute)_\d+[af]?)+",
     r"supported by this\s+version of PyTorch is\s+\(\d+\.\d\) - \(\d+\.\d\)",
     r"\d+\.\d which supports hardware CC",
     r"no longer supports this GPU because it is too old",
+    r"\[(?:['\"](?:sm|compute)_\d{2,3}[af]?['\"](?:, ?)?){2,40}\]",
 )
-"""The error, the warnings, and the lines of the warnings that list what the build was made for."""
+"""The error, the warnings, their lines that list what the build was made for, and what get_arch_list() prints."""
 SURE = NO_KERNEL[:3]
 
 
@@ -121,6 +132,8 @@ def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
 
 def _guessed_gap(build: TorchBuild | None, capability: str) -> Gap | None:
     """Where a kernel is surely missing and no list of architectures is known: the older and the newest GPUs."""
+    if _torch.below(capability, "5.0"):
+        return "too-old"  # Kepler, which PyTorch's wheels left out from 1.3 on: pytorch#24205
     if build and build.cuda:
         return _gap_by_cuda(build.cuda, capability, (*LAST_CUDA, *HEARD_LAST_CUDA))
     if _torch.numbers(capability)[0] >= 10:
@@ -132,15 +145,16 @@ def _gpus_in(text: str) -> list[tuple[str, str]]:
     """(name, capability) of the GPUs that PyTorch's warnings name."""
     named = [
         (name.strip(), f"{digits[:-1]}.{digits[-1]}")
-        for name, digits in re.findall(r"(?:^|:)([^\n:]{0,80}) with CUDA capability sm_(\d{2,3})", text, re.MULTILINE)
+        for name, digits in re.findall(r"(?mi:(?:^|:)([^\n:]{0,80}) with cuda capabilit(?:y|ies) sm_(\d{2,3}))", text)
     ]
     found = re.findall(r"Found (GPU ?\d+ [^\n]{0,80}?) which is of [^\n\d]{0,40}(\d+\.\d+)", text)
     return [*named, *found]
 
 
 def _archs_in(text: str) -> tuple[str, ...] | None:
-    """The architectures that PyTorch's warnings list."""
-    listed = re.search(r"supports CUDA capabilities((?:[\s,]+(?:sm|compute)_\d+[af]?)+)", text)
+    """The architectures that PyTorch's warnings list, or torch.cuda.get_arch_list()."""
+    listed = re.search(r"(?i:supports cuda capabilities)((?:[\s,]+(?:sm|compute)_\d+[af]?)+)", text)
+    listed = listed or re.search(rf"({NO_KERNEL[-1]})", text)
     if listed:
         return tuple(re.findall(r"(?:sm|compute)_\d+[af]?", listed[1]))
     built = re.findall(r"(\d+)\.(\d) which supports hardware CC", text)

@@ -27,13 +27,14 @@ from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, GpuProcess
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
-from cudacheck.rules import _machine
+from cudacheck.rules import _driver, _machine
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.LIBCUDA
 MESSAGES = (
     r"CUDA-capable device(?:s|\(s\))? (?:is/are|are|is) busy or unavailable",
     r"cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE",
+    _driver.numbered(46),
 )
 SOURCES = ("https://github.com/NVIDIA/DIGITS/issues/2005", "https://github.com/pytorch/pytorch/issues/3871")
 

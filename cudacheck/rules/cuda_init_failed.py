@@ -27,6 +27,7 @@ from cudacheck.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.pci import PciBus
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.torch_cuda import TorchCuda
@@ -56,8 +57,12 @@ MESSAGES = (
 )
 SOURCES = ("https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html",)
 
-OWNED = {34, 35, 46, 214, 222, 802, 803, 804}
+OWNED = {34, 214, 802, 803, 804}
 """Codes with a rule of their own, wherever they come up."""
+OWNED_IN_WORDS = {35, 46, 222}
+"""Codes that other rules know by PyTorch's words, not by cuInit."""
+OWNED_OF_NVML = {4, 15, 16, 18, 999}
+"""Codes of nvmlInit with a rule of their own, which then accounts for cuInit's; 9 and 12 have several."""
 UVM = {3, 304, 999}
 """Codes that tell of nvidia_uvm on Linux; Windows and WSL do not have it."""
 NO_DEVICE = {100, 101}
@@ -73,11 +78,10 @@ def check(
     facts: Facts,
 ) -> Iterator[Finding]:
     if not libcuda.found or libcuda.init_code is None:
-        if _driver.answers(facts) and not _driver.computes(facts) and _is_bare(system):
+        if _driver.answers(facts) and not _driver.computes(facts) and not _is_left_to_container(libcuda, system):
             words = libcuda.load_error or "no libcuda.so.1"
-            yield _finding(
-                "the driver is there, but its CUDA library cannot be loaded", Evidence(words, libcuda.found_in)
-            )
+            message = "the driver is there, but its CUDA library cannot be loaded"
+            yield _finding(message, Evidence(words, libcuda.found_in), _library_remedy(system))
     elif libcuda.init_code == 0:
         if libcuda.device_count and torch is not None and not torch.available and _is_served(build, libcuda):
             seen = Evidence(torch.error or "CUDA is not available", torch.found_in)
@@ -90,22 +94,34 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     code = int(match.groupdict().get("code") or (3 if "initialization failed" in match[0] else 999))
-    if facts.knows(LibCuda) or _is_owned(code, facts.one(Nvml), facts.one(System), facts):
+    if facts.knows(LibCuda) or code in OWNED_IN_WORDS or _is_owned(code, facts.one(Nvml), facts.one(System), facts):
         return
     yield _finding(f"CUDA does not start: error {code}", _machine.quote(match, said))
 
 
 def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts) -> bool:
-    if code in OWNED or (code in UVM and _machine.on_linux(system)):
+    """Whether another rule surely accounts for it: what none does must not pass in silence."""
+    if code in OWNED:
         return True
-    nvml_failed = nvml is not None and nvml.init_code not in {None, 0}
+    if nvml is not None and nvml.init_code:
+        return _accounts_for_nvml(nvml.init_code, nvml, system, facts)
+    if code in UVM and _machine.on_linux(system):
+        return True
+    if _driver.owner_of_silence(nvml, facts) is not None:
+        return True
     if code not in NO_DEVICE:
-        return nvml_failed or _driver.owner_of_silence(nvml, facts) is not None
+        return False
     if not facts.knows(LibCuda):
         return True  # a mere message: gpus-hidden takes it
     bare_mig = any(gpu.mig_enabled and gpu.mig_instances == () for gpu in facts.all(Gpu))
-    hidden = bool(_gpus.hides_all(facts))
-    return nvml_failed or bare_mig or hidden or not _driver.answers(facts) or bool(_machine.wsl(system))
+    return bare_mig or bool(_gpus.hides_all(facts))
+
+
+def _accounts_for_nvml(code: int, nvml: Nvml, system: System | None, facts: Facts) -> bool:
+    if code in OWNED_OF_NVML or (code == 17 and _machine.wsl(system)):
+        return True
+    said_only = code in {9, 12} and not facts.knows(PciBus)  # a paste: its words have an owner
+    return said_only or _driver.owner_of_silence(nvml, facts) is not None
 
 
 def _is_served(build: TorchBuild | None, libcuda: LibCuda) -> bool:
@@ -114,19 +130,32 @@ def _is_served(build: TorchBuild | None, libcuda: LibCuda) -> bool:
     return wanted is not None and served is not None and wanted <= served
 
 
-def _is_bare(system: System | None) -> bool:
-    """No container, WSL or Jetson, which have rules of their own for a missing libcuda."""
-    return system is not None and not system.container and _machine.on_linux(system)
+def _is_left_to_container(libcuda: LibCuda, system: System | None) -> bool:
+    """container-missing-capability takes a container that lacks it; a file that is there and broken is ours."""
+    return system is None or bool(system.jetson) or (bool(system.container) and not libcuda.found)
 
 
-def _finding(message: str, seen: Evidence) -> Finding:
+def _library_remedy(system: System | None) -> Remedy:
+    if _machine.in_container(system):
+        title = "delete that libcuda.so.1 from the image: when the container starts, the host's is put there"
+    elif _machine.wsl(system):
+        title = "update Windows' NVIDIA driver, which provides it in /usr/lib/wsl/lib, then run wsl --shutdown there"
+    else:
+        title = (
+            "install the driver's CUDA library in the driver's own version: libnvidia-compute-BRANCH of Ubuntu, "
+            "libcuda1 of Debian, nvidia-driver-cuda of Fedora and RHEL"
+        )
+    return Remedy(title, needs_root=True, verify="cudacheck doctor")
+
+
+def _finding(message: str, seen: Evidence, *first: Remedy) -> Finding:
     log = Remedy(
         "read what the driver says in the kernel log",
         ("sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20",),
         needs_root=True,
         verify="cudacheck doctor",
     )
-    return Finding(message, (seen,), (log, remedies.reboot()), SOURCES)
+    return Finding(message, (seen,), first or (log, remedies.reboot()), SOURCES)
 
 
 LINUX = System(os="linux", container="", wsl=0, jetson=False)
@@ -144,6 +173,16 @@ FIRES = {
         EnvironmentVariables({}),
     ),
     "NVML answers, and libcuda is not installed": (LINUX, ONE_GPU, LibCuda(found=False)),
+    "an image that was saved with a GPU at hand keeps an empty libcuda": (
+        System(os="linux", container="docker", wsl=0, jetson=False),
+        ONE_GPU,
+        LibCuda(found=True, load_error="/usr/lib/x86_64-linux-gnu/libcuda.so.1: file too short"),
+    ),
+    "NVML fails too, with a code that no rule knows": (
+        LINUX,
+        Nvml(library_found=True, init_code=14, init_error="infoROM is corrupted"),
+        LibCuda(found=True, init_code=100),
+    ),
     "cuInit works, PyTorch does not": (
         LINUX,
         ONE_GPU,

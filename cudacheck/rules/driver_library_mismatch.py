@@ -39,7 +39,7 @@ MESSAGES = (
     r"(?i)driver/library version mismatch",
     r"NVML/RM version mismatch",
     r"NVRM: API mismatch",
-    r"Error 803: system has unsupported display driver|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|cudaErrorSystemDriverMismatch",
+    rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
 )
 SOURCES = (
     "https://github.com/NVIDIA/ubuntu-packaging-nvidia-driver/issues/3",
@@ -66,7 +66,8 @@ def check(nvml: Nvml, libcuda: LibCuda | None, module: KernelModule | None, fact
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if _driver.is_past(said, facts) or ("803" in match[0] and _driver.loads_foreign_libcuda(facts)):
+    combination = match.groupdict().get("combination")
+    if _driver.is_past(said, facts) or (combination and _driver.loads_foreign_libcuda(facts)):
         return
     message = "the driver's libraries do not fit its loaded kernel module"
     yield _finding(message, (_machine.quote(match, said),), facts)
@@ -120,6 +121,12 @@ FIRES = {
         ErrorMessage(
             "Unexpected error from cudaGetDeviceCount(). Error 803: system has unsupported display driver / cuda "
             "driver combination",
+            "ticket.txt",
+        ),
+    ),
+    "llama.cpp says it without a number": (
+        ErrorMessage(
+            "ggml_cuda_init: failed to initialize CUDA: system has unsupported display driver / cuda driver combination",
             "ticket.txt",
         ),
     ),

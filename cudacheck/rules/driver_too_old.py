@@ -44,6 +44,7 @@ MESSAGES = (
     r"driver on your system is too old(?:\s+\(found\s+version\s+(?P<found>\d{4,5})\))?",
     r"CUDA driver version is insufficient for CUDA runtime version|cudaErrorInsufficientDriver",
     r"unsatisfied condition: cuda\s*>=\s*(?P<wanted>\d+\.\d+)",
+    _driver.numbered(35),
 )
 SOURCES = (
     "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html",

@@ -34,7 +34,10 @@ from cudacheck.rules import _driver, _machine
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.LIBCUDA
-MESSAGES = (r"(?i)system not yet initialized|CUDA_ERROR_SYSTEM_NOT_READY|cudaErrorSystemNotReady",)
+MESSAGES = (
+    r"(?i)system not yet initialized|CUDA_ERROR_SYSTEM_NOT_READY|cudaErrorSystemNotReady",
+    _driver.numbered(802),
+)
 SOURCES = (
     "https://github.com/pytorch/pytorch/issues/35710",
     "https://github.com/huggingface/huggingface_hub/issues/4134",
@@ -83,6 +86,7 @@ FIRES = {
         LibCuda(found=True, init_code=802, init_error="CUDA_ERROR_SYSTEM_NOT_READY"),
     ),
     "PyTorch says so": (ErrorMessage("RuntimeError: Error 802: system not yet initialized", "ticket.txt"),),
+    "Ollama prints the number alone": (ErrorMessage("cuda driver library init failure: 802", "ticket.txt"),),
 }
 QUIET = {
     "the fabric is up": (

@@ -42,7 +42,8 @@ EXPLAINED_BY = ("driver-library-mismatch", "container-without-gpu", "no-gpu", "w
 MESSAGES = (
     r"forward compatibility was attempted on non[- ]supported HW",
     r"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE|cudaErrorCompatNotSupportedOnDevice",
-    r"Error 803: system has unsupported display driver|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|cudaErrorSystemDriverMismatch",
+    _driver.numbered(804),
+    rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
 )
 SOURCES = (
     "https://docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html",
@@ -75,7 +76,7 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    is_804 = "forward" in match[0] or "Compat" in match[0] or "COMPAT" in match[0]
+    is_804 = "combination" not in match.groupdict()
     if is_804 or _driver.loads_foreign_libcuda(facts):
         message = NOT_ON_THIS_BOARD if is_804 else FOREIGN
         yield Finding(message, (_machine.quote(match, said),), _remedies(facts), SOURCES)

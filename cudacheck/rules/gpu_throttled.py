@@ -1,9 +1,9 @@
 """The GPU is held back under load: by heat, by its power supply, or at clocks far below its own.
 
 ## What it does
-Looks only at a GPU that is busy, and at what held its clock back while `cudacheck bench kernels` kept it so. It speaks for thermal slowdown, hardware slowdown and the power brake; and for clocks
-far below the GPU's own, or a power cap that bites at low power. A GPU that draws its full power and is capped there is
-healthy, and an idle one always clocks down.
+Looks only at a GPU that is busy, and at what held its clock back while `cudacheck bench kernels` kept it so. It speaks
+for thermal slowdown, hardware slowdown and the power brake; and for clocks far below the GPU's own, or a power cap that
+bites at low power. A GPU that draws its full power and is capped there is healthy, and an idle one always clocks down.
 
 ## Why it matters
 Everything runs, several times slower than it could, and no program says so.

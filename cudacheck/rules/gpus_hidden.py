@@ -49,6 +49,7 @@ EXPLAINED_BY = (
 MESSAGES = (
     r"No CUDA GPUs are available",
     r"no CUDA-capable device is detected",
+    _driver.numbered(100),
     r"invalid device ordinal",
 )
 SOURCES = (

@@ -30,7 +30,10 @@ from cudacheck.rules import _driver, _machine
 SEVERITY = Severity.ERROR
 LAYER = Layer.LIBCUDA
 EXPLAINED_BY = ("no-gpu", "container-without-gpu", "driver-missing")
-MESSAGES = (r"CUDA driver is a stub library|CUDA_ERROR_STUB_LIBRARY|cudaErrorStubLibrary",)
+MESSAGES = (
+    r"CUDA driver is a stub library|CUDA_ERROR_STUB_LIBRARY|cudaErrorStubLibrary",
+    _driver.numbered(34),
+)
 SOURCES = ("https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html",)
 
 

@@ -42,10 +42,12 @@ EXPLAINED_BY = (*_driver.NO_DRIVER, "stub-libcuda", "forward-compat-libcuda", "f
 MESSAGES = (
     r"CUDA unknown error - this may be due to an incorrectly set up environment",
     r"CUDA driver initialization failed, you might not have a CUDA gpu",
-    r"cuda driver library init failure: 3\b",
-    r"Error 999: unknown error",
+    r"Error 999: unknown error|Error 3: initialization error",
     r"Error 304: OS call failed or operation not supported on this OS",
-    r"cuInit[^\n]{0,40}(?:CUDA_ERROR_UNKNOWN|CUDA_ERROR_OPERATING_SYSTEM)",
+    r"cuInit[^\n]{0,60}CUDA_ERROR_(?:UNKNOWN|OPERATING_SYSTEM|NOT_INITIALIZED)",
+    r"failed to initialize CUDA: (?:unknown|initialization) error",
+    r"cuda runtime error \((?:3|30|999)\) : (?:unknown|initialization) error at [^\n]{0,200}THCGeneral",
+    _driver.numbered(3, 304, 999),
 )
 SOURCES = (
     "https://github.com/pytorch/pytorch/issues/49081",
@@ -84,7 +86,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     system, module = facts.one(System), facts.one(KernelModule)
     if facts.knows(LibCuda) or not _machine.on_linux(system):
         return  # cuInit itself was asked
-    code = 3 if re.search(r"initialization failed|failure: 3", match[0]) else 999
+    code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", match[0]) else 999
     message = f"CUDA does not start: {_case(code, None, module, system)}"
     yield Finding(message, (_machine.quote(match, said),), _remedies(code, None, module, system), SOURCES)
 
@@ -158,8 +160,25 @@ FIRES = {
             "ticket.txt",
         ),
     ),
+    "Ollama prints the number alone": (
+        ErrorMessage('msg="unable to load cuda driver library" error="cuda driver library init failure: 999"', "log"),
+    ),
+    "NVIDIA's deviceQuery says so": (
+        ErrorMessage("cudaGetDeviceCount returned 3\n-> initialization error\nResult = FAIL", "ticket.txt"),
+    ),
+    "Numba says so": (
+        ErrorMessage("CudaSupportError: Error at driver init: Call to cuInit results in CUDA_ERROR_UNKNOWN", "ticket.txt"),
+    ),
+    "PyTorch 1.0 says so": (
+        ErrorMessage(
+            "RuntimeError: cuda runtime error (30) : unknown error at ../aten/src/THC/THCGeneral.cpp:50", "ticket.txt"
+        ),
+    ),
 }
 QUIET = {
+    "TensorFlow finds no libcuda at all": (
+        ErrorMessage("failed call to cuInit: UNKNOWN ERROR (303)", "ticket.txt"),
+    ),
     "slept, and works": (
         System(os="linux", container="", wsl=0, jetson=False, slept=True),
         ONE_GPU,

@@ -27,12 +27,13 @@ from collections.abc import Iterator
 
 from cudacheck.facts import Facts
 from cudacheck.probes.host.device_nodes import DeviceNode
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _gpus, _machine
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.CONTAINER
@@ -76,6 +77,7 @@ def check(
         *_blocked(nvml),
         *_tcc(gpus or ()),
         *_shadowed(libcuda),
+        *_sees_none(libcuda, nvml, facts),
         *_not_passed_on(nodes or ()),
         *_without_libraries(nvml, libcuda),
     ):
@@ -123,6 +125,18 @@ def _shadowed(libcuda: LibCuda | None) -> Iterator[Fault]:
         yield "a Linux driver's libcuda hides the one that Windows provides", seen, (UNDO_LINUX_DRIVER, UPDATE)
 
 
+def _sees_none(libcuda: LibCuda | None, nvml: Nvml | None, facts: Facts) -> Iterator[Fault]:
+    """Windows' own library finds no GPU: the driver of Windows, or the kernel of WSL, is too old."""
+    path = libcuda.path if libcuda is not None else None
+    if nvml is not None and nvml.init_code not in {None, 0, 9}:
+        return  # NVML's own code tells more
+    if libcuda is None or libcuda.init_code != 100 or not WINDOWS_LIBRARIES.search(path or ""):
+        return
+    if not _gpus.hides_all(facts):
+        seen = Evidence(f"{path}, cuInit 100", libcuda.found_in)
+        yield "the CUDA library that Windows provides finds no GPU", seen, (UPDATE,)
+
+
 def _not_passed_on(nodes: tuple[DeviceNode, ...]) -> Iterator[Fault]:
     if any(node.path == "/dev/dxg" and not node.exists for node in nodes):
         yield "WSL shows no GPU device: /dev/dxg is missing", Evidence("no /dev/dxg", "/dev"), (UPDATE,)
@@ -134,6 +148,7 @@ def _without_libraries(nvml: Nvml | None, libcuda: LibCuda | None) -> Iterator[F
         yield "WSL gets no NVIDIA driver from Windows", seen, (UPDATE,)
 
 
+WINDOWS_LIBCUDA = "/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1/libcuda.so.1.1"
 WSL2 = System(os="linux", container="", wsl=2, jetson=False)
 FIRES = {
     "WSL 1": (System(os="linux", kernel="4.4.0-19041-Microsoft", container="", wsl=1),),
@@ -144,6 +159,7 @@ FIRES = {
         Nvml(library_found=True, init_code=0, gpu_count=1),
         LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.535.183.01", init_code=100),
     ),
+    "Windows' own library finds no GPU": (WSL2, LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100)),
     "no device": (WSL2, DeviceNode("/dev/dxg", exists=False), Nvml(library_found=False, init_code=12)),
     "nvidia-smi says so": (
         ErrorMessage("Failed to initialize NVML: GPU access blocked by the operating system", "ticket.txt"),
@@ -155,9 +171,12 @@ QUIET = {
         DeviceNode("/dev/dxg", exists=True),
         DeviceNode("/dev/nvidiactl", exists=False),
         Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(
-            found=True, path="/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1/libcuda.so.1.1", init_code=0, device_count=1
-        ),
+        LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=0, device_count=1),
+    ),
+    "CUDA_VISIBLE_DEVICES hides it": (
+        WSL2,
+        LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100),
+        EnvironmentVariables({_gpus.VARIABLE: "-1"}),
     ),
     "a TCC board in Windows itself": (System(os="windows", wsl=0), Gpu(0, "NVIDIA L40S", driver_model="TCC")),
     "AMD's board under WSL, in a paste": (WSL2, Gpu(0, "AMD Radeon RX 7900 XT")),

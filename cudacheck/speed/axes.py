@@ -271,7 +271,7 @@ def _axis(run: GpuRun, axis: str, health: Health, *reasons: str, shares: dict[st
 def _doubt(run: GpuRun, rows: Sequence[Measurement | None]) -> str:
     """Why a slow result convicts nobody; empty where it does."""
     for row in rows:
-        if row and starved(run, row.median_us):
+        if row and row.method != "graph" and starved(run, row.median_us):
             launch_us = run.launch.launch_us if run.launch else 0
             return f"the host needs {launch_us:.0f} µs a launch, so the GPU waited for it"
     return excuse(run) or unsure(rows)

@@ -20,8 +20,10 @@ BUSY_PERCENT = 10
 SHARED_RATIO = 1.5
 """95th percentile over median of 1 ms spins: a time slice of another process at least doubles some."""
 SHARED_MAD = 0.05
-STARVED_SHARE = 0.5
-"""A call is timed between two events that the host must have queued by then."""
+QUEUED = 3
+"""What the host queues for one timed call: an event, the call, an event."""
+COVERED_US = 130.0
+"""By so much a call may be quicker than its queueing: a spin holds the GPU meanwhile (bench/samplers.py)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,13 +139,14 @@ def unsure(rows: Sequence[Measurement | None]) -> str:
 
 
 def starved(run: GpuRun, us: float | None) -> bool:
-    """Whether the host was too slow to have two launches queued in the time of one call."""
-    return bool(run.launch and run.launch.launch_us and us and run.launch.launch_us > STARVED_SHARE * us)
+    """Whether the GPU had to wait for the host between the events round one call."""
+    launch_us = run.launch.launch_us if run.launch else None
+    return bool(launch_us and us and QUEUED * launch_us > us + COVERED_US)
 
 
 def spoken(row: Measurement) -> str:
-    """`float16 8192³`, `attention float16 1×12×2048×128 causal by math`"""
-    what = "" if row.case in ("matmul", "copy") else f"{row.case} "
+    """`float16 8192³`, `copy 1024 MiB`, `attention float16 1×12×2048×128 causal by math`"""
+    what = "" if row.case == "matmul" else f"{row.case} "
     dtype = "" if row.case == "copy" else f"{row.dtype} "
-    by = f" by {row.backend}" if row.backend else ""
+    by = f" by {row.backend}" if row.backend not in (None, "default") else ""
     return f"{what}{dtype}{row.shape}{by}"

@@ -120,7 +120,7 @@ def collect() -> Iterator[object]:
         cases=sum(map(len, cases.values())),
         dtype=options.get("dtype"),
     )
-    budget_s = min(QUICK_S if options.get("quick") else FULL_S, ALL_S / len(gpus))
+    budget_s = min(options.get("budget_s") or (QUICK_S if options.get("quick") else FULL_S), ALL_S / len(gpus))
     for index in gpus:
         yield from on_gpu(torch.device("cuda", index), cases[index], budget_s, options.get("only"))
     if not options.get("only"):
@@ -135,6 +135,8 @@ def chosen_cases(device: Any, options: dict[str, Any]) -> list[Any]:
     from cudacheck.bench import cases
 
     size_of = lru_cache(maxsize=None)(partial(cases.filling_size, device=device))
+    if options.get("size"):
+        size_of = dict.fromkeys(("float16", "bfloat16", "tf32", "float32"), options["size"]).__getitem__
     listed = cases.quick_cases if options.get("quick") else cases.standard_cases
     numbers = options.get("copied_numbers") or cases.copied_numbers(device)
     chosen = listed(size_of, length=options.get("length", 2048), copied_numbers=numbers)

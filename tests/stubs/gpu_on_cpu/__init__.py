@@ -2,7 +2,7 @@
 
 Placed as `torch` in a patient's site-packages. It imports the PyTorch of STUB_REAL_TORCH in its own stead, so every
 result is really computed; the GPU's clock is virtual: a matmul takes as long as its FLOP at 70 % of
-STUB_PEAK_TFLOPS. It knows the GPU of the fake driver (FAKE_NAME, FAKE_CC) and runs only what the arch list in the
+STUB_PEAK_TFLOPS, a copy as its bytes at 88 % of STUB_GB_PER_S; its clock shows STUB_CLOCK_MHZ. It knows the GPU of the fake driver (FAKE_NAME, FAKE_CC) and runs only what the arch list in the
 patient's torch/lib covers, as a real one does.
 """
 
@@ -30,6 +30,8 @@ def real_torch():
 torch = real_torch()
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
+BANDWIDTH = float(os.environ.get("STUB_GB_PER_S", "1008")) * 1e9
+CLOCK = float(os.environ.get("STUB_CLOCK_MHZ", "1980")) * 1e6
 PEAK = float(os.environ.get("STUB_PEAK_TFLOPS", "165")) * 1e12
 CAPABILITY = int(os.environ.get("FAKE_CC", "89"))
 LITERAL = (HERE / "lib" / "libtorch_python.so").read_bytes().decode("latin-1")
@@ -80,9 +82,21 @@ class OnCpu(TorchFunctionMode):
             return func(*args, **kwargs).mul_(1.1)
         if func is torch.nn.functional.scaled_dot_product_attention:
             batch, heads, queries, dim = args[0].shape
-            spend(4 * batch * heads * queries * args[1].shape[2] * dim)
+            fused = torch.backends.cuda.flash_sdp_enabled() or torch.backends.cuda.mem_efficient_sdp_enabled()
+            spend((1 if fused else 20) * 4 * batch * heads * queries * args[1].shape[2] * dim)
             return remembered(func, args, kwargs)
+        if func is torch.Tensor.copy_:
+            return copied(func, args, kwargs)
         return func(*args, **kwargs)
+
+
+def copied(func, args, kwargs):
+    destination, source = args[:2]
+    spend(0.7 * PEAK / (0.88 * BANDWIDTH) * 2 * source.numel() * source.element_size())
+    if getattr(destination, "copied_from", None) is not source:
+        func(*args, **kwargs)
+        destination.copied_from = source
+    return destination
 
 
 last_calls = []
@@ -118,7 +132,7 @@ class Properties:
     name = os.environ.get("FAKE_NAME", "NVIDIA GeForce RTX 4090")
     major, minor = divmod(CAPABILITY, 10)
     total_memory = int(os.environ.get("FAKE_MEM_MB", "24564")) << 20
-    multi_processor_count = 128
+    multi_processor_count = int(os.environ.get("FAKE_SMS", "128"))
     L2_cache_size = 1 << 20
     uuid = "00000000-0000-0000-0000-000000000001"
 
@@ -136,7 +150,7 @@ class Nothing:
 
 def sleep(cycles):
     global now_s  # noqa: PLW0603
-    now_s += cycles / 1.98e9
+    now_s += cycles / CLOCK
 
 
 RealGenerator = torch.Generator

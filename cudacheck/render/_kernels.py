@@ -1,0 +1,173 @@
+"""What `cudacheck bench kernels` measured: a table for each GPU with bars against the peak, then its axes judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cudacheck.facts import Facts
+from cudacheck.probes.target.bench_kernels import HostCopy, LaunchOverhead, PeerBandwidth
+from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.render._clean import clean
+from cudacheck.report import Health, Report
+from cudacheck.speed import baseline, peaks, runs
+from cudacheck.speed.baseline import Baseline, Comparison
+
+STYLES = {
+    Health.HEALTHY: "green",
+    Health.SLOW_PATH: "bold yellow",
+    Health.DEGRADED: "bold yellow",
+    Health.WRONG: "bold red",
+    Health.INCONCLUSIVE: "blue",
+}
+
+
+def lines(report: Report) -> Iterator[RenderableType]:
+    for run in runs.of_facts(report.facts):
+        yield Text()
+        yield Text.assemble("  ", (run.label, "bold"))
+        yield _table(run, _compared(report.facts))
+        for label, text in (*_refusals(run), *_overheads(report.facts, run.device.index)):
+            yield Text.assemble("  ", (f"{label:<12}", "cyan"), (clean(text), "dim"))
+        yield Text()
+        yield from _axes(report, run.device.index)
+    yield from _peers(report.facts)
+
+
+def _compared(facts: Facts) -> dict[Measurement, Comparison] | None:
+    """None where no baseline was given."""
+    then = facts.all(Baseline)
+    if not then:
+        return None
+    return {one.now: one for one in baseline.compare(facts.all(Measurement), then, facts.all(TorchDevice))}
+
+
+def _table(run: runs.GpuRun, compared: dict[Measurement, Comparison] | None) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+    table.add_column("  kernel", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True, min_width=8)
+    table.add_column("speed", justify="right", no_wrap=True, min_width=11)
+    table.add_column("of the peak", no_wrap=True, min_width=15)
+    table.add_column("clock", justify="right", no_wrap=True, min_width=15)
+    if compared is not None:
+        table.add_column("baseline", no_wrap=True, min_width=13)
+    call = None
+    for row in run.rows:
+        if row.skipped:
+            continue
+        of_same_call = row.backend is not None and call == (row.case, row.dtype, row.shape)
+        call = (row.case, row.dtype, row.shape)
+        cells: list[str | Text] = [_name(row, indented=of_same_call), _time(row), _speed(row), *_of_peaks(run, row)]
+        if compared is not None:
+            cells.append(_baseline(compared.get(row)))
+        table.add_row(*cells)
+    return table
+
+
+def _name(row: Measurement, *, indented: bool) -> str:
+    return f"      by {clean(row.backend, 40)}" if indented else f"  {clean(runs.spoken(row), 60)}"
+
+
+def _time(row: Measurement) -> Text:
+    if row.error and not row.median_us:
+        return Text("failed", "bold red")
+    if "new length" in row.case and row.first_call_ms is not None:
+        return Text(f"{row.first_call_ms:.1f} ms")
+    us = row.median_us or 0
+    text = f"{us / 1e3:.2f} ms" if us >= 10_000 else f"{us:.0f} µs" if us >= 1000 else f"{us:.3g} µs"
+    doubt = "" if row.converged or row.method == "wall" else " ?"
+    return Text(text + doubt)
+
+
+def _speed(row: Measurement) -> str:
+    if row.ok is False:
+        return "WRONG"
+    if row.case in ("copy", "matmul decode", "attention decode"):
+        return f"{row.gb_per_s:.0f} GB/s" if row.gb_per_s else ""
+    if row.tflops:
+        return f"{row.tflops:.0f} TFLOP/s" if row.tflops >= 10 else f"{row.tflops:.1f} TFLOP/s"
+    if row.median_us and "new length" in row.case:
+        return f"then {row.median_us / 1e3:.1f} ms"
+    return ""
+
+
+def _of_peaks(run: runs.GpuRun, row: Measurement) -> tuple[Text, str]:
+    """A bar against the datasheet, and the share of the peak at the clock that was measured."""
+    shares = peaks.shares(run, row)
+    share, at_clock = shares.get("datasheet"), shares.get("clock")
+    bar = Text.assemble((meter(share), "green"), f" {share:>4.0%}") if share is not None else Text()
+    clock = f"{row.sm_clock_mhz:.0f} MHz" if row.sm_clock_mhz else ""
+    return bar, f"{at_clock:.0%} at {clock}" if at_clock is not None else clock
+
+
+def meter(share: float, width: int = 10) -> str:
+    full = max(0, min(width, round(share * width)))
+    return "▇" * full + "▁" * (width - full)
+
+
+def _baseline(one: Comparison | None) -> Text:
+    if one is None:
+        return Text("")
+    style = "bold yellow" if one.change is baseline.Change.SLOWER else ""
+    return Text(f"{one.change} {one.ratio - 1:+.0%}", style)
+
+
+def _refusals(run: runs.GpuRun) -> Iterator[tuple[str, str]]:
+    """Why a case was not run, each reason once."""
+    told = set()
+    for row in run.rows:
+        reason = (row.skipped or "").partition(" Query.sizes()")[0]
+        if reason and (row.backend, reason) not in told:
+            told.add((row.backend, reason))
+            yield row.backend or row.case, reason
+
+
+def _overheads(facts: Facts, index: int) -> Iterator[tuple[str, str]]:
+    for told in facts.all(LaunchOverhead):
+        if told.device_index == index:
+            parts = (
+                (told.launch_us, "a kernel"),
+                (told.graph_node_us, "a graph's node"),
+                (told.event_pair_us, "an event pair"),
+                (told.synchronize_us, "tensor.item()"),
+            )
+            yield "launch", " · ".join(f"{us:.1f} µs {what}" for us, what in parts if us is not None)
+    for copied in facts.all(HostCopy):
+        if copied.device_index == index and copied.pageable_to_gpu_gb_per_s:
+            speeds = (
+                (copied.pinned_to_gpu_gb_per_s, "to the GPU from pinned memory"),
+                (copied.pinned_from_gpu_gb_per_s, "back"),
+                (copied.pageable_to_gpu_gb_per_s, "from pageable memory"),
+            )
+            link = f" · PCIe {copied.pcie_generation}.0 x{copied.pcie_width}" if copied.pcie_generation else ""
+            yield "host", " · ".join(f"{gb:.1f} GB/s {what}" for gb, what in speeds if gb) + link
+
+
+def _axes(report: Report, index: int) -> Iterator[Text]:
+    for axis in report.speed:
+        if axis.device_index == index:
+            head, *rest = axis.reasons or ("",)
+            yield Text.assemble(
+                "  ",
+                (f"{axis.axis:<12}", "cyan"),
+                (f"{axis.health:<13}", STYLES[axis.health]),
+                clean(head),
+            )
+            for more in rest[:4]:
+                yield Text.assemble(" " * 27, (clean(more), "dim"))
+
+
+def _peers(facts: Facts) -> Iterator[Text]:
+    told: Sequence[PeerBandwidth] = facts.all(PeerBandwidth)
+    if told:
+        yield Text()
+    for pair in told:
+        speed = f"{pair.gb_per_s:.0f} GB/s" if pair.gb_per_s else clean(pair.error or "not measured")
+        way = {True: ", direct", False: ", through the host", None: ""}[pair.peer_access]
+        wrong = ", WRONG DATA" if pair.ok is False else ""
+        name = f"GPU {pair.source_index} → {pair.destination_index}"
+        yield Text.assemble("  ", (f"{name:<12}", "cyan"), f"{speed}{way}{wrong}")
