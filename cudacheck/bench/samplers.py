@@ -88,7 +88,9 @@ def event_sampler(call: Call, device: torch.device) -> Sampler:
 def graph_sampler(call: Call, calls: int, device: torch.device) -> Sampler:
     """That many calls captured in one CUDA graph: neither Python nor launches are in the time of a replay."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # PyTorch's own capture stream is one for the whole process, on the GPU that captured first: on a second GPU
+    # nothing would be captured, and a replay of nothing takes no time.
+    with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
         for number in range(calls):
             call(number)
     replay = event_sampler(lambda _: graph.replay(), device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from cudacheck.report import Health, Report
 from cudacheck.speed import baseline, peaks, runs
 from cudacheck.speed.baseline import Baseline, Comparison
 
+SHORT = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 STYLES = {
     Health.HEALTHY: "green",
     Health.SLOW_PATH: "bold yellow",
@@ -26,11 +28,11 @@ STYLES = {
 }
 
 
-def lines(report: Report) -> Iterator[RenderableType]:
+def lines(report: Report, width: int) -> Iterator[RenderableType]:
     for run in runs.of_facts(report.facts):
         yield Text()
         yield Text.assemble("  ", (run.label, "bold"))
-        yield _table(run, _compared(report.facts))
+        yield Padding(_table(run, _compared(report.facts), width), (0, 0, 0, 2))
         for label, text in (*_refusals(run), *_overheads(report.facts, run.device.index)):
             yield Text.assemble("  ", (f"{label:<12}", "cyan"), (clean(text), "dim"))
         yield Text()
@@ -46,30 +48,45 @@ def _compared(facts: Facts) -> dict[Measurement, Comparison] | None:
     return {one.now: one for one in baseline.compare(facts.all(Measurement), then, facts.all(TorchDevice))}
 
 
-def _table(run: runs.GpuRun, compared: dict[Measurement, Comparison] | None) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
-    table.add_column("  kernel", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True, min_width=8)
-    table.add_column("speed", justify="right", no_wrap=True, min_width=11)
-    table.add_column("of the peak", no_wrap=True, min_width=15)
-    table.add_column("clock", justify="right", no_wrap=True, min_width=15)
+def _table(run: runs.GpuRun, compared: dict[Measurement, Comparison] | None, width: int) -> Table:
+    meters = width >= (100 if compared is None else 114)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("kernel")
+    for heading, at_least in (("time", 8), ("speed", 11), ("of the peak" if meters else "peak", 15 if meters else 4)):
+        table.add_column(heading, justify="left" if at_least == 15 else "right", no_wrap=True, min_width=at_least)
+    table.add_column("clock", justify="right", no_wrap=True, min_width=12)
     if compared is not None:
-        table.add_column("baseline", no_wrap=True, min_width=13)
+        table.add_column("baseline", no_wrap=True, min_width=12)
     call = None
-    for row in run.rows:
-        if row.skipped:
-            continue
-        of_same_call = row.backend is not None and call == (row.case, row.dtype, row.shape)
-        call = (row.case, row.dtype, row.shape)
-        cells: list[str | Text] = [_name(row, indented=of_same_call), _time(row), _speed(row), *_of_peaks(run, row)]
+    for row in _by_call(run.rows):
+        same_call = row.backend is not None and call == _call(row)
+        call = _call(row)
+        cells: list[str | Text] = [_name(row, indented=same_call), _time(row), _speed(row)]
+        cells += _of_peaks(run, row, meters=meters)
         if compared is not None:
             cells.append(_baseline(compared.get(row)))
         table.add_row(*cells)
     return table
 
 
+def _by_call(rows: Sequence[Measurement]) -> list[Measurement]:
+    """What was run, the backends of one call together, in the order of the calls."""
+    order = {call: number for number, call in reversed([*enumerate(map(_call, rows))])}
+    return sorted((row for row in rows if not row.skipped), key=lambda row: order[_call(row)])
+
+
+def _call(row: Measurement) -> tuple[str, str, str]:
+    return row.case, row.dtype, row.shape
+
+
 def _name(row: Measurement, *, indented: bool) -> str:
-    return f"      by {clean(row.backend, 40)}" if indented else f"  {clean(runs.spoken(row), 60)}"
+    """Short: the report holds it in full."""
+    if indented:
+        return f"    by {clean(row.backend, 40)}"
+    case = "" if row.case == "matmul" else f"{row.case} "
+    dtype = "" if row.case == "copy" else f"{SHORT.get(row.dtype, row.dtype)} "
+    shape = "" if "new length" in row.case else row.shape
+    return clean(f"{case}{dtype}{shape}", 60)
 
 
 def _time(row: Measurement) -> Text:
@@ -95,13 +112,15 @@ def _speed(row: Measurement) -> str:
     return ""
 
 
-def _of_peaks(run: runs.GpuRun, row: Measurement) -> tuple[Text, str]:
-    """A bar against the datasheet, and the share of the peak at the clock that was measured."""
+def _of_peaks(run: runs.GpuRun, row: Measurement, *, meters: bool) -> tuple[Text, str]:
+    """A bar against the datasheet; and the share of the peak at the clock that was measured, and the clock."""
     shares = peaks.shares(run, row)
     share, at_clock = shares.get("datasheet"), shares.get("clock")
-    bar = Text.assemble((meter(share), "green"), f" {share:>4.0%}") if share is not None else Text()
+    bar = Text()
+    if share is not None:
+        bar = Text.assemble((meter(share), "green"), f" {share:>4.0%}") if meters else Text(f"{share:.0%}")
     clock = f"{row.sm_clock_mhz:.0f} MHz" if row.sm_clock_mhz else ""
-    return bar, f"{at_clock:.0%} at {clock}" if at_clock is not None else clock
+    return bar, f"{at_clock:.0%} {clock}" if at_clock is not None else clock
 
 
 def meter(share: float, width: int = 10) -> str:

@@ -55,7 +55,7 @@ class _Screen:
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
         if self.report.facts.one(BenchPlan):
-            yield from _kernels.lines(self.report)
+            yield from _kernels.lines(self.report, self.width)
         if not broken or self.verbose:  # advice is for the healthy
             for finding in (f for f in roots if f.severity is Severity.NOTE):
                 yield Text()

@@ -32,7 +32,7 @@ from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
 from cudacheck.rules import _torch
-from cudacheck.speed import axes, runs
+from cudacheck.speed import attention, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.SPEED
@@ -55,7 +55,7 @@ def check(
     measured = runs.of(devices, measurements, gpus, system, launches, conditions, variables)
     yield from _chosen(backends, devices, facts)
     for run in measured:
-        axis = axes.attention(run)
+        axis = attention.axis(run)
         if axis and axis.health is Health.SLOW_PATH:
             where = f"measured on GPU {run.device.index}"
             yield Finding(

@@ -30,7 +30,7 @@ from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
-from cudacheck.speed import axes, runs
+from cudacheck.speed import new_lengths, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.SPEED
@@ -49,10 +49,11 @@ def check(
     variables: EnvironmentVariables | None,
 ) -> Iterator[Finding]:
     for run in runs.of(devices, measurements, gpus, system, launches, conditions, variables):
-        axis = axes.new_lengths(run)
+        axis = new_lengths.axis(run)
         if axis and axis.health is Health.SLOW_PATH:
+            cost = max(new_lengths.extra_ms(run, "default").values())
             yield Finding(
-                f"attention stalls at every new length on {run.label}: {axis.reasons[0].partition(': ')[2]}",
+                f"attention stalls for {cost:.0f} ms at every length that is new on {run.label}",
                 tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
                 tuple(_remedies(run)),
                 SOURCES,
@@ -62,8 +63,8 @@ def check(
 def _remedies(run: runs.GpuRun) -> Iterator[Remedy]:
     """Only what was measured to help here."""
     yield Remedy("switch cuDNN's attention off in the program", edit="torch.backends.cuda.enable_cudnn_sdp(False)")
-    by_variable = axes.extra_ms(run, VARIABLE)
-    if by_variable and max(by_variable.values()) <= axes.SETTLED_LENGTH_MS:
+    by_variable = new_lengths.extra_ms(run, VARIABLE)
+    if by_variable and max(by_variable.values()) <= new_lengths.SETTLED_MS:
         yield Remedy(
             f"or without a change to the program (measured: {max(by_variable.values()):.1f} ms at a new length)",
             (f"export {VARIABLE}",),

@@ -42,8 +42,10 @@ SEVERITY = Severity.ERROR
 LAYER = Layer.CONTAINER
 EXPLAINED_BY = ("no-gpu", "nouveau-loaded", "driver-not-loaded", "driver-library-mismatch")
 MESSAGES = (
-    r"could not select device driver \S* with capabilities: \[\[[^\]]*gpu",
-    r"nvidia-container-cli: initialization error: load library failed",
+    r"could not select device driver (?:\S*nvidia\S* with capabilities|\S* with capabilities: \[\[[^\]]*gpu)",
+    r"nvidia-container-cli(?:\.real)?: initialization error: (?:load library failed|driver (?:rpc )?error)",
+    r"nvidia-container-cli(?:\.real)?: (?:container|mount|ldcache) error",
+    r"nvidia-container-(?:cli|toolkit|runtime(?:-hook)?)[\\\"']*: (?:executable file not found|no such file)",
     r"(?i)unknown or invalid runtime name: nvidia|unknown runtime specified nvidia",
     r"unresolvable CDI devices \S*nvidia\.com/gpu",
     r"The NVIDIA Driver was not detected\.\s+GPU functionality will not be available",
@@ -166,6 +168,20 @@ FIRES = {
             "ticket.txt",
         ),
     ),
+    "Compose asks for compute and utility only": (
+        ErrorMessage(
+            'could not select device driver "nvidia" with capabilities: [[compute utility]]',
+            "ticket.txt",
+        ),
+    ),
+    "an old toolkit on a host with cgroup v2": (
+        ErrorMessage(
+            "nvidia-container-cli: container error: cgroup subsystem devices not found: unknown.", "ticket.txt"
+        ),
+    ),
+    "the toolkit was removed": (
+        ErrorMessage('exec: \\"nvidia-container-runtime-hook\\": executable file not found in $PATH', "ticket.txt"),
+    ),
     "no driver library, says a program": (
         ErrorMessage("OSError: libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
     ),
@@ -182,6 +198,9 @@ QUIET = {
         PciBus(readable=False),
         DeviceNode("/dev/nvidiactl", exists=False),
         Nvml(library_found=True, init_code=0, gpu_count=1),
+    ),
+    "another maker's GPU": (
+        ErrorMessage('could not select device driver "amd" with capabilities: [[compute]]', "ticket.txt"),
     ),
     "a container on a machine without a GPU": (DOCKER, PciBus(readable=True), ABSENT),
     "no container": (System(os="linux", container="", wsl=0), PciBus(readable=True), A10, ABSENT),

@@ -34,7 +34,7 @@ from cudacheck.rules import _libraries, _torch
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("torch-shadowed", "nvidia-wheels-conflict", "flash-attn-abi-mismatch", "extension-cuda-mismatch")
+EXPLAINED_BY = ("torch-shadowed", "nvidia-wheels-conflict", "flash-attn-abi-mismatch")
 MESSAGES = (
     # TensorFlow's warnings say `dlerror:` in front of it, and go on without the library.
     rf"(?<!dlerror: )\b({_libraries.CUDA_LIBRARY}): cannot open shared object file",

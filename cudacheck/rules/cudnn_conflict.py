@@ -40,8 +40,9 @@ LAYER = Layer.LIBRARIES
 EXPLAINED_BY = ("nvidia-wheels-conflict", "cudnn-incomplete")
 MESSAGES = (
     r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
-    r"compiled\s+against \(([\d, ]+)\) but (?:linked against|found runtime version) \(([\d, ]+)\)",
-    r"(libcudnn\w*\.so\.\d+): undefined symbol: \S+",
+    r"compiled\s+against \(?(?P<built>\d[\d, ]*)\)? but (?:linked against|found runtime version) \(?(?P<found>[\d, ]+)",
+    r"Loaded runtime CuDNN library: (?P<found>\d[\d.]*) but source was compiled with: (?P<built>\d[\d.]*)",
+    r"(?P<library>libcudnn\w*\.so\.\d+): (?:undefined symbol: \S+|symbol \w+ version \S+ not defined)",
     r"CUDNN_STATUS_VERSION_MISMATCH",
 )
 SOURCES = ("https://github.com/pytorch/pytorch/issues/80637", "https://github.com/pytorch/pytorch/issues/188892")
@@ -85,11 +86,13 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _heard(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
     message = "the parts of cuDNN that were loaded are of different versions"
-    if "against" in match[0]:
-        built, found = (".".join(re.findall(r"\d+", group)) for group in match.groups())
-        message = f"PyTorch was compiled against cuDNN {built}, but cuDNN {found} is loaded"
-    elif match.re.groups:
-        message = f"{match[1]} was loaded beside a cuDNN of another version"
+    named = match.groupdict()
+    if "built" in named:
+        built, found = (".".join(re.findall(r"\d+", named[group])) for group in ("built", "found"))
+        program = "PyTorch" if "against" in match[0] else "the program"
+        message = f"{program} was compiled against cuDNN {built}, but cuDNN {found} is loaded"
+    elif "library" in named:
+        message = f"{named['library']} was loaded beside a cuDNN of another version"
     return Finding(message, (evidence,), tuple(_remedies(facts)), SOURCES)
 
 
@@ -114,6 +117,15 @@ FIRES = {
             "cuDNN version incompatibility: PyTorch was compiled against (8, 3, 2) but found runtime version (8, 0, 3)",
             "paste",
         ),
+    ),
+    "what PyTorch 1.0 says": (
+        ErrorMessage("cuDNN version mismatch: PyTorch was compiled against 7102 but linked against 7600", "paste"),
+    ),
+    "what JAX and TensorFlow say": (
+        ErrorMessage("Loaded runtime CuDNN library: 9.1.0 but source was compiled with: 9.8.0.", "paste"),
+    ),
+    "what glibc says of a versioned symbol": (
+        ErrorMessage("libcudnn_cnn_infer.so.8: symbol cudnnX version libcudnn_ops_infer.so.8 not defined in file", "x"),
     ),
 }
 QUIET = {

@@ -61,7 +61,13 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if said.text[: match.start()].endswith("dlerror: ") and _knows_torch(facts):
+        return  # TensorFlow's warning, and PyTorch brings its own
     yield _finding(match[1], _torch.quoted(said, match), facts)
+
+
+def _knows_torch(facts: Facts) -> bool:
+    return facts.knows(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution))
 
 
 def _finding(library: str, evidence: Evidence, facts: Facts) -> Finding:
@@ -116,11 +122,25 @@ FIRES = {
             "Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open", "paste"
         ),
     ),
+    "TensorFlow lacks it": (
+        ErrorMessage(
+            "Could not load dynamic library 'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
+            "paste",
+        ),
+    ),
     "a part of cuDNN 9 that only the wheel has": (
         ErrorMessage("Unable to load any of {libcudnn_ops.so.9.1.0, libcudnn_ops.so.9.1, libcudnn_ops.so}", "paste"),
     ),
 }
 QUIET = {
+    "TensorFlow lacks it beside a PyTorch that brings its own": (
+        TorchBuild("2.6.0+cu124", cuda="12.4"),
+        ErrorMessage(
+            "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library "
+            "'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
+            "paste",
+        ),
+    ),
     "cuDNN 8 of the system beside cuDNN 9 of the wheels": (
         TorchBuild("2.8.0+cu128", cuda="12.8"),
         TorchImport(True),

@@ -33,7 +33,10 @@ from cudacheck.rules import _driver, _machine
 SEVERITY = Severity.ERROR
 LAYER = Layer.CONTAINER
 EXPLAINED_BY = ("nvml-access-lost",)
-MESSAGES = (r"Failed to initialize NVML: Insufficient Permissions|NVMLError_NoPermission",)
+MESSAGES = (
+    r"(?i:failed to initialize nvml:? insufficient permissions|nvml error: insufficient permissions)",
+    r"NVMLError_NoPermission",
+)
 SOURCES = ("https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/troubleshooting.html",)
 
 
@@ -98,6 +101,9 @@ FIRES = {
         LibCuda(found=True, init_code=304),
     ),
     "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Insufficient Permissions", "ticket.txt"),),
+    "the container runtime says so": (
+        ErrorMessage("nvidia-container-cli: initialization error: nvml error: insufficient permissions", "ticket.txt"),
+    ),
 }
 QUIET = {
     "all open": (

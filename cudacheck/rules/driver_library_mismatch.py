@@ -126,7 +126,7 @@ FIRES = {
     ),
     "llama.cpp says it without a number": (
         ErrorMessage(
-            "ggml_cuda_init: failed to initialize CUDA: system has unsupported display driver / cuda driver combination",
+            "failed to initialize CUDA: system has unsupported display driver / cuda driver combination",
             "ticket.txt",
         ),
     ),

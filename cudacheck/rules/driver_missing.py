@@ -42,6 +42,7 @@ EXPLAINED_BY = tuple(rule for rule in _driver.NO_DRIVER if rule != "driver-missi
 MESSAGES = (
     r"Found no NVIDIA driver on your system",
     r"NVML Shared Library Not Found|NVMLError_LibraryNotFound",
+    r"NVIDIA-SMI couldn't find libnvidia-ml\.so library",
     r"nvidia-smi['\"]?:? (?:command )?not found|nvidia-smi['\"]? is not recognized",
 )
 
@@ -108,6 +109,9 @@ FIRES = {
             "NVIDIA GPU and installed a driver from http://www.nvidia.com/Download/index.aspx",
             "ticket.txt",
         ),
+    ),
+    "nvidia-smi without its library": (
+        ErrorMessage("NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.", "ticket.txt"),
     ),
 }
 QUIET = {

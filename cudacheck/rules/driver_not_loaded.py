@@ -47,7 +47,7 @@ EXPLAINED_BY = (
 )
 MESSAGES = (
     r"couldn't\s+communicate\s+with\s+the\s+NVIDIA\s+driver",
-    r"Failed to initialize NVML: Driver Not Loaded|NVMLError_DriverNotLoaded|nvml error: driver not loaded",
+    r"(?i:failed to initialize nvml:? driver not loaded|nvml error: driver not loaded)|NVMLError_DriverNotLoaded",
 )
 
 SOURCES = (

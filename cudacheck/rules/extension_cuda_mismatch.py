@@ -32,7 +32,13 @@ from cudacheck.rules import _torch
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.EXTENSIONS
-EXPLAINED_BY = ("torch-cpu-build", "torch-rocm-build", "torch-shadowed", "torch-family-mismatch")
+EXPLAINED_BY = (
+    "torch-cpu-build",
+    "torch-rocm-build",
+    "torch-shadowed",
+    "torch-family-mismatch",
+    "cuda-library-missing",
+)
 NAMES = "vllm|xformers|torchvision|torchaudio|sgl_kernel|flashinfer|detectron2|deepspeed|torch_scatter|torch_sparse"
 LIBRARY = r"lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)[.\d]*"
 MESSAGES = (rf"\b({NAMES})\b[\s\S]{{0,400}}?{LIBRARY}: cannot open shared object file",)

@@ -37,9 +37,9 @@ from cudacheck.rules import _driver, _machine
 SEVERITY = Severity.ERROR
 LAYER = Layer.HARDWARE
 MESSAGES = (
-    r"GPU has fallen off the bus",
+    r"(?:GPU|installed in this system) has\s+(?:NVRM:\s+)?fallen off the bus",
     r"Xid\b[^\n]{0,40}: 79\b",
-    r"GPU is lost",
+    r"GPU is lost|GPU_IS_LOST|NVMLError_GpuIsLost",
     r"Unable to determine the device handle for (?:GPU|gpu)",
 )
 SOURCES = (
@@ -103,6 +103,13 @@ FIRES = {
         Nvml(library_found=True, init_code=9),
     ),
     "Xid 79": (ErrorMessage("NVRM: Xid (PCI:0000:02:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),),
+    "the kernel log says so on several lines": (
+        ErrorMessage(
+            "NVRM: (PCI ID: 10de:26b5) installed in this system has\n"
+            "               NVRM: fallen off the bus and is not responding to commands.",
+            "ticket.txt",
+        ),
+    ),
     "nvidia-smi says so": (
         ErrorMessage("Unable to determine the device handle for GPU0000:03:00.0: Unknown Error", "ticket.txt"),
     ),

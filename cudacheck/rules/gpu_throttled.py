@@ -31,7 +31,7 @@ from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-from cudacheck.speed import axes, runs
+from cudacheck.speed import clocks, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.RUN_TIME
@@ -77,7 +77,7 @@ def check(
                 sources=SOURCES,
             )
     for run in runs.of(devices, measurements, gpus, system, conditions=conditions):
-        axis = axes.clocks(run)
+        axis = clocks.axis(run)
         if run.gpu and axis and axis.health is Health.DEGRADED:
             yield Finding(
                 f"{_machine.gpu_label(run.gpu)} is held back under load: {axis.reasons[0]}",

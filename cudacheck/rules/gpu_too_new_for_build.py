@@ -91,6 +91,15 @@ FIRES = {
             "paste",
         ),
     ),
+    "Thor (11.0) with a build of before CUDA 13, which reaches from 8.0 to 12.0": (
+        TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=("sm_80", "sm_90", "sm_100", "sm_120")),
+        Gpu(0, "NVIDIA Thor", compute_capability="11.0"),
+    ),
+    "what torch.cuda.get_arch_list() returns": (
+        RTX_5090,
+        TorchCuda(available=True, device_count=1),
+        ErrorMessage("['sm_50', 'sm_60', 'sm_70', 'sm_75', 'sm_80', 'sm_86', 'sm_90']", "paste"),
+    ),
     "a Blackwell GPU and only the error": (
         RTX_5090,
         ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
@@ -117,6 +126,10 @@ QUIET = {
     "PTX serves a newer GPU": (
         TorchBuild("2.6.0", cuda="12.6", arch_list=(*AMPERE_TO_HOPPER, "compute_90")),
         RTX_5090,
+    ),
+    "what torch.cuda.get_arch_list() returns for a GPU that it covers": (
+        RTX_5090,
+        ErrorMessage("['sm_75', 'sm_80', 'sm_86', 'sm_90', 'sm_100', 'sm_120', 'compute_120']", "paste"),
     ),
     "a kernel really ran": (
         TorchBuild("2.6.0a0+ngc", cuda="12.6", arch_list=AMPERE_TO_HOPPER),

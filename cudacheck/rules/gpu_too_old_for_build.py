@@ -86,6 +86,11 @@ FIRES = {
         Gpu(0, "Tesla P100-PCIE-16GB"),
         NO_KERNEL,
     ),
+    "a Kepler and only the error": (
+        TorchBuild("1.3.1", cuda="10.1"),
+        Gpu(0, "Tesla K40c", compute_capability="3.5"),
+        NO_KERNEL,
+    ),
     "a gap in the list": (
         TorchBuild("1.13.0", cuda="11.7", arch_list=("sm_50", "sm_70", "sm_80")),
         Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),

@@ -50,7 +50,9 @@ def check(dists: tuple[Distribution, ...]) -> Iterator[Finding]:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
-    yield Finding(f"this Gradio knows no argument {match[1]}", (_torch.quoted(said, match),), (LIMIT,), SOURCES)
+    message = f"this Gradio knows no argument {match[1]}"
+    # It raises, and the program ends: Gradio 4.0 the deprecation too (gradio#6172).
+    yield Finding(message, (_torch.quoted(said, match),), (LIMIT,), SOURCES, Severity.ERROR)
 
 
 FIRES = {

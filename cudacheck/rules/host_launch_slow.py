@@ -27,7 +27,7 @@ from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
-from cudacheck.speed import axes, runs
+from cudacheck.speed import launch, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.SPEED
@@ -46,7 +46,7 @@ def check(
     variables: EnvironmentVariables | None,
 ) -> Iterator[Finding]:
     for run in runs.of(devices, measurements, gpus, system, launches, conditions, variables):
-        axis = axes.launch(run)
+        axis = launch.axis(run)
         if axis and axis.health is Health.SLOW_PATH:
             yield Finding(
                 f"launches starve {run.label}: {axis.reasons[0]}",

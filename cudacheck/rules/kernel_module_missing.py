@@ -34,7 +34,10 @@ from cudacheck.rules import _driver, _machine
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.KERNEL
-MESSAGES = (r"Module nvidia(?:-current)? not found in directory /lib/modules/(?P<kernel>\S+)",)
+MESSAGES = (
+    r"Module nvidia(?:-current)? not found(?: in directory /lib/modules/(?P<kernel>\S+)|\.(?:\s|$))",
+    r"Bad return status for module build on kernel: (?P<kernel>\S+)[^\n]*\s+Consult /var/lib/dkms/nvidia",
+)
 SOURCES = (
     "https://github.com/GoogleCloudPlatform/compute-gpu-installation/pull/18",
     "https://github.com/qixuema/envs/issues/4",
@@ -52,9 +55,9 @@ def check(nvml: Nvml, module: KernelModule, facts: Facts) -> Iterator[Finding]:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if _driver.answers(facts):
+    if _driver.answers(facts) or not _machine.on_linux(facts.one(System)):
         return
-    message = f"the NVIDIA driver has no module for the running kernel {match['kernel']}"
+    message = f"the NVIDIA driver has no module for the running kernel {match['kernel'] or ''}".strip()
     yield _finding(message, [_machine.quote(match, said)], facts)
 
 
@@ -101,8 +104,20 @@ FIRES = {
             "modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.8.0-64-generic", "ticket.txt"
         ),
     ),
+    "modinfo says so": (ErrorMessage("modinfo: ERROR: Module nvidia not found.", "ticket.txt"),),
+    "DKMS could not build it": (
+        ErrorMessage(
+            "Error! Bad return status for module build on kernel: 6.8.0-64-generic (x86_64)\n"
+            "Consult /var/lib/dkms/nvidia/535.183.01/build/make.log for more information.",
+            "ticket.txt",
+        ),
+    ),
 }
 QUIET = {
+    "WSL has no module of its own": (
+        System(os="linux", container="", wsl=2, jetson=False),
+        ErrorMessage("modinfo: ERROR: Module nvidia not found.", "ticket.txt"),
+    ),
     "built, and merely not loaded": (
         BARE,
         PciBus(readable=True),

@@ -32,7 +32,7 @@ from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Severity
 from cudacheck.rules import _torch
-from cudacheck.speed import axes, runs
+from cudacheck.speed import matmul, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.SPEED
@@ -60,7 +60,7 @@ def check(
 ) -> Iterator[Finding]:
     measured = runs.of(devices, measurements, gpus, system, launches, conditions, variables)
     for run in measured:
-        axis = axes.matmul(run, measured)
+        axis = matmul.axis(run, measured)
         if axis and axis.health in (Health.SLOW_PATH, Health.DEGRADED):
             yield Finding(
                 f"matrix products are slow on {run.label}: {axis.reasons[0]}",

@@ -28,7 +28,7 @@ from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
-from cudacheck.speed import axes, runs
+from cudacheck.speed import memory, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.SPEED
@@ -48,7 +48,7 @@ def check(
 ) -> Iterator[Finding]:
     measured = runs.of(devices, measurements, gpus, system, launches, conditions, variables)
     for run in measured:
-        axis = axes.memory(run, measured)
+        axis = memory.axis(run, measured)
         if axis and axis.health is Health.DEGRADED:
             which = str(run.gpu.index) if run.gpu else run.device.uuid or "0"
             yield Finding(

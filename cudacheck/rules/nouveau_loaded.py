@@ -35,7 +35,10 @@ from cudacheck.rules import _driver, _machine
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.KERNEL
-MESSAGES = (r"NVIDIA probe routine was not called for \d+ device",)
+MESSAGES = (
+    r"NVIDIA probe routine was not called for \d+ device",
+    r"Nouveau kernel driver is currently in use by your system|Kernel driver in use: nouveau",
+)
 SOURCES = ("https://github.com/NVIDIA/gpu-operator/issues/8", "https://github.com/Oneflow-Inc/oneflow/issues/3106")
 
 
@@ -59,7 +62,7 @@ def check(nvml: Nvml, pci: tuple[PciGpu, ...], module: KernelModule | None, fact
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if _driver.is_past(said, facts):
+    if _driver.is_past(said, facts) or ("in use" in match[0] and _driver.answers(facts)):
         return
     message = "another driver, such as nouveau, took the GPU before NVIDIA's"
     yield Finding(message, (_machine.quote(match, said),), _remedies("nouveau", facts, installed=True), SOURCES)
@@ -114,8 +117,15 @@ FIRES = {
     "the kernel log says so": (
         ErrorMessage("NVRM: The NVIDIA probe routine was not called for 1 device(s).", "kernel log (/dev/kmsg)"),
     ),
+    "NVIDIA's installer says so": (
+        ErrorMessage("ERROR: The Nouveau kernel driver is currently in use by your system.", "ticket.txt"),
+    ),
 }
 QUIET = {
+    "lspci shows nouveau on one GPU, and NVIDIA's driver has another": (
+        ErrorMessage("        Kernel driver in use: nouveau", "ticket.txt"),
+        Nvml(library_found=None, init_code=0, gpu_count=1, driver_version="550.54.14", found_in="nvidia-smi"),
+    ),
     "one GPU for a virtual machine, one for CUDA": (
         BARE,
         PciBus(readable=True),

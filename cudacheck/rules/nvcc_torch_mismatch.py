@@ -33,8 +33,11 @@ from cudacheck.rules import _torch
 SEVERITY = Severity.NOTE
 LAYER = Layer.ADVICE
 EXPLAINED_BY = ("torch-cpu-build",)
+NVCC, BUILT = r"(?P<nvcc>\d[\d.]*)", r"(?P<built>\d[\d.]*)"
 MESSAGES = (
-    r"detected CUDA version \((\d[\d.]*)\) mismatches the version that was used to\s+compile\s+PyTorch \((\d[\d.]*)\)",
+    rf"detected CUDA version \({NVCC}\) mismatches the version that was used to\s+compile\s+PyTorch \({BUILT}\)",
+    rf"Installed CUDA version {NVCC} does not match the version torch was compiled with {BUILT}, unable to compile",
+    rf"the version used to compile Pytorch binaries\.\s+Pytorch binaries were compiled with Cuda {BUILT}",
 )
 SOURCES = (
     "https://github.com/Dao-AILab/flash-attention/issues/1759",
@@ -63,9 +66,11 @@ def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Fa
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    own = _torch.numbers(match[2])[0]
+    built = match["built"].rstrip(".")
+    nvcc = (match.groupdict().get("nvcc") or "another version").rstrip(".")
+    own = _torch.numbers(built)[0]
     yield Finding(
-        f"nvcc of CUDA {match[1].rstrip('.')} cannot compile extensions for a PyTorch of CUDA {match[2].rstrip('.')}",
+        f"nvcc of CUDA {nvcc} cannot compile extensions for a PyTorch of CUDA {built}",
         (_torch.quoted(said, match),),
         tuple(_remedies(own, facts)),
         SOURCES,
@@ -97,8 +102,29 @@ FIRES = {
             "pip",
         ),
     ),
+    "what DeepSpeed says": (
+        ErrorMessage(
+            "Installed CUDA version 12.2 does not match the version torch was compiled with 11.7, unable to compile "
+            "cuda/cpp extensions without a matching cuda version.",
+            "paste",
+        ),
+    ),
+    "what Apex says": (
+        ErrorMessage(
+            "Cuda extensions are being compiled with a version of Cuda that does not match the version used to "
+            "compile Pytorch binaries.  Pytorch binaries were compiled with Cuda 10.2.",
+            "paste",
+        ),
+    ),
 }
 QUIET = {
+    "DeepSpeed takes another minor": (
+        ErrorMessage(
+            "Installed CUDA version 12.2 does not match the version torch was compiled with 12.1 but since the APIs "
+            "are compatible, accepting this combination",
+            "paste",
+        ),
+    ),
     "only the minor differs": (
         TorchBuild("2.4.0+cu121", cuda="12.1"),
         CudaToolkit("/usr/local/cuda", "12.6.77", "/usr/local/cuda/bin/nvcc", "directory"),

@@ -40,7 +40,7 @@ LAYER = Layer.LIBRARIES
 EXPLAINED_BY = ("torch-shadowed",)
 MESSAGES = (
     r"undefined symbol: (_*nvJitLink\w+)",
-    r"lib(?:cublas(?:Lt)?|cusparse(?:Lt)?|cusolver(?:Mg)?|cufft|curand|cupti)\.so[.\d]*: undefined symbol: (\w+)",
+    r"lib(?:cublas(?:Lt)?|cusparse(?:Lt)?|cusolver(?:Mg)?|cufft|curand|cupti)\.so[.\d]*: (?:undefined )?symbol:? (\w+)",
     r"undefined symbol: (\w+), version lib(?:cudart|cublas|cublasLt|cusparse|cusolver|cufft|nvrtc|cupti)\.so",
     r"undefined symbol: (nccl[A-Z]\w+)",
     r"(CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH)",
@@ -141,6 +141,13 @@ FIRES = {
         EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64"}),
         ErrorMessage(
             "ImportError: libcusparse.so.12: undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12",
+            "paste",
+        ),
+    ),
+    "two releases of cuBLAS, as glibc says it of a versioned symbol": (
+        ErrorMessage(
+            "libcublas.so.11: symbol cublasLtHSHMatmulAlgoInit version libcublasLt.so.11 not defined in file "
+            "libcublasLt.so.11 with link time reference",
             "paste",
         ),
     ),

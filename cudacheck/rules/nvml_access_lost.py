@@ -36,7 +36,7 @@ from cudacheck.rules import _driver, _machine
 SEVERITY = Severity.ERROR
 LAYER = Layer.CONTAINER
 EXPLAINED_BY = ("gpu-lost", "gpu-init-failed", "driver-library-mismatch")
-MESSAGES = (r"Failed to initialize NVML: Unknown Error",)
+MESSAGES = (r"(?i)failed to initialize nvml:? unknown error",)
 SOURCES = (
     "https://github.com/NVIDIA/nvidia-container-toolkit/issues/1227",
     "https://github.com/NVIDIA/nvidia-docker/issues/1730",
@@ -87,6 +87,7 @@ FIRES = {
         DeviceNode("/dev/nvidiactl", exists=True, open_error="EPERM", mode="crw-rw-rw-"),
     ),
     "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Unknown Error", "ticket.txt"),),
+    "another program says so": (ErrorMessage("failed to initialize nvml unknown error", "ticket.txt"),),
 }
 QUIET = {
     "a container with its GPU": (

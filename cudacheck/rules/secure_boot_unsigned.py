@@ -34,9 +34,11 @@ from cudacheck.rules import _driver, _machine
 SEVERITY = Severity.ERROR
 LAYER = Layer.KERNEL
 MESSAGES = (
-    r"Key was rejected by service",
+    r"(?:insert (?:module )?['\"]?(?P<module>[\w./-]{1,100}?)['\"]?: )?Key was rejected by service",
     r"nvidia[^\n]{0,60}Required key not available",
     r"Loading of (?:unsigned module|module with unavailable key) is rejected",
+    r"Secure [Bb]oot is enabled on this system, so this is likely because it was not signed",
+    r"(?P<any>unsigned module loading is restricted; see man kernel_lockdown)",
 )
 SOURCES = (
     "https://github.com/gridhead/nvidia-auto-installer-for-fedora-linux/issues/75",
@@ -63,10 +65,18 @@ def check(nvml: Nvml, system: System, module: KernelModule, facts: Facts) -> Ite
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if _driver.answers(facts):
+    if _driver.answers(facts) or _is_of_another_module(match, facts):
         return
     message = "Secure Boot rejects the NVIDIA kernel module: its key is not enrolled"
     yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System)), SOURCES)
+
+
+def _is_of_another_module(match: re.Match[str], facts: Facts) -> bool:
+    """Whether the rejected module is not NVIDIA's: a sensor's, a virtual machine's."""
+    named = match.groupdict()
+    if named.get("any"):
+        return not any("nvidia" in said.text.lower() for said in facts.all(ErrorMessage))
+    return bool(named.get("module")) and "nvidia" not in named["module"]
 
 
 def _remedies(system: System | None) -> tuple[Remedy, ...]:
@@ -93,8 +103,25 @@ FIRES = {
     "modprobe says so": (
         ErrorMessage("modprobe: ERROR: could not insert 'nvidia': Key was rejected by service", "ticket.txt"),
     ),
+    "NVIDIA's installer says so": (
+        ErrorMessage(
+            "ERROR: The kernel module failed to load. Secure boot is enabled on this system, so this is likely because "
+            "it was not signed by a key that is trusted by the kernel.",
+            "ticket.txt",
+        ),
+    ),
+    "the kernel is locked down, and nvidia-smi fails": (
+        ErrorMessage("Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7", "dmesg"),
+        ErrorMessage("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "ticket.txt"),
+    ),
 }
 QUIET = {
+    "a sensor's module is rejected": (
+        ErrorMessage("modprobe: ERROR: could not insert 'nct6687': Key was rejected by service", "ticket.txt"),
+    ),
+    "the kernel is locked down, and refused some module": (
+        ErrorMessage("Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7", "dmesg"),
+    ),
     "Secure Boot on, the module signed and loaded": (
         SECURE,
         PciBus(readable=True),

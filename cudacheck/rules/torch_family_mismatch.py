@@ -43,13 +43,14 @@ FAMILY = ("torchvision", "torchaudio")
 COMPILED = (*FAMILY, "torchtext", "xformers", "vllm")
 MESSAGES = (
     r"operator (torchvision)::\w+ does not exist",
+    r"No such operator (torchvision)::\w+",
     r"Could not run '(torchvision)::\w+' with arguments from the 'CUDA' backend",
     r"Couldn't load custom C\+\+ ops[^\n]*PyTorch and (torchvision) versions are incompatible",
     r"partially initialized module '(torchvision)' has no attribute 'extension'",
     r"PyTorch and (torchvision|torchaudio|TorchAudio) were compiled with different CUDA",
     r"(torchaudio|torchvision|torchtext)[\w./\\-]*\.(?:so|pyd): undefined symbol: \w+",
     r"Could not load this library: [^\n]*(torchaudio|torchtext)",
-    r"(xFormers) was built for:\s+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
+    r"(xFormers) was\s+built\s+for:\s+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
     r"(?<![\w.-])([A-Za-z]\w*)(?:[/\\]_\w+)?(?:\.[\w-]+)*\.so: undefined symbol: _ZN?K?(?:3c10|2at|5torch)",
     r"(?<!\.so: )(undefined symbol): _ZN?K?(?:3c10|2at|5torch)",
 )
@@ -188,6 +189,7 @@ FIRES = {
             "paste",
         ),
     ),
+    "PyTorch 1.x says so": (ErrorMessage("RuntimeError: No such operator torchvision::nms", "paste"),),
 }
 QUIET = {
     "a matching trio": (

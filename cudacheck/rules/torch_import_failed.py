@@ -46,8 +46,12 @@ EXPLAINED_BY = (
     "cudnn-conflict",
     "glibc-too-old",
 )
+OWN_DLL = (
+    r"(?:[^\"'\n]{0,300}[\\/]torch[\\/]{1,2}lib[\\/]{1,2}"  # JSON doubles backslashes; programs leave the folder out
+    r"|(?:[^\"'\n]{0,300}[\\/])?(?=(?:c10|torch|caffe2|fbgemm|asmjit|shm|uv)(?:_\w+)?\.dll))([\w.-]+)"
+)
 MESSAGES = (
-    r"\[WinError (\d+)\][^\[]{0,200}?Error loading [\"'][^\"'\n]{0,300}[\\/]torch[\\/]lib[\\/]([\w.-]+)",
+    rf"\[WinError (\d+)\][^\[]{{0,200}}?Error loading [\"']{OWN_DLL}",
     r"libtorch_\w+\.so: undefined symbol: (iJIT_\w+)",
     r"libtorch_(?:cpu|python|global_deps)\.so: (?:cannot open shared object file|undefined symbol: _Z\w+)",
     r"cannot allocate memory in static TLS block",
@@ -124,6 +128,18 @@ FIRES = {
             "paste",
         ),
     ),
+    "a notebook's JSON, in which backslashes are doubled": (
+        ErrorMessage(
+            '[WinError 126] The module could not be found. Error loading "C:\\\\py\\\\torch\\\\lib\\\\shm.dll"',
+            "paste",
+        ),
+    ),
+    "a program that leaves out the folder": (
+        ErrorMessage(
+            'OSError: [WinError 127] The specified procedure could not be found. Error loading "torch_python.dll"',
+            "paste",
+        ),
+    ),
     "MKL without a symbol that torch 2.x wants": (
         TorchImport(
             False, error_type="ImportError", error="/env/torch/lib/libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent"
@@ -132,6 +148,12 @@ FIRES = {
     "the import died of a signal": (ProbeRun("torch_import", "target", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),),
 }
 QUIET = {
+    "another package's library": (
+        ErrorMessage(
+            '[WinError 126] The specified module could not be found. Error loading "C:\\py\\onnxruntime\\capi\\x.dll"',
+            "paste",
+        ),
+    ),
     "it imports": (TorchImport(True, seconds=2.6), ProbeRun("torch_import", "target", Outcome.OK, 2.6)),
     "nothing to import": (ProbeRun("torch_import", "target", Outcome.SKIPPED, None, "torch is not installed"),),
     "another module is missing": (ErrorMessage("ModuleNotFoundError: No module named 'vllm._C'", "paste"),),

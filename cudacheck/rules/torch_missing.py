@@ -34,13 +34,14 @@ LAYER = Layer.TORCH_BUILD
 EXPLAINED_BY = ("torch-shadowed", "python-without-wheel")
 MESSAGES = (r"No module named ['\"]torch['\"]",)
 SOURCES = ("https://pytorch.org/get-started/locally/",)
+IS_THERE = re.compile(r"[/\\]torch[/\\]|Error loading [\"']")
 IN_A_BUILD = re.compile(r"get_requires_for_build|[Bb]uild(?:ing)? (?:wheel|isolation|dependencies)|egg_info|setup\.py")
 """pip builds packages in an empty environment: there, torch is missing though it is installed."""
 
 
 def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter | None, facts: Facts) -> Iterator[Finding]:
     # collect_env prints `PyTorch version: N/A` for a torch that is there and does not import, too.
-    if builds or any(re.search(r"[/\\]torch[/\\]", said.text) for said in facts.all(ErrorMessage)):
+    if builds or any(IS_THERE.search(said.text) for said in facts.all(ErrorMessage)):
         return
     where = (interpreter.executable or "") if interpreter else ""
     version = f" (Python {interpreter.version})" if interpreter else ""

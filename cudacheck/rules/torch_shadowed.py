@@ -20,14 +20,14 @@ is not wanted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-
-from packaging.version import Version
+from collections.abc import Iterator, Sequence
 
 from cudacheck import remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
 from cudacheck.probes.target.interpreter import Interpreter
+from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_files import ShadowingModule, TorchBuild
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _torch
@@ -42,7 +42,12 @@ SOURCES = ("https://github.com/pytorch/vision/issues/9174",)
 
 
 def check(
-    modules: tuple[ShadowingModule, ...] | None, build: TorchBuild | None, interpreter: Interpreter | None, facts: Facts
+    modules: tuple[ShadowingModule, ...] | None,
+    build: TorchBuild | None,
+    interpreter: Interpreter | None,
+    dists: tuple[Distribution, ...] | None,
+    runs: tuple[KernelRun, ...] | None,
+    facts: Facts,
 ) -> Iterator[Finding]:
     for module in modules or ():
         if module.taken and module.version is None:
@@ -63,15 +68,18 @@ def check(
                 "  ", " "
             ),
             (Evidence(f"taken: {build.path}", foreign), Evidence(f"hidden: {hidden.path}", hidden.found_via)),
-            tuple(_without(ShadowingModule(build.path or "", taken=True, found_via=foreign), facts)),
+            tuple(_without(ShadowingModule(build.path or "", taken=True, found_via=foreign), facts))
+            or (Remedy(f"take the folder of {build.path} off Python's path: a .pth file puts it there"),),
             SOURCES,
         )
-    if build and build.metadata_version and _other_release(build.version, build.metadata_version):
+    if build and (others := _other_releases(build, dists or ())):
         yield Finding(
-            f"the files are of {_torch.spoken(build)}, but the installed package says {build.metadata_version}",
-            (_torch.build_evidence(build), Evidence(f"torch {build.metadata_version}", "its metadata")),
+            f"the files are of {_torch.spoken(build)}, but the installed package says {others[0]}",
+            (_torch.build_evidence(build), *(Evidence(f"torch {other}", "its metadata") for other in others)),
             _torch.right_build(facts, "remove torch until pip finds none, then install it again"),
             SOURCES,
+            # Files that work are whole: then only pip is misled.
+            severity=Severity.WARNING if any(run.ok for run in runs or ()) else None,
         )
 
 
@@ -90,12 +98,17 @@ def _came_in_by(build: TorchBuild | None, interpreter: Interpreter | None) -> st
     folder = re.sub(r"[/\\]torch$", "", build.path)
     if folder in interpreter.pythonpath:
         return "PYTHONPATH"
-    return "user site" if interpreter.user_site and folder == interpreter.user_site else None
+    if interpreter.user_site and folder == interpreter.user_site:
+        return "user site"
+    return None if build.path.startswith(interpreter.prefix or "") else "sys.path"
 
 
-def _other_release(files: str, metadata: str) -> bool:
-    ours, theirs = _torch.parsed(files), _torch.parsed(metadata)
-    return ours is not None and theirs is not None and Version(ours.base_version) != Version(theirs.base_version)
+def _other_releases(build: TorchBuild, dists: Sequence[Distribution]) -> list[str]:
+    """What metadata beside the package says it is, where that is another release: leftovers of an older install."""
+    beside = [d.version for d in dists if d.name == "torch" and f"{d.location}/torch" == build.path]
+    ours = _torch.parsed(build.version)
+    said = {each: _torch.parsed(each) for each in (build.metadata_version, *beside) if each}
+    return [each for each, theirs in said.items() if ours and theirs and ours.base_version != theirs.base_version]
 
 
 def _without(module: ShadowingModule, facts: Facts) -> Iterator[Remedy]:
@@ -124,6 +137,15 @@ FIRES = {
         ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
     ),
     "files of 2.6 under the metadata of 2.8": (TorchBuild("2.6.0+cu124", cuda="12.4", metadata_version="2.8.0"),),
+    "metadata of a newer release lies beside its own": (
+        TorchBuild("2.6.0+cu124", cuda="12.4", path="/env/lib/torch", metadata_version="2.6.0"),
+        Distribution("torch", "2.8.0", location="/env/lib"),
+    ),
+    "a .pth file puts another environment in front": (
+        ENV,
+        TorchBuild("2.6.0+cu124", cuda="12.4", path="/other/lib/python3.12/site-packages/torch"),
+        ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+    ),
     "what Python says": (ErrorMessage("AttributeError: module 'torch' has no attribute '__version__'", "paste"),),
 }
 QUIET = {

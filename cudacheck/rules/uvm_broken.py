@@ -167,7 +167,9 @@ FIRES = {
         ErrorMessage("cudaGetDeviceCount returned 3\n-> initialization error\nResult = FAIL", "ticket.txt"),
     ),
     "Numba says so": (
-        ErrorMessage("CudaSupportError: Error at driver init: Call to cuInit results in CUDA_ERROR_UNKNOWN", "ticket.txt"),
+        ErrorMessage(
+            "CudaSupportError: Error at driver init: Call to cuInit results in CUDA_ERROR_UNKNOWN", "ticket.txt"
+        ),
     ),
     "PyTorch 1.0 says so": (
         ErrorMessage(
@@ -176,9 +178,7 @@ FIRES = {
     ),
 }
 QUIET = {
-    "TensorFlow finds no libcuda at all": (
-        ErrorMessage("failed call to cuInit: UNKNOWN ERROR (303)", "ticket.txt"),
-    ),
+    "TensorFlow finds no libcuda at all": (ErrorMessage("failed call to cuInit: UNKNOWN ERROR (303)", "ticket.txt"),),
     "slept, and works": (
         System(os="linux", container="", wsl=0, jetson=False, slept=True),
         ONE_GPU,

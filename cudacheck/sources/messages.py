@@ -26,10 +26,11 @@ _LONG_WORD = re.compile(rf"(\S{{{MAX_WORD}}})\S+")
 _WIDTHS = range(60, 250)
 """Where terminals and mail programs break lines."""
 _FRESH = re.compile(
-    r"\s*(?:[\[+|=#{(<$]|--|File \"|Traceback|\d{4}-\d\d|[\w.]{1,60}(?:Error|Warning|Exception)\b"
-    r"|[\w. -]{1,40}: |\S+==|$)"
+    r"\s*(?:[\[+|=#{(<$]|--|File \"|Traceback|\d{4}-\d\d|[\w.]{1,60}(?:Error|Warning|Exception)\b|\S+==|$)"
 )
 """Begins something new, so the line before it was not broken there."""
+_KEY = re.compile(r"\s*[\w. -]{1,40}: ")
+"""Begins something new in a list of keys and values; but `symbol: _ZN3c10…` is the rest of a broken line."""
 _EXCEPTION = re.compile(r"(?:^|\s)[\w.]{0,80}(?:Error|Exception): \S.{0,200}")
 _ABOUT_CUDA = re.compile(r"cuda|torch|nvidia|nvml|gpu|cudnn|cublas|nccl|flash|\.so\b|\.dll\b", re.IGNORECASE)
 
@@ -54,7 +55,7 @@ def facts(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
     """
     searched = _both_ends(lines)
     said: dict[str, int] = {}
-    for (first, last), gap in sorted(_found(searched).items()):
+    for (first, last), gap in sorted(_found(searched)):
         said.setdefault(gap.join(searched[number] for number in range(first, last + 1)).strip(), first)
     for text, first in itertools.islice(said.items(), MAX_FOUND):
         yield ErrorMessage(text, f"{name} line {first + 1}")
@@ -84,20 +85,18 @@ def _up_to_budget(lines: Sequence[str], numbers: range) -> dict[int, str]:
     }
 
 
-def _found(searched: Mapping[int, str]) -> dict[Span, str]:
+def _found(searched: Mapping[int, str]) -> set[tuple[Span, str]]:
     """Where messages are, and what to put between their lines: a message that was broken is put together again."""
     printed = {span for piece in _pieces(searched) for span in _matches(searched, piece, "\n")}
     spans = _united(sorted(printed))
     begun = {first for first, _ in spans}
-    found = {(first, _end_of(searched, last, begun)): "\n" for first, last in spans}
-    taken = {number for first, last in spans for number in range(first, last)}
+    found = {((first, _end_of(searched, last, begun)), "\n") for first, last in spans}
     for gap in (" ", ""):
         broken = {span for chain in _chains(searched) for span in _matches(searched, chain, gap) if span[0] < span[1]}
-        for first, last in _united(sorted(broken)):
-            if first not in taken:
-                taken.add(first)
-                found[first, _end_of(searched, last, begun)] = gap
-    return found
+        spans = _united(sorted(broken - printed))  # what only the joined lines say
+        found |= {((first, _end_of(searched, last, begun)), gap) for first, last in spans}
+        printed |= broken
+    return {((first, last), gap) for (first, last), gap in found if not _is_part(first, last, found)}
 
 
 def _matches(searched: Mapping[int, str], piece: range, gap: str) -> Iterator[Span]:
@@ -140,16 +139,31 @@ def _chains(searched: Mapping[int, str]) -> Iterator[range]:
 
 
 def _goes_on(searched: Mapping[int, str], number: int) -> bool:
+    """Whether a line may have been broken at its end: the next word had no room."""
     following = searched.get(number + 1)
-    return following is not None and len(searched[number]) in _WIDTHS and not _FRESH.match(following)
+    if following is None or not searched[number] or _FRESH.match(following):
+        return False
+    word = following.split(maxsplit=1)[0]
+    return len(searched[number]) < _WIDTHS.stop and len(searched[number]) + 1 + len(word) > _WIDTHS.start
 
 
 def _end_of(searched: Mapping[int, str], last: int, begun: Collection[int]) -> int:
     """Where a message really ends that a terminal broke after the part that a rule knows."""
     end = last
-    while end - last < CHAIN and end + 1 not in begun and _goes_on(searched, end):
+    while end - last < CHAIN and end + 1 not in begun and _is_full(searched, end):
         end += 1
     return end
+
+
+def _is_part(first: int, last: int, found: Collection[tuple[Span, str]]) -> bool:
+    """Whether a line is but a piece of a broken message: `undefined symbol: _ZN…` without the library's name."""
+    return first == last and any(begin <= first <= end and begin < end and gap != "\n" for (begin, end), gap in found)
+
+
+def _is_full(searched: Mapping[int, str], number: int) -> bool:
+    """Whether a line goes on for sure: it fills its width, and no new key comes after it."""
+    full = len(searched[number]) >= _WIDTHS.start and _goes_on(searched, number)
+    return full and not _KEY.match(searched[number + 1])
 
 
 def _united(spans: Sequence[Span]) -> list[Span]:

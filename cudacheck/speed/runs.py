@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from cudacheck import knowledge
 from cudacheck.facts import Facts
@@ -40,7 +40,10 @@ class GpuRun:
 
     @property
     def label(self) -> str:
-        return f"GPU {self.device.index} ({self.device.name})"
+        """CUDA_VISIBLE_DEVICES may have made PyTorch number it otherwise than nvidia-smi."""
+        moved = self.gpu is not None and self.gpu.index != self.device.index
+        also = f", nvidia-smi's GPU {self.gpu.index}" if moved and self.gpu else ""
+        return f"GPU {self.device.index} ({self.device.name}{also})"
 
     @property
     def model(self) -> knowledge.GpuModel | None:
@@ -109,10 +112,13 @@ def disturbed_by(run: GpuRun) -> str:
                 return f"the GPU was shared while we measured: spins of 1 ms took up to {ratio:.1f} times as long"
             if seen.spin_mad_rel is not None and seen.spin_mad_rel > SHARED_MAD:
                 return f"the GPU was shared while we measured: spins of 1 ms varied by {seen.spin_mad_rel:.0%}"
+    return blocking(run)
+
+
+def blocking(run: GpuRun) -> str:
     values = run.variables.values if run.variables else {}
-    if values.get("CUDA_LAUNCH_BLOCKING", "0") not in ("", "0"):
-        return "CUDA_LAUNCH_BLOCKING is set: every launch waits for its kernel"
-    return ""
+    set_ = values.get("CUDA_LAUNCH_BLOCKING", "0") not in ("", "0")
+    return "CUDA_LAUNCH_BLOCKING is set: every launch waits for its kernel" if set_ else ""
 
 
 def excuse(run: GpuRun) -> str:
@@ -130,14 +136,6 @@ def excuse(run: GpuRun) -> str:
     return ""
 
 
-def unsure(rows: Sequence[Measurement | None]) -> str:
-    """Why these timings are no ground for a verdict; empty where they are."""
-    for row in rows:
-        if row and not row.converged:
-            return f"{spoken(row)} did not settle"
-    return ""
-
-
 def starved(run: GpuRun, us: float | None) -> bool:
     """Whether the GPU had to wait for the host between the events round one call."""
     launch_us = run.launch.launch_us if run.launch else None
@@ -150,3 +148,9 @@ def spoken(row: Measurement) -> str:
     dtype = "" if row.case == "copy" else f"{row.dtype} "
     by = f" by {row.backend}" if row.backend not in (None, "default") else ""
     return f"{what}{dtype}{row.shape}{by}"
+
+
+def capability_below(device: TorchDevice, wanted: tuple[int, int]) -> bool:
+    """Whether its compute capability is known, and lower than this one."""
+    numbers = tuple(int(part) for part in (device.compute_capability or "").split(".") if part.isdecimal())
+    return bool(numbers) and numbers < wanted

@@ -19,6 +19,7 @@
    FAKE_FABRIC_STATE (-1)
    FAKE_PROCESSES FAKE_GRAPHICS_PROCESSES    "PID:MB,PID:MB"; MB -1: not told
    FAKE_PROCESS_NAME     of every process
+   FAKE_THERMAL_MS (0)   for how long heat held the clock back from one question to the next
 
    Compiled with -DOLD_DRIVER it lacks what drivers of about R470 lack. */
 #include <signal.h>
@@ -187,6 +188,27 @@ int nvmlDeviceGetClockInfo(device_t device, int type, u32 *mhz) {
 int nvmlDeviceGetMaxClockInfo(device_t device, int type, u32 *mhz) {
     if (type == 1) return give(device, "FAKE_SM_CLOCK_MAX", 1695, mhz);
     return type == 2 ? give(device, "FAKE_MEM_CLOCK_MAX", 6251, mhz) : INVALID_ARGUMENT;
+}
+int nvmlDeviceGetHandleByUUID(const char *uuid, device_t *device) {
+    for (size_t gpu = 0; gpu < (size_t)number("FAKE_NDEV", 1); gpu++) {
+        char own[48];
+        nvmlDeviceGetUUID((device_t)(gpu + 1), own, sizeof own);
+        if (strcmp(own, uuid) == 0) return nvmlDeviceGetHandleByIndex_v2((u32)gpu, device);
+    }
+    return NOT_FOUND;
+}
+struct violation { u64 reference_us, violated_ns; };
+int nvmlDeviceGetViolationStatus(device_t device, int policy, struct violation *violation) {
+    static u64 asked;
+    asked += policy == 1;
+    violation->reference_us = 0;
+    violation->violated_ns = policy == 1 ? asked * (u64)number_of("FAKE_THERMAL_MS", gpu_of(device), 0) * 1000000 : 0;
+    return OK;
+}
+int nvmlDeviceGetTotalEnergyConsumption(device_t device, u64 *millijoules) {
+    (void)device;
+    *millijoules = 1000;
+    return OK;
 }
 struct utilization { u32 gpu, memory; };
 int nvmlDeviceGetUtilizationRates(device_t device, struct utilization *rates) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import time
 from dataclasses import dataclass
 from typing import Any, Iterator
 
@@ -130,13 +131,12 @@ def collect() -> Iterator[object]:
 
 def chosen_cases(device: Any, options: dict[str, Any]) -> list[Any]:
     """The list that was asked for. A test asks for tiny sizes, too."""
-    from functools import lru_cache, partial
+    from functools import lru_cache
 
     from cudacheck.bench import cases
 
-    size_of = lru_cache(maxsize=None)(partial(cases.filling_size, device=device))
-    if options.get("size"):
-        size_of = dict.fromkeys(("float16", "bfloat16", "tf32", "float32"), options["size"]).__getitem__
+    asked_for = options.get("size")
+    size_of = lru_cache(maxsize=None)(lambda dtype: asked_for or cases.filling_size(dtype, device))
     listed = cases.quick_cases if options.get("quick") else cases.standard_cases
     numbers = options.get("copied_numbers") or cases.copied_numbers(device)
     chosen = listed(size_of, length=options.get("length", 2048), copied_numbers=numbers)
@@ -149,7 +149,6 @@ def chosen_cases(device: Any, options: dict[str, Any]) -> list[Any]:
 def on_gpu(device: Any, cases: list[Any], budget_s: float, only: list[str] | None) -> Iterator[object]:
     from cudacheck.bench import launch, transfers
     from cudacheck.bench.device import uuid
-    from cudacheck.bench.engine import measured
     from cudacheck.bench.nvml import Counters
     from cudacheck.bench.watch import Watch
 
@@ -163,10 +162,21 @@ def on_gpu(device: Any, cases: list[Any], budget_s: float, only: list[str] | Non
         yield Measurement(**row)
         if number == len(cases) // 2:
             watch.look_closely()
-    watch.look_closely()
     yield GpuConditions(**named, **watch.told())
     if not only:
         yield HostCopy(**named, **transfers.host_copies(device, counters))
+
+
+def measured(cases: list[Any], device: Any, budget_s: float) -> Iterator[dict[str, Any]]:
+    """The rows of the cases; what draws the most power first, and for longer."""
+    from cudacheck.bench import engine
+    from cudacheck.bench.timing import AT_THE_POWER_LIMIT
+
+    deadline = time.perf_counter() + budget_s
+    heavy = [case for case in cases if case.case == "matmul" and case.dtype in ("float16", "bfloat16")]
+    yield from engine.measured(heavy, device, budget_s, patience=AT_THE_POWER_LIMIT)
+    rest = [case for case in cases if case not in heavy]
+    yield from engine.measured(rest, device, deadline - time.perf_counter())
 
 
 def between(torch: Any, source: int, destination: int) -> PeerBandwidth:

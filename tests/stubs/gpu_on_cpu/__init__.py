@@ -1,8 +1,10 @@
 """A PyTorch with a GPU that is not there: the real CPU build, whose "cuda" tensors live on the CPU.
 
 Placed as `torch` in a patient's site-packages. It imports the PyTorch of STUB_REAL_TORCH in its own stead, so every
-result is really computed; the GPU's clock is virtual: a matmul takes as long as its FLOP at 70 % of
-STUB_PEAK_TFLOPS, a copy as its bytes at 88 % of STUB_GB_PER_S; its clock shows STUB_CLOCK_MHZ. It knows the GPU of the fake driver (FAKE_NAME, FAKE_CC) and runs only what the arch list in the
+result is really computed, but time is virtual, the host's (`time.perf_counter`) and the GPU's, which runs behind it: a
+launch takes the host STUB_LAUNCH_US; a matmul takes the GPU as long as its FLOP at 80 % of STUB_PEAK_TFLOPS, a copy as
+its bytes at 88 % of STUB_GB_PER_S, a spin as its cycles at STUB_CLOCK_MHZ; attention at a length that is new takes the
+host STUB_PLAN_MS while cuDNN is switched on. So no test waits, and none hangs on how busy the machine is. It knows the GPU of the fake driver (FAKE_NAME, FAKE_CC) and runs only what the arch list in the
 patient's torch/lib covers, as a real one does.
 """
 
@@ -10,6 +12,7 @@ import importlib.util
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -42,12 +45,28 @@ VERSION = dict(re.findall(r"^(__version__|cuda) = '([^']+)'", (HERE / "version.p
 WRONG = os.environ.get("STUB_WRONG")
 """The function whose results are 10 % too large: `add`, `matmul`, `conv2d`."""
 
-now_s = 0.0
+LAUNCH_S = float(os.environ.get("STUB_LAUNCH_US", "5")) / 1e6
+PLAN_S = float(os.environ.get("STUB_PLAN_MS", "0")) / 1e3
+SLOWER_IN_FLOAT32 = 8
+
+host_s = gpu_s = time.perf_counter()
+time.perf_counter = lambda: host_s
 
 
-def spend(flop):
-    global now_s  # noqa: PLW0603
-    now_s += 3e-6 + flop / (0.7 * PEAK)
+def launch(seconds, host_seconds=LAUNCH_S):
+    """The GPU begins when the host has said so and what was queued before is done."""
+    global host_s, gpu_s  # noqa: PLW0603
+    host_s += host_seconds
+    gpu_s = max(gpu_s, host_s) + seconds
+
+
+def wait(*_):
+    global host_s  # noqa: PLW0603
+    host_s = max(host_s, gpu_s)
+
+
+def compute(flop):
+    launch(2e-6 + flop / (0.8 * PEAK))
 
 
 def on_cpu(value):
@@ -72,27 +91,42 @@ class OnCpu(TorchFunctionMode):
         args = [on_cpu(a) for a in args]
         kwargs = {k: on_cpu(v) for k, v in kwargs.items()}
         if func is torch.mm and kwargs.get("out") is not None:
-            # The same product again costs the GPU its time and the test none.
-            slower = 8 if args[0].dtype == torch.float32 else 1
-            spend(slower * 2 * args[0].shape[0] * args[0].shape[1] * args[1].shape[1])
-            if torch.isnan(kwargs["out"].view(-1)[0]):
-                kwargs["out"].copy_(args[0].float() @ args[1].float())
-            return kwargs["out"]
-        if WRONG and getattr(func, "__name__", "") == WRONG and args[0].dtype != torch.float64:
-            return func(*args, **kwargs).mul_(1.1)
+            return multiplied(*args, **kwargs)
         if func is torch.nn.functional.scaled_dot_product_attention:
-            batch, heads, queries, dim = args[0].shape
-            fused = torch.backends.cuda.flash_sdp_enabled() or torch.backends.cuda.mem_efficient_sdp_enabled()
-            spend((1 if fused else 20) * 4 * batch * heads * queries * args[1].shape[2] * dim)
-            return remembered(func, args, kwargs)
+            return attended(func, args, kwargs)
         if func is torch.Tensor.copy_:
             return copied(func, args, kwargs)
+        launch(2e-6)
         return func(*args, **kwargs)
+
+
+def multiplied(a, b, out):
+    tensor_cores = a.dtype != torch.float32 and "STUB_NO_TENSOR_CORES" not in os.environ
+    compute((1 if tensor_cores else SLOWER_IN_FLOAT32) * 2 * a.shape[0] * a.shape[1] * b.shape[1])
+    # The same product again costs the GPU its time and the test none.
+    if torch.isnan(out.view(-1)[0]):
+        out.copy_(a.float() @ b.float())
+    return out
+
+
+def attended(func, args, kwargs):
+    cuda = torch.backends.cuda
+    batch, heads, queries, dim = args[0].shape
+    keys = args[1].shape[2]
+    if cuda.cudnn_sdp_enabled() and "TORCH_CUDNN_SDPA_DEPRIORITIZED" not in os.environ and (queries, keys) not in plans:
+        plans.add((queries, keys))
+        launch(0.0, PLAN_S)
+    fused = cuda.flash_sdp_enabled() or cuda.mem_efficient_sdp_enabled()
+    compute((1 if fused else 20) * 4 * batch * heads * queries * keys * dim)
+    return remembered(func, args, kwargs)
+
+
+plans = set()
 
 
 def copied(func, args, kwargs):
     destination, source = args[:2]
-    spend(0.7 * PEAK / (0.88 * BANDWIDTH) * 2 * source.numel() * source.element_size())
+    launch(2 * source.numel() * source.element_size() / (0.88 * BANDWIDTH))
     if getattr(destination, "copied_from", None) is not source:
         func(*args, **kwargs)
         destination.copied_from = source
@@ -118,8 +152,8 @@ class Event:
         self.at = 0.0
 
     def record(self, *_):
-        spend(0)
-        self.at = now_s
+        launch(0.5e-6, 1e-6)
+        self.at = gpu_s
 
     def elapsed_time(self, other):
         return (other.at - self.at) * 1e3
@@ -148,11 +182,6 @@ class Nothing:
         pass
 
 
-def sleep(cycles):
-    global now_s  # noqa: PLW0603
-    now_s += cycles / CLOCK
-
-
 RealGenerator = torch.Generator
 torch.Generator = lambda device="cpu": RealGenerator(on_cpu(device))
 torch.__version__ = VERSION["__version__"]
@@ -166,11 +195,11 @@ for name, value in {
     "get_device_capability": lambda _=0: (Properties.major, Properties.minor),
     "get_arch_list": lambda: [f"sm_{arch}" for arch in ARCHS],
     "current_device": lambda: 0,
-    "synchronize": lambda _=None: None,
+    "synchronize": wait,
     "empty_cache": lambda: None,
     "mem_get_info": lambda _=None: (1 << 30, Properties.total_memory),
     "memory_allocated": lambda _=None: 0,
-    "_sleep": sleep,
+    "_sleep": lambda cycles: launch(cycles / CLOCK),
     "Event": Event,
     "Stream": Nothing,
     "device": Nothing,

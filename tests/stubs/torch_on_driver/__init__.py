@@ -26,9 +26,12 @@ from torch import cuda as cuda  # noqa: E402
 from torch import nn as nn  # noqa: E402
 
 
-class device:
+class Device:
     def __init__(self, kind, index=0):
         self.type, self.index = kind, index
+
+
+device = Device
 
 
 class Generator:
@@ -36,11 +39,14 @@ class Generator:
         return self
 
 
-class finfo:
+class FInfo:
     tiny = 1e-300
 
     def __init__(self, _dtype):
         pass
+
+
+finfo = FInfo
 
 
 class Tensor:

@@ -138,7 +138,7 @@ def launch(index):
     raise RuntimeError(NO_KERNEL)
 
 
-class device:
+class Device:
     def __init__(self, _device):
         pass
 
@@ -147,6 +147,9 @@ class device:
 
     def __exit__(self, *_):
         pass
+
+
+device = Device
 
 
 def synchronize(_device=None):
