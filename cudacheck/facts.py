@@ -18,13 +18,19 @@ class Facts:
     def __init__(self, facts: Iterable[Any] = (), known: Iterable[type] = ()) -> None:
         self._by_type: dict[type, list[Any]] = {}
         self._known: set[type] = set(known)
+        self._seen: set[Any] = set()
         for fact in facts:
             self.add(fact)
 
     def add(self, fact: Any) -> None:
         """Keep a fact; one that is already there word for word is not kept twice."""
         same_type = self._by_type.setdefault(type(fact), [])
-        if fact not in same_type:
+        try:
+            new = fact not in self._seen
+            self._seen.add(fact)
+        except TypeError:  # a fact that holds a dictionary cannot be hashed
+            new = fact not in same_type
+        if new:
             same_type.append(fact)
 
     def know(self, *fact_types: type) -> None:

@@ -17,6 +17,10 @@ MAX_BYTES = 16 * 1024 * 1024
 """A report larger than this is not one of ours."""
 
 
+MAX_ENTRIES = 2000
+"""Of one kind: no machine has more GPUs, packages or libraries than this that matter."""
+
+
 class Severity(enum.StrEnum):
     ERROR = "error"
     """What was asked cannot work, or gives wrong results."""
@@ -252,6 +256,8 @@ class _Reader:
         raw = self.data.get(key, []) if source is None else source
         if not isinstance(raw, list):
             raise ReportError(f"report: `{key}` is not a list")
+        if len(raw) > MAX_ENTRIES:
+            raise ReportError(f"report: `{key}` has more than {MAX_ENTRIES} entries")
         known = {field.name for field in dataclasses.fields(cls)}
         adapter: TypeAdapter[Any] = TypeAdapter(cls)
         read = []

@@ -143,9 +143,10 @@ def _guessed_gap(build: TorchBuild | None, capability: str) -> Gap | None:
 
 def _gpus_in(text: str) -> list[tuple[str, str]]:
     """(name, capability) of the GPUs that PyTorch's warnings name."""
+    warning = r"(?mi:(?:^|:)([^\n:]{0,80}?)\s?\bwith cuda capabilit(?:y|ies) sm_(\d{2,3}))"
     named = [
-        (name.strip(), f"{digits[:-1]}.{digits[-1]}")
-        for name, digits in re.findall(r"(?mi:(?:^|:)([^\n:]{0,80}) with cuda capabilit(?:y|ies) sm_(\d{2,3}))", text)
+        (name.strip() or f"the GPU of sm_{digits}", f"{digits[:-1]}.{digits[-1]}")
+        for name, digits in re.findall(warning, text)
     ]
     found = re.findall(r"Found (GPU ?\d+ [^\n]{0,80}?) which is of [^\n\d]{0,40}(\d+\.\d+)", text)
     return [*named, *found]

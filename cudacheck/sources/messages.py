@@ -88,15 +88,20 @@ def _up_to_budget(lines: Sequence[str], numbers: range) -> dict[int, str]:
 def _found(searched: Mapping[int, str]) -> set[tuple[Span, str]]:
     """Where messages are, and what to put between their lines: a message that was broken is put together again."""
     printed = {span for piece in _pieces(searched) for span in _matches(searched, piece, "\n")}
-    spans = _united(sorted(printed))
-    begun = {first for first, _ in spans}
-    found = {((first, _end_of(searched, last, begun)), "\n") for first, last in spans}
+    found = [(span, "\n") for span in _united(sorted(printed))]
+    begun = {first for (first, _), _ in found}
+    known_already, joined = set(printed), []
     for gap in (" ", ""):
         broken = {span for chain in _chains(searched) for span in _matches(searched, chain, gap) if span[0] < span[1]}
-        spans = _united(sorted(broken - printed))  # what only the joined lines say
-        found |= {((first, _end_of(searched, last, begun)), gap) for first, last in spans}
-        printed |= broken
-    return {((first, last), gap) for (first, last), gap in found if not _is_part(first, last, found)}
+        joined += [(span, gap) for span in _united(sorted(broken - known_already))]
+        known_already |= broken
+    # `undefined symbol: _ZN…` without its library's name is but a piece of a broken message
+    whole = [(span, gap) for span, gap in found if not _is_line_of(span, joined)] + joined
+    return {((first, _end_of(searched, last, begun)), gap) for (first, last), gap in whole}
+
+
+def _is_line_of(span: Span, joined: Sequence[tuple[Span, str]]) -> bool:
+    return span[0] == span[1] and any(first <= span[0] <= last for (first, last), _ in joined)
 
 
 def _matches(searched: Mapping[int, str], piece: range, gap: str) -> Iterator[Span]:
@@ -153,11 +158,6 @@ def _end_of(searched: Mapping[int, str], last: int, begun: Collection[int]) -> i
     while end - last < CHAIN and end + 1 not in begun and _is_full(searched, end):
         end += 1
     return end
-
-
-def _is_part(first: int, last: int, found: Collection[tuple[Span, str]]) -> bool:
-    """Whether a line is but a piece of a broken message: `undefined symbol: _ZN…` without the library's name."""
-    return first == last and any(begin <= first <= end and begin < end and gap != "\n" for (begin, end), gap in found)
 
 
 def _is_full(searched: Mapping[int, str], number: int) -> bool:
