@@ -20,7 +20,15 @@ def main() -> None:
 
     from cudacheck.cli import app
 
-    app()
+    try:
+        app()
+    except Exception as error:
+        # A fault of ours is no finding: exit code 2, one line, and the traceback for those who ask for it.
+        if "CUDACHECK_DEBUG" in os.environ:
+            raise
+        if sys.stderr is not None:
+            print(f"cudacheck: internal error, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

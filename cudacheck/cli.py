@@ -55,7 +55,8 @@ def usage_error(message: str) -> NoReturn:
     """One clear line on stderr, exit code 2."""
     from cudacheck.render._clean import clean
 
-    print(f"cudacheck: {clean(message, 400)}", file=sys.stderr)
+    if sys.stderr is not None:  # closed, as cron and some daemons leave it
+        print(f"cudacheck: {clean(message, 400)}", file=sys.stderr)
     raise typer.Exit(2)
 
 
@@ -110,6 +111,8 @@ def doctor(
 
     _known_rules(ignore or [])
     _format_of(output, output_format)
+    if source and python:
+        usage_error("--from judges what was pasted, --python inspects this machine: give one of them")
     try:
         found = (
             inspecting.pasted(source, ignore=ignore or ())
@@ -206,9 +209,9 @@ def _tell(found: Inspected, output_format: Format, output: Path | None, *, redac
     from cudacheck import render, report
 
     result = report.redacted(found.report) if redact else found.report
+    _print(render.as_text(result, output_format, verbose=verbose, colour=_colour()))
     if output:
         _write(output, render.as_text(result, _format_of(output, output_format), verbose=verbose))
-    _print(render.as_text(result, output_format, verbose=verbose, colour=_colour()))
 
 
 def _leave(found: Inspected, fail_on: FailOn, *, strict: bool) -> NoReturn:
@@ -228,8 +231,12 @@ def _known_rules(asked: list[str]) -> None:
 
 
 def _format_of(output: Path | None, asked: Format) -> Format:
-    """A file's format follows from its ending, else from --format."""
-    if output is None or not output.suffix:
+    """A file's format follows from its ending, else from --format. What cannot be written is said before the work."""
+    if output is None:
+        return asked
+    if output.is_dir() or not output.absolute().parent.is_dir():
+        usage_error(f"cannot write {output}: {'it is a folder' if output.is_dir() else 'no such folder'}")
+    if not output.suffix:
         return asked
     if output.suffix.lower() not in ENDINGS:
         usage_error(f"cannot write {output.suffix} files; the endings are {' '.join(ENDINGS)}")
@@ -238,13 +245,16 @@ def _format_of(output: Path | None, asked: Format) -> Format:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        # A path or a message of the patient may hold bytes that are no UTF-8.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         usage_error(f"cannot write {path}: {error.strerror}")
 
 
 def _print(text: str) -> None:
     """To stdout, whatever its encoding: a C locale gets question marks, not a traceback."""
+    if sys.stdout is None:
+        return
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
@@ -253,4 +263,9 @@ def _print(text: str) -> None:
 def _colour() -> bool:
     import os
 
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and "NO_COLOR" not in os.environ
+        and os.environ.get("TERM") != "dumb"
+    )

@@ -11,11 +11,13 @@ from cudacheck.report import Remedy
 
 
 class UnknownRuleError(ValueError):
-    """No rule has that name; the words suggest the nearest."""
+    """There is no such page; the words say why, and suggest the nearest."""
 
 
 def page(what: str | None, python: str | None = None) -> str:
     """The page that was asked for, as plain text."""
+    if python and what != "article":
+        raise UnknownRuleError("--python goes with `explain article` only")
     if what is None:
         return all_rules()
     if what == "article":
@@ -65,8 +67,10 @@ def article(python: str | None) -> str:
 
     try:
         facts = inspecting.glimpse(python)
-    except inspecting.InputError:
-        facts = Facts()
+    except inspecting.InputError as error:
+        if python:
+            raise UnknownRuleError(str(error)) from None
+        facts = Facts()  # another operating system: the blocks without this machine's particulars
     lines = ["What the article says, what is true of it, and which block below does what was meant"]
     for part, steps in itertools.groupby(STEPS, key=lambda step: step.title):
         lines += ["", part]
@@ -85,4 +89,11 @@ def _block(remedy: Remedy) -> list[str]:
 
 
 def _hanging(label: str, text: str) -> list[str]:
-    return textwrap.wrap(text, 110, initial_indent=label, subsequent_indent=" " * len(label), break_long_words=False)
+    return textwrap.wrap(
+        text,
+        110,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

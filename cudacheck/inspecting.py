@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -39,7 +40,12 @@ def live(
     clock = Stopwatch(timeout_s)
     without = {} if bench else {"benchmark": "--no-bench"}
     with _LiveLine() as line:
-        inspection = probing.run(chosen, timeout_s=timeout_s, without=without, progress=line.show, meanwhile=prepare)
+        try:
+            inspection = probing.run(
+                chosen, timeout_s=timeout_s, without=without, progress=line.show, meanwhile=prepare
+            )
+        except probing.NoRoomError as error:
+            raise InputError(str(error)) from None
         report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
         doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
         if doubtful and repeating.measure_again(inspection.facts, chosen, "benchmark", doubtful, clock.left_s):
@@ -130,6 +136,8 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
 def _text(name: str) -> str:
     """The text of a file, or of stdin for `-`; bounded, whatever bytes it holds."""
     try:
+        if name == "-" and sys.stdin is None:
+            raise InputError("standard input is closed")
         if name == "-":
             data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
         else:
@@ -147,7 +155,7 @@ class _LiveLine:
     """What is being probed, and for how long: one line on stderr while it is a terminal."""
 
     def __init__(self) -> None:
-        self.on = sys.stderr.isatty()
+        self.on = sys.stderr is not None and sys.stderr.isatty()
         self.last = 0.0
 
     def show(self, children: Sequence[tuple[str, str, float]]) -> None:
@@ -156,7 +164,7 @@ class _LiveLine:
             return
         self.last = now
         text = "   ".join(f"{child}: {probe.replace('_', ' ')} {seconds:.1f} s" for child, probe, seconds in children)
-        sys.stderr.write(f"\r\x1b[2K{text[:100]}")
+        sys.stderr.write(f"\r\x1b[2K{text[: shutil.get_terminal_size().columns - 1]}")
         sys.stderr.flush()
 
     def __enter__(self) -> _LiveLine:

@@ -69,7 +69,7 @@ def _unfinished(
     orphans = [r for r in runs if not any(owner in findings for owner in rule.OWNERS.get(r.probe, ()))]
     errors = {r.id for r in rules() if r.severity is Severity.ERROR}
     reasons = [u.reason for u in unchecked if u.rule in errors]
-    findings[rule.ID] = dataclasses.replace(rule.finding(orphans or runs, reasons), rule=rule.ID)
+    findings[rule.ID] = dataclasses.replace(rule.finding(orphans or runs, reasons, facts), rule=rule.ID)
     return (rule.ID,) if orphans else ()
 
 

@@ -70,9 +70,9 @@ def run(
     `meanwhile` is called once, while the children work. Ctrl-C ends the children and keeps what is known.
     """
     chosen = [probe for probe in _asked_for(asked or {}) if probe.name not in (without or {})]
-    environment = {OPTIONS: json.dumps(options) for options in (asked or {}).values()}
+    environment = {OPTIONS: json.dumps(options) for options in (asked or {}).values()}  # noqa: B035 - there is one at most
     # The inspected interpreter first: importing torch is what takes long.
-    with tempfile.TemporaryDirectory(prefix="cudacheck-", ignore_cleanup_errors=True) as folder:
+    with _scratch_folder() as folder:
         children = [
             Child(
                 "target",
@@ -113,7 +113,7 @@ def again(
     """The facts of one target probe, run alone in a fresh child; what it told until then where it did not finish."""
     probe = next(probe for probe in probes() if probe.name == probe_name)
     variables = {**(environment or {}), OPTIONS: json.dumps(options or {})}
-    with tempfile.TemporaryDirectory(prefix="cudacheck-", ignore_cleanup_errors=True) as folder:
+    with _scratch_folder() as folder:
         command = [target.python, "-B"]
         child = Child("target", command, [probe], folder, environment=variables, heard=heard)
         _watch([child], timeout_s, lambda _: None, lambda: None)
@@ -124,6 +124,20 @@ def _asked_for(asked: Collection[str]) -> list[Probe]:
     """The probes that always run, those asked for, and none that one of these stands in for."""
     replaced = {name for probe in probes() if probe.name in asked for name in probe.instead_of}
     return [p for p in probes() if (p.name in asked or not p.on_request) and p.name not in replaced]
+
+
+class NoRoomError(OSError):
+    """There is no folder to write the children's events to."""
+
+
+def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for events and logs: the usual temporary one, or shared memory where the file system is read-only."""
+    for place in (None, "/dev/shm"):  # noqa: S108 - made with a random name, for this user only
+        try:
+            return tempfile.TemporaryDirectory(prefix="cudacheck-", dir=place, ignore_cleanup_errors=True)
+        except OSError:
+            continue
+    raise NoRoomError("no writable temporary folder; set TMPDIR to one")
 
 
 def _left_out(without: dict[str, str]) -> list[tuple[Probe, str]]:
@@ -151,21 +165,23 @@ def _watch(children: list[Child], timeout_s: float, progress: Progress, meanwhil
             child.stop(Outcome.SKIPPED, "interrupted")
         return True
     finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
+        for child in children:
+            child.stop(Outcome.SKIPPED, "the inspection ended")  # whatever was raised: no child outlives us
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     return False
 
 
-def _terminate_like_interrupt() -> Any:
-    """SIGTERM must not leave children behind: they live in sessions of their own."""
+def _terminate_like_interrupt() -> dict[int, Any]:
+    """A SIGTERM, or a terminal that is gone, must not leave children behind: they live in sessions of their own."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     try:
-        return signal.signal(signal.SIGTERM, interrupt)
+        return {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     except ValueError:  # not the main thread: a caller's own business
-        return None
+        return {}
 
 
 class Child:
@@ -245,6 +261,7 @@ class Child:
         ended = self.process.poll() is not None  # asked before reading, so that nothing told is missed
         self._take_in()
         if ended:
+            self._kill()  # what it started may live on
             self._ended(self.process.returncode)
         elif self._read >= MAX_EVENT_BYTES or self._log.stat().st_size > MAX_LOG_BYTES:
             self._kill_and_go_on(Outcome.FAILED, "said more than any probe has to say")
@@ -324,7 +341,10 @@ class Child:
         if self.said_bye or not self.waiting:
             self.done = True
         elif self.current is None:
-            self._give_up(Outcome.CRASHED, f"the interpreter {_death(code)} before its first probe")
+            self._give_up(
+                Outcome.CRASHED,
+                f"the interpreter {_death(code)} before its first probe; it must be Python 3.8 or newer",
+            )
         else:
             self._finish(Outcome.CRASHED, _death(code))
             self.start()

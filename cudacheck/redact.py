@@ -23,7 +23,7 @@ def redactor(*, home: str | None = None, user: str | None = None, host: str | No
     The same UUID becomes the same placeholder wherever it stands, so that a reader can still tell GPUs apart.
     Home, user and host default to this machine's.
     """
-    home = str(Path.home()) if home is None else home
+    home = _home() if home is None else home
     user = _user() if user is None else user
     host = socket.gethostname() if host is None else host
     uuids: dict[str, str] = {}
@@ -52,6 +52,13 @@ def redactor(*, home: str | None = None, user: str | None = None, host: str | No
         return value
 
     return clean
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # a container whose uid has no home
+        return ""
 
 
 def _user() -> str:

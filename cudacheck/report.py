@@ -217,7 +217,7 @@ def loads(text: str) -> Report:
     if len(text) > MAX_BYTES:
         raise ReportError(f"larger than {MAX_BYTES // 1024 // 1024} MiB: not a cudacheck report")
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise ReportError(f"not JSON: {str(error)[:120]}") from None
     if not isinstance(data, dict) or not isinstance(data.get("schema_version"), str):
@@ -227,6 +227,19 @@ def loads(text: str) -> Report:
         version = data["schema_version"][:20]
         raise ReportError(f"report of schema {version!r}; this cudacheck reads {SCHEMA_VERSION}: upgrade cudacheck")
     return _Reader(data).report()
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 20:
+        raise ValueError("a number that is out of range")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if abs(number) > 1e30 or number != number:  # noqa: PLR0124 - not a number is what differs from itself
+        raise ValueError("a number that is out of range")
+    return number
 
 
 def redacted(report: Report) -> Report:
@@ -241,7 +254,7 @@ def exit_code(report: Report, *, fail_on: str = "error", strict: bool = False) -
     failing = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}, "never": set()}[fail_on]
     if any(finding.severity in failing for finding in report.findings):
         return 1
-    return int(strict and report.verdict.state is State.NOT_PROVEN)
+    return int(strict and report.verdict.state not in {State.READY, State.READY_BUT})
 
 
 class _Reader:

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 
 class TargetError(ValueError):
@@ -34,7 +33,7 @@ def find(python: str | None = None, environ: Mapping[str, str] = os.environ) -> 
     if python:
         return Target(_asked_for(python), "--python")
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        if environ.get(variable) and (inside := _inside(Path(environ[variable]))):
+        if environ.get(variable) and (inside := _inside(environ[variable])):
             return Target(inside, variable)
     on_path = shutil.which("python3", path=environ.get("PATH")) or shutil.which("python", path=environ.get("PATH"))
     if on_path:
@@ -43,24 +42,25 @@ def find(python: str | None = None, environ: Mapping[str, str] = os.environ) -> 
 
 
 def _asked_for(python: str) -> str:
-    path = Path(python).expanduser()
-    if path.is_dir():
+    # os.path, because pathlib raises where a folder on the way may not be read.
+    path = os.path.expanduser(python)
+    if os.path.isdir(path):
         if inside := _inside(path):
             return inside
-        raise TargetError(f"no Python interpreter in the folder {python}")
-    if path.is_file():
+        raise TargetError(f"no Python interpreter that this user may run in the folder {python}")
+    if os.path.isfile(path):
         if os.access(path, os.X_OK):
-            return str(Path(os.path.abspath(path)))  # noqa: PTH100 - resolve() would follow a venv's link out of it
+            return os.path.abspath(path)  # not realpath, which would follow a venv's link out of it
         raise TargetError(f"{python} is not executable")
     if found := shutil.which(python):
         return found
     raise TargetError(f"no Python interpreter at {python}")
 
 
-def _inside(folder: Path) -> str | None:
+def _inside(folder: str) -> str | None:
     """The interpreter of an environment's folder."""
     for candidate in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
-        path = folder / candidate
-        if path.is_file() and os.access(path, os.X_OK):
-            return str(Path(os.path.abspath(path)))  # noqa: PTH100
+        path = os.path.join(folder, candidate)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return os.path.abspath(path)
     return None

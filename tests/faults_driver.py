@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+from functools import lru_cache
 
 import pytest
 from faults import Fault, over_and_done, settings
@@ -15,10 +16,15 @@ NOT_EVEN_ROOT = "/proc/sys/kernel/ostype"
 """Nobody may open it for writing: CAP_DAC_OVERRIDE counts for nothing with sysctl files."""
 
 
+@lru_cache
+def is_installed(library: str) -> bool:
+    return ctypes.util.find_library(library.removeprefix("lib").removesuffix(".so")) is not None
+
+
 def without_library(m: Machine, *names: str) -> None:
     """Take libraries of the driver away. Where a real driver is installed, the loader would find that one."""
     for name in names:
-        if ctypes.util.find_library(name.removeprefix("lib").removesuffix(".so")):
+        if is_installed(name):
             pytest.skip(f"this machine has a {name} of its own")
         m.remove(f"{LIBRARIES}/{name}.1")
 

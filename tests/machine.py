@@ -63,15 +63,14 @@ class Machine:
 
     # The machine
 
-    def linux(
-        self, distribution: str = "Ubuntu 24.04.1 LTS", kernel: str = KERNEL, words: str = "(buildd@lcy02)"
-    ) -> None:
+    def linux(self, kernel: str = KERNEL, words: str = "(buildd@lcy02)") -> None:
+        """Ubuntu without any sign of NVIDIA."""
         self.put("/proc/version", f"Linux version {kernel} {words} #45-Ubuntu SMP PREEMPT_DYNAMIC\n")
         self.put("/proc/sys/kernel/osrelease", f"{kernel}\n")
         self.put("/proc/meminfo", "MemTotal: 65536000 kB\nMemAvailable: 50000000 kB\n")
         self.put("/proc/modules", "ext4 1 0 - Live 0x0\n")
         self.put("/proc/1/cgroup", "0::/init.scope\n")
-        self.put("/etc/os-release", f'PRETTY_NAME="{distribution}"\n')
+        self.put("/etc/os-release", 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\n')
         self.put("/dev/kmsg", f"6,1,1,-;Linux version {kernel}\n6,2,2,-;NVRM: loading NVIDIA UNIX Open Kernel Module\n")
         self.pci("0000:00:00.0", vendor="0x8086", device="0x3e30", kind="0x060000")
 
@@ -89,16 +88,14 @@ class Machine:
         if driver:
             self.link(f"{folder}/driver", f"../../../../bus/pci/drivers/{driver}")
 
-    def kernel_module(self, version: str, flavour: str = "Open ", kernel: str = KERNEL) -> None:
+    def kernel_module(self, version: str, flavour: str = "Open ") -> None:
         """Loaded, in /proc, /sys and /dev, and lying in /lib/modules."""
-        self.put(
-            "/proc/driver/nvidia/version",
-            f"NVRM version: NVIDIA UNIX {flavour}Kernel Module for x86_64  {version}  Release\n",
-        )
+        said = f"NVRM version: NVIDIA UNIX {flavour}Kernel Module for x86_64  {version}  Release Build\n"
+        self.put("/proc/driver/nvidia/version", said)
         self.put("/proc/modules", "nvidia_uvm 1 0 - Live 0x0\nnvidia 2 1 nvidia_uvm, Live 0x0\n")
         self.put("/sys/module/nvidia/version", f"{version}\n")
         self.put("/sys/module/nvidia_uvm/parameters/uvm_disable_hmm", "N\n")
-        self.put(f"/lib/modules/{kernel}/updates/dkms/nvidia.ko.zst")
+        self.put(f"/lib/modules/{KERNEL}/updates/dkms/nvidia.ko.zst")
         self.put(f"/var/lib/dkms/nvidia/{version}/source")
         self.nodes()
 
@@ -129,10 +126,9 @@ class Machine:
         others = self.environment.get("LD_LIBRARY_PATH", "").split(":")
         self.set(LD_LIBRARY_PATH=":".join(dict.fromkeys(filter(None, (folder, *others)))))
 
-    def without_driver(self) -> None:
-        """As if no driver had ever been installed."""
-        self.unload()
-        self.remove("/lib/modules", "/var/lib/dkms", LIBRARIES)
+    def toolkit(self, folder: str, version: str) -> None:
+        answer = f"Cuda compilation tools, release {version}, V{version}.89"
+        self.put(f"{folder}/bin/nvcc", f"#!/bin/sh\necho '{answer}'\n").chmod(0o755)
 
     # The patient
 

@@ -55,9 +55,7 @@ def wsl(m: Machine) -> None:
     m.pci("5582:00:00.0", vendor="0x1414", device="0x008e")
     m.put("/dev/dxg")
     m.driver("576.52", "12.9", "/usr/lib/wsl/lib")
-    m.set(
-        RTX_3090, WSL_DISTRO_NAME="Ubuntu", FAKE_PCIE_W="8", FAKE_PM="-1", FAKE_VIRTUALIZATION="-1", FAKE_PCIE_WMAX="8"
-    )
+    m.set(RTX_3090, WSL_DISTRO_NAME="Ubuntu", FAKE_PM="-1", FAKE_VIRTUALIZATION="-1")
     m.torch("2.8.0+cu128", "12.8", CU128)
 
 
@@ -72,15 +70,13 @@ def conda(m: Machine) -> None:
 
 
 def ngc(m: Machine) -> None:
-    """NVIDIA's own container: its own build of PyTorch, a toolkit, cuda-compat, flash-attn and torchvision."""
+    """NVIDIA's own container: its own builds of PyTorch and torchvision, a toolkit, cuda-compat."""
     docker(m)
     m.kernel_module("580.95.05")
     m.remove("/lib/modules", "/var/lib/dkms")
     m.driver("580.95.05", "13.0")
     m.set(H200, CUDA_HOME="/usr/local/cuda", NVIDIA_REQUIRE_CUDA="cuda>=9.0", NVIDIA_DRIVER_CAPABILITIES="all")
-    m.put("/usr/local/cuda-13.0/bin/nvcc", "#!/bin/sh\necho 'Cuda compilation tools, release 13.0, V13.0.88'\n").chmod(
-        0o755
-    )
+    m.toolkit("/usr/local/cuda-13.0", "13.0")
     m.link("/usr/local/cuda", "cuda-13.0")
     m.put("/usr/local/cuda-13.0/compat/lib.real/libcuda.so.1", b"\x7fELF stub")
     version = "2.9.0a0+145a3a7bda.nv25.10"
@@ -134,12 +130,8 @@ def with_wheels(
     cublas = shop.exporting(f"libcublas.so.{cuda[:2]}", "cublasCreate_v2")
     nccl = shop.exporting("libnccl.so.2", "ncclCommInitRank", "ncclCommRegister", "ncclCommResume")
     libcudnn = shop.cudnn(cudnn)
-    m.torch(
-        version,
-        cuda,
-        archs,
-        core=shop.wanting("libtorch_cuda.so", "ncclCommRegister", needs=(libcudnn[0], cublas, nccl)),
-    )
+    core = shop.wanting("libtorch_cuda.so", "ncclCommRegister", needs=(libcudnn[0], cublas, nccl))
+    m.torch(version, cuda, archs, core=core)
     pins = {"cudnn": cudnn, "cublas": f"{cuda}.4.1", "nccl": "2.27.3"}
     requires = tuple(f"nvidia-{name}-{suffix}=={pin}" for name, pin in pins.items())
     m.patient.distribution("torch", version.partition("+")[0], requires)

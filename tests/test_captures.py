@@ -53,7 +53,9 @@ def test_several_captures_of_one_machine_are_one_machine():
 def test_package_lists_are_whole(name):
     facts = read(name)
     assert facts.complete(Distribution)
-    assert {"torch": "2.11.0", "triton": "3.6.0"}.items() <= {d.name: d.version for d in facts.all(Distribution)}.items()
+    assert {"torch": "2.11.0", "triton": "3.6.0"}.items() <= {
+        d.name: d.version for d in facts.all(Distribution)
+    }.items()
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CAPTURES.glob("h200-*.txt")))

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -147,3 +148,71 @@ def test_another_operating_system_is_told_what_works_there(monkeypatch, platform
     assert told.exit_code == 2
     assert "live probing is for Linux and WSL" in told.stderr
     assert "--from FILE" in told.stderr
+
+
+def shell(script: str, **environment: str) -> subprocess.CompletedProcess:
+    variables = {**clean_environment(), "CUDACHECK": " ".join(CUDACHECK), **environment}
+    return subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=60, env=variables)
+
+
+def test_closed_and_full_streams_cost_nobody_a_traceback(tmp_path):
+    patient = Patient(tmp_path / "venv")
+    doctor = f"$CUDACHECK doctor --no-bench --python {patient.python}"
+    closed_stderr = shell(f"{doctor} 2>&- --format json")
+    assert json.loads(closed_stderr.stdout)["findings"]
+    for script in (f"{doctor} >&-", f"{doctor} > /dev/full", "$CUDACHECK doctor --from - <&-"):
+        assert b"Traceback" not in shell(script).stderr, script
+
+
+def test_a_user_without_a_home_may_redact(tmp_path):
+    patient = Patient(tmp_path / "venv")
+    code = (
+        "import os; from cudacheck.redact import redactor; os.environ.pop('HOME', None); "
+        "os.setgroups([]); os.setuid(54321); print(redactor()('/home/ada/x'))"
+    )
+    if os.geteuid() != 0:
+        pytest.skip("only root can become a user without a home")
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=patient.folder)
+    assert told.stdout == "/home/<user>/x\n", told.stderr
+
+
+def test_bytes_that_are_no_text_do_not_cost_the_report(tmp_path):
+    patient = Patient(tmp_path / "venv", environment={"PYTHONPATH": os.fsdecode(b"/nowhere/bad\xff")})
+    saved = tmp_path / "report.json"
+    told = patient.doctor("--output", str(saved), bench=False)
+    assert told.code == 1
+    assert json.loads(saved.read_text(encoding="utf-8"))["findings"]
+
+
+def test_what_cannot_be_written_is_said_before_the_work():
+    for path in ("/no/such/folder/x.json", "/"):
+        told = run("doctor", "--output", path)
+        assert told.returncode == 2
+        assert b"cannot write" in told.stderr
+
+
+@pytest.mark.parametrize("number", ["1" * 400, "1e400", "NaN", "-Infinity"])
+def test_numbers_out_of_range_are_no_report(number):
+    told = run("doctor", "--from", "-", stdin=f'{{"schema_version": "1.0", "seconds": {number}, "verdict": {{}}}}')
+    assert told.returncode == 2
+    assert b"Traceback" not in told.stderr
+
+
+def test_strict_never_passes_the_broken(tmp_path):
+    patient = Patient(tmp_path / "venv")
+    assert patient.doctor("--fail-on", "never", "--strict", bench=False).code == 1
+
+
+def test_our_own_text_is_not_mistaken_for_a_paste(tmp_path):
+    patient = Patient(tmp_path / "venv")
+    text = patient.doctor(bench=False, output_format="text").stdout
+    told = run("doctor", "--from", "-", stdin=text)
+    assert told.returncode == 2
+    assert b"ask for the report" in told.stderr
+
+
+def test_a_hollow_pytorch_is_a_finding(tmp_path):
+    patient = Patient(tmp_path / "venv")
+    patient.torch("2.8.0+cu128", "12.8", "sm_80 sm_86")
+    (patient.site / "torch" / "__init__.py").write_text("")
+    assert "torch-import-failed" in patient.doctor(bench=False).rules

@@ -587,6 +587,23 @@ def test_wrapped_messages() -> None:
             assert "no kernel image is available for execution on the device" in " ".join(said.text.split())
 
 
+def test_the_rest_of_a_wrapped_message_may_look_like_a_key() -> None:
+    library = "ImportError: /env/lib/flash_attn_2_cuda.cpython-310-x86_64-linux-gnu.so"
+    for wrapped in (
+        f"{library}:\nundefined symbol: _ZN3c104cuda9SetDeviceEi",
+        f"{library}: undefined\nsymbol: _ZN3c104cuda9SetDeviceEi",
+        f"ImportError:\n{library[13:]}: undefined symbol:\n_ZN3c104cuda9SetDeviceEi",
+    ):
+        [said] = read(wrapped).all(ErrorMessage)
+        assert "2_cuda.cpython-310-x86_64-linux-gnu.so: undefined symbol: _ZN3c104cuda9SetDeviceEi" in said.text
+
+
+def test_a_message_that_ends_in_the_next_line_of_another() -> None:
+    first = "Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before calling"
+    last = "NumCudaDevices()? Error 803: system has unsupported display driver / cuda\ndriver combination"
+    assert any("cuda driver combination" in said.text for said in read(f"{first}\n{last}").all(ErrorMessage))
+
+
 NOISES = {
     "quotes": lambda text: "".join(f"> {line}\n" for line in text.splitlines()),
     "double quotes": lambda text: "".join(f"> > {line}\n" for line in text.splitlines()),
@@ -596,6 +613,18 @@ NOISES = {
     "bullets": lambda text: "".join(f"- {line}\n" if line.strip() else "\n" for line in text.splitlines()),
     "colours": lambda text: "".join(f"\x1b[1;32m{line}\x1b[0m\x1b[K\n" for line in text.splitlines()),
     "log": lambda text: "".join(f"2026-01-02T03:04:05.6789012Z {line}\n" for line in text.splitlines()),
+    **{
+        f"log of {writer}": lambda text, begin=begin: "".join(f"{begin}{line}\n" for line in text.splitlines())
+        for writer, begin in {
+            "docker compose": "webui-1  | ",
+            "docker build": "#12 34.56 ",
+            "torchrun": "[rank7]: ",
+            "mpirun": "[1,0]<stderr>: ",
+            "Ray": "(RayWorkerWrapper pid=1234, ip=10.0.0.7) ",
+            "vLLM": "(EngineCore_0 pid=4711) ERROR 03-03 12:14:15 [core.py:396] ",
+            "the journal": "Mar  3 12:14:15 node7 serve[4711]: ",
+        }.items()
+    },
     "html": lambda text: text.replace(" ", "\xa0"),
     "utf-16 read as latin": lambda text: "\ufeff" + "\0".join(text),
 }

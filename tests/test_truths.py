@@ -45,7 +45,10 @@ def archs_that_a_remedy_brings(commands: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("driver", "version", "cuda", "archs"),
     [(DRIVER_570, "2.8.0+cu126", "12.6", CU126), (DRIVER_535, "2.8.0+cu128", "12.8", CU128)],
-    ids=["RTX 4090, driver 570, cu126: sm_86 code runs on 8.9", "RTX 4090, driver 535, cu128: minor-version compatibility"],
+    ids=[
+        "RTX 4090, driver 570, cu126: sm_86 code runs on 8.9",
+        "RTX 4090, driver 535, cu128: minor-version compatibility",
+    ],
 )
 def test_ready(machine, driver, version, cuda, archs):
     patient = machine(RTX_4090, driver, STUB_PEAK_TFLOPS="165")
@@ -60,7 +63,9 @@ def test_ready(machine, driver, version, cuda, archs):
 
 
 def test_driver_too_old(machine):
-    patient = machine(A10, DRIVER_535, STUB_TORCH_CUDA="warns: The NVIDIA driver on your system is too old (found version 12020).")
+    patient = machine(
+        A10, DRIVER_535, STUB_TORCH_CUDA="warns: The NVIDIA driver on your system is too old (found version 12020)."
+    )
     patient.torch("2.15.0+cu130", "13.0", CU130)
     told = patient.doctor()
     assert told.code == 1

@@ -15,6 +15,8 @@ from cudacheck.bench.stats import median
 LAUNCHES = 100
 """Far fewer than the launch queue of 1024 holds: the host must never wait for the GPU."""
 CHUNKS = 11
+LONGEST_S = 0.5
+"""Where a launch takes milliseconds, fewer chunks tell as much."""
 
 
 def overheads(device: torch.device) -> dict[str, Any]:
@@ -23,23 +25,24 @@ def overheads(device: torch.device) -> dict[str, Any]:
         small = torch.ones(1024, device=device)
         small.add_(1.0)  # loads the kernel
         return {
-            "launch_us": median([_launch_us(small, device) for _ in range(CHUNKS)]),
+            "launch_us": _launch_us(small, device),
             "event_pair_us": _told(lambda: _event_pair_us(device)),
             "graph_node_us": _told(lambda: _graph_node_us(small, device)),
-            "synchronize_us": median([_seconds(small[0].item) * 1e6 for _ in range(2 * CHUNKS)]),
+            "synchronize_us": median([_seconds(small[0].item) * 1e6 for _ in range(CHUNKS)]),
         }
 
 
 def _launch_us(small: torch.Tensor, device: torch.device) -> float:
-    wait_for(device)
-
     def launches() -> None:
         for _ in range(LAUNCHES):
             small.add_(1.0)
 
-    seconds = _seconds(launches)
+    chunks: list[float] = []
+    while len(chunks) < CHUNKS and sum(chunks) < LONGEST_S:
+        wait_for(device)
+        chunks.append(_seconds(launches))
     wait_for(device)
-    return seconds / LAUNCHES * 1e6
+    return median(chunks) / LAUNCHES * 1e6
 
 
 def _event_pair_us(device: torch.device) -> float:

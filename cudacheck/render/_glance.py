@@ -94,7 +94,9 @@ def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
                 "GPU",
                 f"NVIDIA device {pci.device_id} at {pci.address} · kernel driver {pci.driver or 'none'}",
             )
-        if not facts.all(PciGpu) and facts.complete(Gpu):
+        nvml = facts.one(Nvml)
+        answered = nvml is not None and (nvml.init_code == 0 or nvml.library_found is False)
+        if not facts.all(PciGpu) and facts.complete(Gpu) and answered:
             yield "GPU", "none found"
 
 

@@ -13,12 +13,14 @@ from cudacheck.facts import Facts
 from cudacheck.probes.target.bench_kernels import HostCopy, LaunchOverhead, PeerBandwidth
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.render._clean import clean
+from cudacheck.render._clean import clean, wrapped
 from cudacheck.report import Health, Report
 from cudacheck.speed import baseline, peaks, runs
 from cudacheck.speed.baseline import Baseline, Comparison
 
 SHORT = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
+MOST_REASONS = 5
+INDENT = 27
 STYLES = {
     Health.HEALTHY: "green",
     Health.SLOW_PATH: "bold yellow",
@@ -34,9 +36,12 @@ def lines(report: Report, width: int) -> Iterator[RenderableType]:
         yield Text.assemble("  ", (run.label, "bold"))
         yield Padding(_table(run, _compared(report.facts), width), (0, 0, 0, 2))
         for label, text in (*_refusals(run), *_overheads(report.facts, run.device.index)):
-            yield Text.assemble("  ", (f"{label:<12}", "cyan"), (clean(text), "dim"))
+            for number, line in enumerate(wrapped(text, width - 14)):
+                yield Text.assemble(
+                    "  ", ("" if number else label, "cyan"), " " * (12 - len(label) * (not number)), line
+                )
         yield Text()
-        yield from _axes(report, run.device.index)
+        yield from _axes(report, run.device.index, width)
     yield from _peers(report.facts)
 
 
@@ -136,13 +141,15 @@ def _baseline(one: Comparison | None) -> Text:
 
 
 def _refusals(run: runs.GpuRun) -> Iterator[tuple[str, str]]:
-    """Why a case was not run, each reason once."""
+    """Why a case was not run; a backend's refusal once."""
     told = set()
     for row in run.rows:
         reason = (row.skipped or "").partition(" Query.sizes()")[0]
-        if reason and (row.backend, reason) not in told:
-            told.add((row.backend, reason))
-            yield row.backend or row.case, reason
+        refused = reason.startswith("refused by PyTorch")
+        line = (row.backend or row.case, reason) if refused else ("left out", f"{runs.spoken(row)}: {reason}")
+        if reason and line not in told:
+            told.add(line)
+            yield line
 
 
 def _overheads(facts: Facts, index: int) -> Iterator[tuple[str, str]]:
@@ -166,18 +173,14 @@ def _overheads(facts: Facts, index: int) -> Iterator[tuple[str, str]]:
             yield "host", " · ".join(f"{gb:.1f} GB/s {what}" for gb, what in speeds if gb) + link
 
 
-def _axes(report: Report, index: int) -> Iterator[Text]:
+def _axes(report: Report, index: int, width: int) -> Iterator[Text]:
     for axis in report.speed:
         if axis.device_index == index:
-            head, *rest = axis.reasons or ("",)
-            yield Text.assemble(
-                "  ",
-                (f"{axis.axis:<12}", "cyan"),
-                (f"{axis.health:<13}", STYLES[axis.health]),
-                clean(head),
-            )
-            for more in rest[:4]:
-                yield Text.assemble(" " * 27, (clean(more), "dim"))
+            head = Text.assemble("  ", (f"{axis.axis:<12}", "cyan"), (f"{axis.health:<13}", STYLES[axis.health]))
+            for reason in axis.reasons[:MOST_REASONS]:
+                for line in wrapped(reason, width - INDENT):
+                    yield head + Text(line)
+                    head = Text(" " * INDENT)
 
 
 def _peers(facts: Facts) -> Iterator[Text]:

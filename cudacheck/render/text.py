@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import shutil
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cudacheck.probes.target.bench_kernels import BenchPlan
 from cudacheck.render import _glance, _kernels
-from cudacheck.render._clean import clean
+from cudacheck.render._clean import clean, wrapped
 from cudacheck.report import Finding, Outcome, Remedy, Report, Severity, State
 
 MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
@@ -25,6 +25,8 @@ def render(report: Report, *, verbose: bool = False, colour: bool = False, width
     """The whole screen as text. Nothing that someone must copy is wrapped or cut."""
     width = max(80, min(120, width or shutil.get_terminal_size((100, 24)).columns))
     console = Console(
+        # A string of our own: while capturing, Console would still touch a stdout that may be closed or full.
+        file=io.StringIO(),
         width=width,
         force_terminal=colour,
         no_color=not colour,
@@ -65,7 +67,7 @@ class _Screen:
         yield from self._summary(shown or roots)
 
     def _headline(self, mark: str, message: str, right: str = "") -> Iterator[Text]:
-        first, *rest = textwrap.wrap(clean(message), self.width - 2, break_long_words=False) or [""]
+        first, *rest = wrapped(message, self.width - 2) or [""]
         line = Text.assemble((f"{mark} ", STYLES[mark]), (first, "bold"))
         if right and not rest and len(first) + len(right) + 5 <= self.width:
             line.append(" " * (self.width - len(line) - len(right)))
@@ -110,7 +112,7 @@ class _Screen:
 
     def _labelled(self, label: str, text: str, *, dim: bool = False) -> Iterator[Text]:
         room = self.width - LABEL - 2
-        for index, line in enumerate(textwrap.wrap(clean(text), room, break_long_words=False) or [""]):
+        for index, line in enumerate(wrapped(text, room) or [""]):
             yield Text.assemble(
                 "  ", (f"{'' if index else clean(label, 11):<{LABEL}}", "cyan"), (line, "dim" if dim else "")
             )

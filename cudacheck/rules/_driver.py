@@ -50,7 +50,7 @@ def numbered(*codes: int) -> str:
     code = "(?:" + "|".join(map(str, codes)) + r")(?!\d)"
     failed = r"init failure|failed to get device context|cuInit(?:\(0?\))? ?(?:err(?:or)?|failed|returned)?"
     count = r"cudaGetDeviceCount(?:\(\))?"  # which may also "return 3" when there are three GPUs
-    return rf"(?:{failed}|{count} (?:err|failed))[ :=]{{1,3}}{code}|{count} returned {code}\s{{1,3}}->"
+    return rf"(?:{failed}|{count} (?:err|failed))[ :=]{{1,3}}{code}|{count} returned {code}\s{{1,12}}->"
 
 
 def answers(facts: Facts) -> bool:

@@ -19,13 +19,16 @@ slow disk deserves a second run with a longer `--timeout`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
+from cudacheck.facts import Facts
 from cudacheck.report import Evidence, Finding, Layer, Outcome, ProbeRun, Remedy, Severity
+from cudacheck.target import Target
 
 ID = "probe-did-not-finish"
 SEVERITY = Severity.ERROR
-LAYER = Layer.INSPECTION
+LAYER = Layer.LIBCUDA  # a driver that hangs, or an interpreter that dies, comes before what is wrong with PyTorch
 OWNERS = {
     "torch_import": (
         "torch-import-failed",
@@ -40,25 +43,42 @@ OWNERS = {
     "flash_attn": ("flash-attn-abi-mismatch", "flash-attn-unsupported-gpu"),
 }
 """Probe → the findings that account for its death; without one of them it stands for itself."""
+KERNEL_LOG = "sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"
 EXPLAINED_BY = tuple(dict.fromkeys(owner for owners in OWNERS.values() for owner in owners))
 
 
-def finding(runs: Sequence[ProbeRun], unchecked_reasons: Sequence[str]) -> Finding:
+def finding(runs: Sequence[ProbeRun], unchecked_reasons: Sequence[str], facts: Facts) -> Finding:
     """One finding about these runs. `unchecked_reasons` are those of error rules that stayed unchecked."""
     blocks = any(_blames(reason, run) for reason in unchecked_reasons for run in runs)
     first = runs[0]
     others = f" (and {len(runs) - 1} more)" if len(runs) > 1 else ""
+    driver = first.probe in {"nvml", "libcuda"}
     return Finding(
-        f"the probe {first.probe} {_ending(first)}{others}",
+        f"{'the NVIDIA driver does not answer: ' if driver else 'the probe '}{first.probe} {_ending(first)}{others}",
         evidence=tuple(Evidence(f"{run.probe} {_ending(run)}", _last_line(run)) for run in runs),
-        remedies=(Remedy("see what the process printed last", ("cudacheck doctor --verbose",)),),
+        remedies=(*(_driver_remedies() if driver else ()), _look_closer(facts)),
         severity=Severity.ERROR if blocks else Severity.WARNING,
     )
 
 
+def _driver_remedies() -> tuple[Remedy, ...]:
+    return (
+        Remedy("read what the driver says in the kernel log", (KERNEL_LOG,), needs_root=True),
+        Remedy("restart the machine: a driver that hangs seldom recovers", needs_root=True, needs_reboot=True),
+    )
+
+
+def _look_closer(facts: Facts) -> Remedy:
+    target = facts.one(Target)
+    python = f" --python {shlex.quote(target.python)}" if target else ""
+    return Remedy("see what the process printed last", (f"cudacheck doctor{python} --verbose",))
+
+
 def _blames(reason: str, run: ProbeRun) -> bool:
     """Whether a rule stayed unchecked because of this run: itself, or as what a skipped probe waited for."""
-    return reason.startswith(f"{run.probe} ") or f": {run.probe} " in reason or bool(run.detail and run.detail in reason)
+    return (
+        reason.startswith(f"{run.probe} ") or f": {run.probe} " in reason or bool(run.detail and run.detail in reason)
+    )
 
 
 def _ending(run: ProbeRun) -> str:
@@ -74,7 +94,8 @@ def _ending(run: ProbeRun) -> str:
 def _last_line(run: ProbeRun) -> str:
     """The line of the log that says most: where faulthandler saw it, else the last one."""
     lines = [line.strip() for line in run.log.splitlines() if line.strip()]
-    frames = [line for line in lines if line.startswith('File "') and " in " in line]
+    fatal = "Fatal Python error" in run.log  # faulthandler's stack, innermost frame first
+    frames = [line for line in lines if fatal and line.startswith('File "') and " in " in line]
     return (frames or lines[-1:] or [f"{run.child} child"])[0][:160]
 
 

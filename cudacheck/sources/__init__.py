@@ -29,6 +29,9 @@ UNDERSTOOD = (
     "pip list, pip freeze, conda list, environment variables and known error messages"
 )
 
+OWN_TEXT = "more: cudacheck explain "
+"""The last line of `cudacheck doctor` at a terminal."""
+
 # The first is believed first where two say different things.
 PARSERS = (nvidia_smi.facts, collect_env.facts, packages.facts, toolkits.facts, environment.facts)
 
@@ -48,6 +51,10 @@ def read(texts: Sequence[tuple[str, str]]) -> Facts:
         if len(text) > MAX_CHARACTERS or text.count("\n") > MAX_LINES:
             limits = f"{MAX_CHARACTERS // 1024 // 1024} MiB or {MAX_LINES} lines"
             raise SourceError(f"{name} is larger than {limits}: paste the part that matters")
+        if OWN_TEXT in text:
+            raise SourceError(
+                f"{name} is the text for people; ask for the report: cudacheck doctor --output report.json"
+            )
         report, rest = _split(name, text)
         said = list(_said(name, rest))
         if report:

@@ -18,6 +18,19 @@ _FENCE = re.compile(r"\s{0,8}(?:`{3,}|~{3,})[^`~]{0,80}$")
 _QUOTE = re.compile(r"(?:\s{0,8}>)+ ?")
 _BULLET = re.compile(r"\s{0,16}(?:[-*•]|\d{1,2}[.)])\s+(?=\S)")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,\d]{0,12}(?:Z|[+-]\d\d:?\d\d)?[ \t]")
+_LOG = re.compile(
+    r"[\w.-]{1,60}-\d{1,3} +\| "  # docker compose
+    r"|#\d{1,4} \d{1,5}\.\d{1,3} "  # docker build
+    r"|\[(?:default|rank)\d{1,5}\]: ?"  # torchrun
+    r"|\[\d{1,5},\d{1,5}\]<std(?:err|out)>: ?"  # mpirun
+    r"|\(\w{1,60}(?: \w{1,10}=[^\s()]{1,40}){1,4}\) "  # Ray, and vLLM's processes
+    r"|(?:ERROR|WARNING|INFO|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]{1,60}:\d{1,5}\] "  # vLLM
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./-]{1,60}(?:\[\d{1,7}\])?: "  # the system's journal
+    r"|\[ {0,7}\d{1,9}\.\d{6}\] "  # the kernel's log
+)
+"""What a line of a log begins with; a message on several lines has it in each of them."""
+MAX_LOGS = 3
+"""One within the other, as vLLM's in the system's journal."""
 
 
 def lines(text: str) -> list[str]:
@@ -40,6 +53,9 @@ def _line(line: str) -> str:
         return ""
     for prefix in (_TIMESTAMP, _QUOTE, _BULLET):
         line = prefix.sub("", line, count=1) if prefix.match(line) else line
+    for _ in range(MAX_LOGS):
+        begun = _LOG.match(line)
+        line = line[begun.end() :] if begun else line
     if "**" in line:
         line = line.replace("**", "")
     stripped = line.strip()

@@ -45,7 +45,7 @@ def matmul(run: GpuRun, row: Measurement) -> Peaks:
 
 def shares(run: GpuRun, row: Measurement) -> dict[str, float]:
     """The row's speed over each peak that is known, by the peak's name."""
-    if row.case in ("copy", "matmul decode"):
+    if row.case == "copy" or "decode" in row.case:
         over: dict[str, float | None] = {"datasheet": bandwidth(run)}
         copied = run.best("copy")
         if row.case != "copy":

@@ -41,6 +41,7 @@ class TorchDevice:
     l2_bytes: int | None = None
     pci_address: str | None = None
 
+
 # PyTorch's C++ warnings end with the line of its source; both ways of saying it start with who speaks.
 _TRIGGERED = re.compile(r"\s*\(Triggered internally at .*\)\s*$")
 _SPEAKER = re.compile(r"^(?:\w*Error|CUDA initialization): ")

@@ -43,6 +43,10 @@ def collect() -> Iterator[object]:
         yield from _failed(error, time.perf_counter() - started)
         return
     version = getattr(torch, "__version__", None)
+    if not hasattr(torch, "cuda"):
+        missing = AttributeError("what was imported has no torch.cuda: the files of this PyTorch are not whole")
+        yield from _failed(missing, time.perf_counter() - started)
+        return
     yield TorchImport(
         ok=True,
         seconds=round(time.perf_counter() - started, 3),

@@ -84,20 +84,18 @@ def is_cuda(values):
 class OnCpu(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if func is torch.device:
-            return func(*args, **kwargs)
-        if is_cuda([*args, *kwargs.values()]) and not RUNS:
-            raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
-        args = [on_cpu(a) for a in args]
-        kwargs = {k: on_cpu(v) for k, v in kwargs.items()}
-        if func is torch.mm and kwargs.get("out") is not None:
+        if func is torch.mm and "out" in kwargs:
             return multiplied(*args, **kwargs)
         if func is torch.nn.functional.scaled_dot_product_attention:
             return attended(func, args, kwargs)
         if func is torch.Tensor.copy_:
             return copied(func, args, kwargs)
+        if func is torch.device:
+            return func(*args, **kwargs)
+        if is_cuda([*args, *kwargs.values()]) and not RUNS:
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
         launch(2e-6)
-        return func(*args, **kwargs)
+        return func(*map(on_cpu, args), **{k: on_cpu(v) for k, v in kwargs.items()})
 
 
 def multiplied(a, b, out):
@@ -139,8 +137,8 @@ last_calls = []
 def remembered(func, args, kwargs):
     """The same call on the same tensors again costs the GPU its time and the test none."""
     for known, options, result in last_calls:
-        if options == kwargs and len(known) == len(args) and all(a is b for a, b in zip(known, args)):
-            return result.clone()
+        if options == kwargs and len(known) == len(args) and all(a is b for a, b in zip(known, args, strict=True)):
+            return result
     result = func(*args, **kwargs)
     last_calls.append((args, kwargs, result))
     del last_calls[:-8]
@@ -205,4 +203,5 @@ for name, value in {
     "device": Nothing,
 }.items():
     setattr(torch.cuda, name, value)
+torch.set_num_threads(1)  # many small kernels: threads would only wait for each other
 OnCpu().__enter__()
