@@ -10,6 +10,7 @@ from cudacheck.probes.target.bench_kernels import BenchPlan
 from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.registry import probes
 from cudacheck.report import Axis, Finding, Health, Outcome, ProbeRun, Severity, State, Unchecked, Verdict
 from cudacheck.target import Target
 
@@ -49,8 +50,10 @@ def unproven(facts: Facts, unchecked: Sequence[Unchecked]) -> list[str]:
         doubts.append("no kernel ran on a GPU")
     elif idle:
         doubts.append("no kernel ran on " + ", ".join(f"GPU {d.index} ({d.name})" for d in idle))
+    # A probe without facts of its own (the kernel log, which few users may read) only adds words to what others find.
+    asked = {probe.name for probe in probes() if probe.fact_types}
     for run in facts.all(ProbeRun):
-        if run.outcome is Outcome.SKIPPED and devices:
+        if run.outcome is Outcome.SKIPPED and devices and run.probe in asked:
             doubts.append(f"{run.probe} was skipped ({run.detail})")
         elif run.outcome not in {Outcome.OK, Outcome.SKIPPED}:
             doubts.append(f"{run.probe} {run.outcome}")

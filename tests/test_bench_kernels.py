@@ -58,7 +58,7 @@ def run(folder, driver, *options: str, appended: str = "", **variables: str) -> 
         text=True,
         timeout=120,
         check=False,
-        env={**clean_environment(), **patient.environment},
+        env={**clean_environment(), **patient.environment, "COLUMNS": "100"},
     )
     return Doctor(told.returncode, told.stdout, told.stderr)
 
@@ -107,7 +107,13 @@ def test_the_screen(healthy):
     assert max(map(len, lines)) <= 120
     assert any(line.startswith("  fp16 1024³") and "TFLOP/s" in line and "▇" in line for line in lines)
     assert any(line.split()[:2] == ["matmul", "healthy"] for line in lines)
-    again = subprocess.run([*CUDACHECK, "doctor", "--from", str(saved)], capture_output=True, text=True, check=False)
+    again = subprocess.run(
+        [*CUDACHECK, "doctor", "--from", str(saved)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**clean_environment(), "COLUMNS": "100"},
+    )
     table = [line for line in lines if "TFLOP/s" in line]
     assert [line for line in again.stdout.splitlines() if "TFLOP/s" in line] == table
 

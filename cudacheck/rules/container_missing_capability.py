@@ -38,7 +38,10 @@ from cudacheck.rules import _driver, _machine
 SEVERITY = Severity.ERROR
 LAYER = Layer.CONTAINER
 EXPLAINED_BY = ("container-without-gpu",)
-MESSAGES = (r"lib(?P<library>nvidia-ml|cuda)\.so\.1: cannot open shared object file",)
+MESSAGES = (
+    r"lib(?P<library>nvidia-ml|cuda)\.so\.1: cannot open shared object file",
+    r"Found no NVIDIA driver on your system",
+)
 SOURCES = (
     "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",
     "https://github.com/mudler/LocalAI/issues/11973",
@@ -63,9 +66,9 @@ def check(system: System, nvml: Nvml, libcuda: LibCuda | None, facts: Facts) -> 
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    needed = "utility" if match["library"] == "nvidia-ml" else "compute"
-    nvml = facts.one(Nvml)
-    shown = needed == "compute" and nvml is not None and bool(nvml.driver_version) and not _driver.computes(facts)
+    library, nvml = match.groupdict().get("library"), facts.one(Nvml)
+    needed = "utility" if library == "nvidia-ml" else "compute"
+    shown = library == "cuda" and nvml is not None and bool(nvml.driver_version) and not _driver.computes(facts)
     if not _machine.lacks_capability(facts, needed) and (not shown or facts.knows(PciBus)):
         return
     message = "the container got the driver without its CUDA library"
@@ -108,12 +111,17 @@ FIRES = {
         EnvironmentVariables({VARIABLE: "compute"}, complete=False, found_in="ticket.txt"),
         ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
     ),
+    "PyTorch finds no driver, and the variable says why": (
+        EnvironmentVariables({VARIABLE: "utility"}, complete=False, found_in="ticket.txt"),
+        ErrorMessage("AssertionError: Found no NVIDIA driver on your system.", "ticket.txt"),
+    ),
     "nvidia-smi works, libcuda is missing": (
         Nvml(library_found=None, driver_version="550.120", found_in="nvidia-smi"),
         ErrorMessage("ImportError: libcuda.so.1: cannot open shared object file: No such file", "ticket.txt"),
     ),
 }
 QUIET = {
+    "no driver at all": (ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "ticket.txt"),),
     "both there": (
         DOCKER,
         Nvml(library_found=True, init_code=0, gpu_count=1),

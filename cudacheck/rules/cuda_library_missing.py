@@ -39,6 +39,9 @@ MESSAGES = (
     # TensorFlow's warnings say `dlerror:` in front of it, and go on without the library.
     rf"(?<!dlerror: )\b({_libraries.CUDA_LIBRARY}): cannot open shared object file",
     r"Library (lib\w+\.so[.\d]*|\w+64_\d+\.dll) is not found or cannot be loaded",
+    # torch.__init__._preload_cuda_deps
+    r"ValueError: (lib(?!cudnn)[\w-]+\.so)\.\*\[0-9\](?:\*)? not found in the system path",
+    r"Unable to load any (libcudart\.so)\.\* library",
     r"Could not (?:locate|load library) ((?:cublas|cublasLt|cudart|cufft|curand|cusparse|cusolver|nvrtc)64_\w+\.dll)",
 )
 SOURCES = ("https://github.com/SYSTRAN/faster-whisper/issues/1431", "https://github.com/pytorch/pytorch/issues/104259")
@@ -63,7 +66,8 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if "libcudnn" not in match[1]:
-        yield _finding(match[1], _torch.quoted(said, match), facts)
+        by_torch = "not found in the system path" in match[0]
+        yield _finding(match[1], _torch.quoted(said, match), facts, by_torch=by_torch)
 
 
 def _finding(library: str, evidence: Evidence, facts: Facts, *, by_torch: bool = False) -> Finding:
@@ -106,6 +110,9 @@ FIRES = {
     "ctranslate2 for CUDA 12 beside CUDA 13": (
         TorchBuild("2.11.0+cu130", cuda="13.0"),
         ErrorMessage("RuntimeError: Library libcublas.so.12 is not found or cannot be loaded", "paste"),
+    ),
+    "PyTorch finds no wheel that has it": (
+        ErrorMessage("ValueError: libcublas.so.*[0-9] not found in the system path ['/usr/lib/python3.10']", "paste"),
     ),
     "an extension that wants the runtime of CUDA 11": (
         ErrorMessage(

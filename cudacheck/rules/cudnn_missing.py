@@ -40,6 +40,7 @@ EXPLAINED_BY = ("nvidia-wheels-conflict",)
 MESSAGES = (
     r"(libcudnn\w*\.so(?:\.\d+)*): cannot open shared object file",
     r"Could not load library (libcudnn\w*\.so(?:\.\d+)*)",
+    r"ValueError: (libcudnn\.so)\.\*\[0-9\](?:\*)? not found in the system path",
     r"Unable to load any of \{(libcudnn\w*\.so(?:\.\d+)*)",
     r"Could not (?:locate|load library) (cudnn\w*64_\d+\.dll)",
 )

@@ -47,6 +47,7 @@ MESSAGES = (
     r"cuInit[^\n]{0,60}CUDA_ERROR_(?:UNKNOWN|OPERATING_SYSTEM|NOT_INITIALIZED)",
     r"failed to initialize CUDA: (?:unknown|initialization) error",
     r"cuda runtime error \((?:3|30|999)\) : (?:unknown|initialization) error at [^\n]{0,200}THCGeneral",
+    r"THCGeneral\.c\w* line=\d+ error=(?:3|30|999) : (?:unknown|initialization) error",
     _driver.numbered(3, 304, 999),
 )
 SOURCES = (
