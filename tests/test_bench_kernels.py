@@ -1,4 +1,4 @@
-"""`cudacheck bench kernels` from end to end, on a GPU whose time is virtual (stubs/gpu_on_cpu): each fault by its name."""
+"""`cudacheck bench kernels` from end to end, on a GPU whose time is virtual (stubs/gpu_on_cpu)."""
 
 from __future__ import annotations
 

@@ -119,7 +119,10 @@ def test_low_of_the_datasheet_and_good_at_the_clock_is_the_clocks_doing():
     assert judged("matmul", slow_clock, NVML, free).health is Health.DEGRADED
     assert "as designed" in judged("matmul", slow_clock, NVML, capped).reasons[0]
     set_ = judged("matmul", slow_clock, lowered, capped)
-    assert (set_.health, set_.reasons[0]) == (Health.HEALTHY, "it ran at 720 MHz: its power limit is set to 300 of 700 W")
+    assert (set_.health, set_.reasons[0]) == (
+        Health.HEALTHY,
+        "it ran at 720 MHz: its power limit is set to 300 of 700 W",
+    )
     assert judged("matmul", slow_clock).health is Health.HEALTHY  # the doctor does not ask NVML then
 
 
@@ -155,7 +158,10 @@ def test_the_formula_serves_where_the_datasheet_is_silent():
 
 def test_datasheets_that_leave_the_accumulation_open_never_convict():
     a10 = TorchDevice(0, "NVIDIA A10", compute_capability="8.6", multiprocessors=72)
-    assert judged("matmul", product(45.0, clock=1600.0), product(13.0, "float32"), device=a10).health is Health.INCONCLUSIVE
+    assert (
+        judged("matmul", product(45.0, clock=1600.0), product(13.0, "float32"), device=a10).health
+        is Health.INCONCLUSIVE
+    )
 
 
 def test_bfloat16_is_not_asked_of_tensor_cores_that_lack_it():
@@ -171,7 +177,12 @@ def test_no_tensor_cores():
 
 @pytest.mark.parametrize(
     ("gb_per_s", "health"),
-    [(4235.0, Health.HEALTHY), (3100.0, Health.INCONCLUSIVE), (2400.0, Health.DEGRADED), (64000.0, Health.INCONCLUSIVE)],
+    [
+        (4235.0, Health.HEALTHY),
+        (3100.0, Health.INCONCLUSIVE),
+        (2400.0, Health.DEGRADED),
+        (64000.0, Health.INCONCLUSIVE),
+    ],
 )
 def test_memory(gb_per_s, health):
     assert judged("memory", copy(gb_per_s)).health is health

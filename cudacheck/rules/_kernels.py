@@ -61,7 +61,8 @@ def uncovered(archs: Sequence[str] | None, build: TorchBuild | None, capability:
             return None
         # 11.0 (Thor) is newer than a build of CUDA 12.8, though that reaches from 8.0 to 12.0
         return "too-new" if build and _is_before(build.cuda, capability) else knowledge.gap(archs, capability)
-    if build and build.cuda and build.version and from_index(build):
+    # Thor (11.0) is a Jetson: the builds made for those bear the same tags and hold other kernels
+    if build and build.cuda and build.version and from_index(build) and not capability.startswith("11."):
         return _gap_by_cuda(build.cuda, capability, LAST_CUDA)
     return None
 

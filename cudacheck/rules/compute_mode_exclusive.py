@@ -32,7 +32,7 @@ from cudacheck.rules import _driver, _machine
 SEVERITY = Severity.WARNING
 LAYER = Layer.LIBCUDA
 MESSAGES = (
-    r"CUDA-capable device(?:s|\(s\))? (?:is/are|are|is) busy or unavailable",
+    r"(?i)CUDA-capable device(?:s|\(s\))? (?:is/are|are|is) busy or unavailable",
     r"cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE",
     _driver.numbered(46),
 )

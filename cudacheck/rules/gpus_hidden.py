@@ -47,8 +47,8 @@ EXPLAINED_BY = (
     "mig-without-instance",
 )
 MESSAGES = (
-    r"No CUDA GPUs are available",
-    r"no CUDA-capable device is detected",
+    r"(?i)no CUDA GPUs are available",
+    r"(?i)no CUDA-capable device is detected",
     _driver.numbered(100),
     r"invalid device ordinal",
 )

@@ -51,7 +51,7 @@ OWN_DLL = (
     r"|(?:[^\"'\n]{0,300}[\\/])?(?=(?:c10|torch|caffe2|fbgemm|asmjit|shm|uv)(?:_\w+)?\.dll))([\w.-]+)"
 )
 MESSAGES = (
-    rf"\[WinError (\d+)\][^\[]{{0,200}}?Error loading [\"']{OWN_DLL}",
+    rf"\[WinError (\d+)\][^\[]{{0,200}}?Error loading \\?[\"']{OWN_DLL}",
     r"libtorch_\w+\.so: undefined symbol: (iJIT_\w+)",
     r"libtorch_(?:cpu|python|global_deps)\.so: (?:cannot open shared object file|undefined symbol: _Z\w+)",
     r"cannot allocate memory in static TLS block",

@@ -34,7 +34,7 @@ LAYER = Layer.TORCH_BUILD
 EXPLAINED_BY = ("torch-shadowed", "python-without-wheel")
 MESSAGES = (r"No module named ['\"]torch['\"]",)
 SOURCES = ("https://pytorch.org/get-started/locally/",)
-IS_THERE = re.compile(r"[/\\]torch[/\\]|Error loading [\"']")
+IS_THERE = re.compile(r"[/\\]torch[/\\]|Error loading \\?[\"']")
 IN_A_BUILD = re.compile(r"get_requires_for_build|[Bb]uild(?:ing)? (?:wheel|isolation|dependencies)|egg_info|setup\.py")
 """pip builds packages in an empty environment: there, torch is missing though it is installed."""
 

@@ -4,8 +4,9 @@ Placed as `torch` in a patient's site-packages. It imports the PyTorch of STUB_R
 result is really computed, but time is virtual, the host's (`time.perf_counter`) and the GPU's, which runs behind it: a
 launch takes the host STUB_LAUNCH_US; a matmul takes the GPU as long as its FLOP at 80 % of STUB_PEAK_TFLOPS, a copy as
 its bytes at 88 % of STUB_GB_PER_S, a spin as its cycles at STUB_CLOCK_MHZ; attention at a length that is new takes the
-host STUB_PLAN_MS while cuDNN is switched on. So no test waits, and none hangs on how busy the machine is. It knows the GPU of the fake driver (FAKE_NAME, FAKE_CC) and runs only what the arch list in the
-patient's torch/lib covers, as a real one does.
+host STUB_PLAN_MS while cuDNN is switched on. So no test waits, and none hangs on how busy the machine is. It knows the
+GPU of the fake driver (FAKE_NAME, FAKE_CC) and runs only what the arch list in the patient's torch/lib covers, as a
+real one does.
 """
 
 import importlib.util
