@@ -123,7 +123,7 @@ def test_the_screen(healthy):
     [
         ({"STUB_NO_TENSOR_CORES": "1"}, "", "matmul-slow", "matmul", "times as fast as float32"),
         ({}, MATH_ONLY, "attention-falls-back-to-math", "attention", "flash is switched off"),
-        ({"STUB_LAUNCH_US": "2000"}, "", "host-launch-slow", "launch", "2000.0 µs"),
+        ({"STUB_LAUNCH_US": "2000"}, "", "host-launch-slow", "launch", "2000.0 µs for a launch"),
         ({"STUB_GB_PER_S": "400"}, "", "memory-bandwidth-slow", "memory", "of the datasheet"),
         ({"FAKE_THERMAL_MS": "3000"}, "", "gpu-throttled", "clocks", "heat held it back"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,8 @@ class Spins:
     p95_us: float
     mad_rel: float
     """Median absolute deviation over the median."""
+    queue_us: float
+    """The host's time to queue one: an event, the spin, an event; the median."""
 
 
 def spins(device: torch.device) -> Spins | None:
@@ -32,7 +35,10 @@ def spins(device: torch.device) -> Spins | None:
     """
     try:
         with current(device):
-            spun = [clock.spin(SPIN_S) for _ in range(WARM + COUNT)]
+            spun, queued = [], [time.perf_counter()]
+            for _ in range(WARM + COUNT):
+                spun.append(clock.spin(SPIN_S))
+                queued.append(time.perf_counter())
             wait_for(device)
     except RuntimeError:
         return None
@@ -41,4 +47,10 @@ def spins(device: torch.device) -> Spins | None:
         return None
     summary = summarize(us)
     deviation = median([abs(sample - summary.median) for sample in us])
-    return Spins(len(us), summary.median, summary.p95, deviation / summary.median if summary.median > 0 else 0.0)
+    return Spins(
+        count=len(us),
+        median_us=summary.median,
+        p95_us=summary.p95,
+        mad_rel=deviation / summary.median if summary.median > 0 else 0.0,
+        queue_us=median([(after - before) * 1e6 for before, after in zip(queued, queued[1:])]),
+    )

@@ -54,7 +54,7 @@ def measured(
         if broken:
             yield row_of(case, device, skipped=f"an earlier case broke the CUDA context: {broken}")
         elif left_s <= 0:
-            yield row_of(case, device, skipped=f"the time budget of {budget_s:g} s was used up")
+            yield row_of(case, device, skipped=f"the time budget of {round(budget_s, 1):g} s was used up")
         else:
             yield row_of(case, device, **outcome_of(case, device, within(patience or Patience(), left_s)))
             broken = why_broken(device)

@@ -12,11 +12,11 @@ from cudacheck.bench.device import current, wait_for
 from cudacheck.bench.samplers import graph_sampler
 from cudacheck.bench.stats import median
 
-LAUNCHES = 100
-"""Far fewer than the launch queue of 1024 holds: the host must never wait for the GPU."""
-CHUNKS = 11
-LONGEST_S = 0.5
-"""Where a launch takes milliseconds, fewer chunks tell as much."""
+NODES = 100
+CHUNKS = 5
+CHUNK_S = 0.02
+"""A thread that holds Python's lock lets it go every 5 ms: what is shorter would not meet it. The launch queue of
+1024 does not fill meanwhile: the GPU is quicker with such a kernel than the host."""
 
 
 def overheads(device: torch.device) -> dict[str, Any]:
@@ -33,16 +33,18 @@ def overheads(device: torch.device) -> dict[str, Any]:
 
 
 def _launch_us(small: torch.Tensor, device: torch.device) -> float:
-    def launches() -> None:
-        for _ in range(LAUNCHES):
-            small.add_(1.0)
-
-    chunks: list[float] = []
-    while len(chunks) < CHUNKS and sum(chunks) < LONGEST_S:
+    """The median over chunks of the mean over each."""
+    means = []
+    for _ in range(CHUNKS):
         wait_for(device)
-        chunks.append(_seconds(launches))
+        launches, started = 0, time.perf_counter()
+        while time.perf_counter() - started < CHUNK_S:
+            for _ in range(100):
+                small.add_(1.0)
+            launches += 100
+        means.append((time.perf_counter() - started) / launches * 1e6)
     wait_for(device)
-    return median(chunks) / LAUNCHES * 1e6
+    return median(means)
 
 
 def _event_pair_us(device: torch.device) -> float:
@@ -56,7 +58,7 @@ def _event_pair_us(device: torch.device) -> float:
 
 
 def _graph_node_us(small: torch.Tensor, device: torch.device) -> float:
-    sample = graph_sampler(lambda _: small.add_(1.0), LAUNCHES, device)
+    sample = graph_sampler(lambda _: small.add_(1.0), NODES, device)
     sample(1)
     return median(sample(CHUNKS).us)
 

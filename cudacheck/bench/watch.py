@@ -47,7 +47,7 @@ class Watch:
         return {**told, **self._spread()}
 
     def _spread(self) -> dict[str, float]:
-        """Of the burst of spins that was spread most."""
+        """Of the burst of spins that was spread most; the queueing of the one that was queued the quickest."""
         if not self.spins:
             return {}
         worst = max(self.spins, key=lambda burst: burst.p95_us / burst.median_us)
@@ -55,4 +55,5 @@ class Watch:
             "spin_median_us": worst.median_us,
             "spin_p95_us": worst.p95_us,
             "spin_mad_rel": max(burst.mad_rel for burst in self.spins),
+            "queue_us": min(burst.queue_us for burst in self.spins),
         }

@@ -34,7 +34,6 @@ from cudacheck.speed import new_lengths, runs
 
 SEVERITY = Severity.WARNING
 LAYER = Layer.SPEED
-EXPLAINED_BY = ("kernel-failed",)
 SOURCES = ("https://github.com/modelscope/FunASR/issues/3704", "https://github.com/pytorch/pytorch/pull/155958")
 VARIABLE = "TORCH_CUDNN_SDPA_DEPRIORITIZED=1"
 

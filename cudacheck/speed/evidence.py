@@ -26,8 +26,7 @@ def doubt(run: GpuRun, *rows: Measurement | None) -> str:
     """Why a slow result convicts nobody; empty where it does."""
     for row in rows:
         if row and row.method != "graph" and starved(run, row.median_us):
-            launch_us = run.launch.launch_us if run.launch else 0
-            return f"the host needs {launch_us:.0f} µs a launch, so the GPU waited for it"
+            return f"the host needs {run.launch_us or 0:.0f} µs for a launch, so the GPU waited for it"
     for row in rows:
         if row and not row.converged:
             return f"{spoken(row)} did not settle"

@@ -13,10 +13,10 @@ SLOW_US = 20.0
 
 
 def axis(run: GpuRun, _: Sequence[GpuRun] = ()) -> Axis | None:
-    us = run.launch.launch_us if run.launch else None
+    us = run.launch_us
     if us is None:
         return None
-    said = f"the host needs {us:.1f} µs to launch a small kernel"
+    said = f"the host needs {us:.1f} µs for a launch"
     if us <= SLOW_US:
         return evidence.axis(run, "launch", Health.HEALTHY, said)
     unsure = blocking(run) or excuse(run)

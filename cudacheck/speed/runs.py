@@ -46,6 +46,13 @@ class GpuRun:
         return f"GPU {self.device.index} ({self.device.name}{also})"
 
     @property
+    def launch_us(self) -> float | None:
+        """What a launch costs the host: the dearer of a small kernel and an event, each in the quicker attempt."""
+        queued = [seen.queue_us / 3 for seen in self.conditions if seen.queue_us]
+        launched = [self.launch.launch_us] if self.launch and self.launch.launch_us else []
+        return max([*launched, *([min(queued)] if queued else [])], default=None)
+
+    @property
     def model(self) -> knowledge.GpuModel | None:
         return knowledge.gpu(self.device.name)
 
@@ -138,8 +145,8 @@ def excuse(run: GpuRun) -> str:
 
 def starved(run: GpuRun, us: float | None) -> bool:
     """Whether what was timed may be the host's launches rather than the GPU's work."""
-    launch_us = run.launch.launch_us if run.launch else None
-    return bool(launch_us and us and launch_us > COVERED_US and us < MOST_LAUNCHES * launch_us)
+    cost = run.launch_us
+    return bool(cost and us and cost > COVERED_US and us < MOST_LAUNCHES * cost)
 
 
 def spoken(row: Measurement) -> str:

@@ -43,7 +43,7 @@ class LaunchOverhead:
     device_index: int
     device_uuid: str | None = None
     launch_us: float | None = None
-    """The host's time to queue one small kernel through PyTorch."""
+    """The host's time to queue one small kernel through PyTorch, on average over thousands."""
     event_pair_us: float | None = None
     """Between two CUDA events with nothing in between."""
     graph_node_us: float | None = None
@@ -63,6 +63,8 @@ class GpuConditions:
     """Of the burst of spins that was spread most, out of three: before, between and after the cases."""
     spin_p95_us: float | None = None
     spin_mad_rel: float | None = None
+    queue_us: float | None = None
+    """The host's time to queue an event, a spin and an event: what a call that is timed costs it at least."""
     seconds: float | None = None
     limited_ms: dict[str, float] | None = None
     """For how long each policy held the clock back meanwhile: `power`, `thermal`, `board limit`, `reliability`."""
