@@ -75,6 +75,13 @@ def test_rules_are_pure():
         assert all(name.startswith(allowed) for name in ours), f"{path.name}: {ours}"
 
 
+def test_what_measurements_mean_is_pure():
+    for path in (PACKAGE / "speed").glob("*.py"):
+        allowed = ("cudacheck.probes", "cudacheck.report", "cudacheck.facts", "cudacheck.knowledge", "cudacheck.speed")
+        assert all(n.startswith(allowed) for n in imports(path) if n.startswith("cudacheck.")), path.name
+        assert not imports(path) & {"os", "subprocess", "pathlib", "time"}, path.name
+
+
 def test_judging_neither_probes_nor_renders():
     assert not {n for n in imports(PACKAGE / "judging.py") if n.startswith(("cudacheck.probing", "cudacheck.render"))}
 

@@ -173,6 +173,30 @@ def test_memory_is_given_back_and_short_calls_are_replayed():
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(GPUS < 2, reason="PyTorch sees no two GPUs here")
+def test_short_calls_are_replayed_on_a_second_gpu():
+    """Captured on a stream of another GPU, a graph is empty and takes no time."""
+    short = attention.Attention("float16", 1, 512)
+    for index in range(2):
+        (row,) = engine.run([short], torch.device("cuda", index), 30)
+        assert row["method"] == "graph"
+        assert row["median_us"] > 1
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_the_kernels_of_the_command_on_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDACHECK_BENCH", json.dumps({"quick": True, "devices": [0]}))
+    facts, outcomes = told_by(tmp_path, "bench_kernels")
+    assert outcomes["bench_kernels"][0] == "ok"
+    assert len(facts["Measurement"]) == facts["BenchPlan"][0]["cases"]
+    assert all(row["error"] is None for row in facts["Measurement"])
+    assert 0 < facts["LaunchOverhead"][0]["launch_us"] < 1000
+    assert facts["GpuConditions"][0]["spin_median_us"] > 500
+    assert facts["HostCopy"][0]["pageable_to_gpu_gb_per_s"] > 0.1
+
+
+@pytest.mark.gpu
 @needs_gpu
 def test_a_wrong_product_is_rejected_on_a_gpu():
     device = torch.device("cuda", 0)

@@ -116,7 +116,7 @@ def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
     """
     said = "\n".join([text, *(message.text for message in facts.all(ErrorMessage))])
     build = facts.one(TorchBuild)
-    archs = _archs_in(said) or architectures(build, facts.one(TorchCuda), facts.one(System))
+    archs = _archs_in(said) or architectures(build, facts.one(TorchCuda), facts.one(System)) or _arch_list_in(said)
     seen = _torch.gpus_of(facts)
     proven = {gpu.capability for gpu in seen if gpu.ran}
     named: list[tuple[str, str | None]] = [*_gpus_in(said)] or [(gpu.label, gpu.capability) for gpu in seen]
@@ -153,10 +153,15 @@ def _gpus_in(text: str) -> list[tuple[str, str]]:
     return [*named, *found]
 
 
+def _arch_list_in(text: str) -> tuple[str, ...] | None:
+    """What looks like torch.cuda.get_arch_list(); other programs print such lists too, so it counts last."""
+    listed = re.search(NO_KERNEL[-1], text)
+    return tuple(re.findall(r"(?:sm|compute)_\d+[af]?", listed[0])) if listed else None
+
+
 def _archs_in(text: str) -> tuple[str, ...] | None:
-    """The architectures that PyTorch's warnings list, or torch.cuda.get_arch_list()."""
+    """The architectures that PyTorch's warnings list."""
     listed = re.search(r"(?i:supports cuda capabilities)((?:[\s,]+(?:sm|compute)_\d+[af]?)+)", text)
-    listed = listed or re.search(rf"({NO_KERNEL[-1]})", text)
     if listed:
         return tuple(re.findall(r"(?:sm|compute)_\d+[af]?", listed[1]))
     built = re.findall(r"(\d+)\.(\d) which supports hardware CC", text)

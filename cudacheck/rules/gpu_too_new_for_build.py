@@ -131,6 +131,11 @@ QUIET = {
         RTX_5090,
         ErrorMessage("['sm_75', 'sm_80', 'sm_86', 'sm_90', 'sm_100', 'sm_120', 'compute_120']", "paste"),
     ),
+    "another program's list, and PyTorch's own build covers the GPU": (
+        TorchBuild("2.8.0+cu128", cuda="12.8"),
+        RTX_5090,
+        ErrorMessage("compiling for ['sm_80', 'sm_86', 'sm_89', 'sm_90']", "paste"),
+    ),
     "a kernel really ran": (
         TorchBuild("2.6.0a0+ngc", cuda="12.6", arch_list=AMPERE_TO_HOPPER),
         TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),

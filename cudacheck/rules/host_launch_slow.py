@@ -1,8 +1,8 @@
 """The host takes so long to launch a kernel that the GPU waits for it.
 
 ## What it does
-Times how long the host needs to queue a small kernel through PyTorch, on average over thousands, and an event. A healthy
-host needs 5 to 10 µs; above 20 µs it speaks. Measured again in a fresh process before it is told.
+Times how long the host needs to queue a small kernel through PyTorch, on average over thousands, and an event. A
+healthy host needs 5 to 10 µs; above 20 µs it speaks. Measured again in a fresh process before it is told.
 
 ## Why it matters
 A decoder launches a thousand kernels a token: at 20 µs each, 50 tokens a second are the most that any GPU can give.

@@ -43,8 +43,8 @@ def collect() -> Iterator[object]:
         yield from _failed(error, time.perf_counter() - started)
         return
     version = getattr(torch, "__version__", None)
-    if not hasattr(torch, "cuda"):
-        missing = AttributeError("what was imported has no torch.cuda: the files of this PyTorch are not whole")
+    if version is None and not hasattr(torch, "cuda"):
+        missing = AttributeError("what was imported is an empty shell: the files of this PyTorch are not whole")
         yield from _failed(missing, time.perf_counter() - started)
         return
     yield TorchImport(

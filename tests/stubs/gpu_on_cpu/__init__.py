@@ -96,7 +96,9 @@ class OnCpu(TorchFunctionMode):
         if is_cuda([*args, *kwargs.values()]) and not RUNS:
             raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
         launch(2e-6)
-        return func(*map(on_cpu, args), **{k: on_cpu(v) for k, v in kwargs.items()})
+        result = func(*map(on_cpu, args), **{k: on_cpu(v) for k, v in kwargs.items()})
+        wrong = WRONG and getattr(func, "__name__", "") == WRONG and args[0].dtype != torch.float64
+        return result.mul_(1.1) if wrong else result
 
 
 def multiplied(a, b, out):
