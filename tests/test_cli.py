@@ -128,7 +128,7 @@ def test_an_interrupt_prints_what_is_known_and_leaves_no_child(tmp_path, number)
         stderr=subprocess.PIPE,
         env=clean_environment(),
         # Whoever started the tests in the background may have had it ignored, and that is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - this process has one thread
     )
     for _ in range(600):
         if marker.exists() and marker.read_text():
