@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cudacheck.probes.target.bench_kernels import BenchPlan
 from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.render._clean import clean
 from cudacheck.speed.runs import spoken
 
 
@@ -38,9 +39,8 @@ class KernelProgress:
             self.planned += fact.cases
             self.progress.update(self.task, total=self.planned)
         elif isinstance(fact, Measurement):
-            self.progress.update(
-                self.task, advance=1, description=f"GPU {fact.device_index}: {spoken(fact)}", refresh=True
-            )
+            description = f"GPU {fact.device_index}: {clean(spoken(fact), 48)}"
+            self.progress.update(self.task, advance=1, description=description, refresh=True)
 
     def __enter__(self) -> KernelProgress:
         self.progress.start()
