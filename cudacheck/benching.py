@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +35,7 @@ def kernels(
     """Inspect and measure. Raises InputError for a target or a baseline that cannot be used."""
     earlier = _read(baseline) if baseline else []
     chosen = patient(python)
-    options = {**_for_tests(), "quick": quick, "dtype": dtype, "devices": [*devices] or None}
+    options = {**probing.options_in_environment(), "quick": quick, "dtype": dtype, "devices": [*devices] or None}
     clock = Stopwatch(timeout_s)
     inspection = probing.run(
         chosen, timeout_s=timeout_s, asked={PROBE: options}, progress=progress, heard=heard, meanwhile=prepare
@@ -89,9 +87,3 @@ def _read(path: Path) -> list[Baseline]:
     if not rows:
         raise InputError(f"{path} holds no measurements: save one with `cudacheck bench kernels --output {path.name}`")
     return rows
-
-
-def _for_tests() -> probing.Options:
-    """Tiny sizes, where a test asks for them in the very variable that tells the probe."""
-    options: probing.Options = json.loads(os.environ.get(probing.OPTIONS) or "{}")
-    return options

@@ -1,4 +1,4 @@
-"""The command line: options in, three calls, exit code out."""
+"""The command line: options in, a call or two, exit code out."""
 
 from __future__ import annotations
 
@@ -41,23 +41,45 @@ class FailOn(enum.StrEnum):
     NEVER = "never"
 
 
+# The options that commands share.
+Python = Annotated[
+    str | None,
+    typer.Option(help="The interpreter (or environment folder) to inspect; else the active one.", metavar="PATH"),
+]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds for the whole run.", metavar="S")]
+Strict = Annotated[bool, typer.Option("--strict", help="Fail also when nothing proves the machine ready.")]
+FailingFrom = Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")]
+Ignore = Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")]
+OutputFormat = Annotated[Format, typer.Option("--format", help="What to print.")]
+Output = Annotated[Path | None, typer.Option(help="Write the report to a file as well: .json or .txt.", metavar="FILE")]
+Redact = Annotated[
+    bool, typer.Option("--redact", help="Take names, home folders, UUIDs and serials out of the report.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")]
+
 bench_app = typer.Typer(
-    help="Measure this machine in depth: kernels.",
+    help="Measure this machine in depth: kernels, steps.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(bench_app, name="bench")
 
 ENDINGS = {".json": Format.JSON, ".txt": Format.TEXT}
+OPT_IN_S = {"stack": 60, "concurrency": 20, "compile": 30}
+"""What these add to `bench steps`: seconds on an H200."""
 
 
 def usage_error(message: str) -> NoReturn:
     """One clear line on stderr, exit code 2."""
+    _say(message)
+    raise typer.Exit(2)
+
+
+def _say(message: str) -> None:
     from cudacheck.render._clean import clean
 
     if sys.stderr is not None:  # closed, as cron and some daemons leave it
         print(f"cudacheck: {clean(message, 400)}", file=sys.stderr)
-    raise typer.Exit(2)
 
 
 def _version(asked: bool) -> None:
@@ -77,10 +99,7 @@ def main(
 
 @app.command()
 def doctor(
-    python: Annotated[
-        str | None,
-        typer.Option(help="The interpreter (or environment folder) to inspect; else the active one.", metavar="PATH"),
-    ] = None,
+    python: Python = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,18 +109,14 @@ def doctor(
         ),
     ] = None,
     bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")] = True,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds for the whole run.", metavar="S")] = 180,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail also when nothing proves the machine ready.")] = False,
-    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.ERROR,
-    ignore: Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")] = None,
-    output_format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the report to a file as well: .json or .txt.", metavar="FILE")
-    ] = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Take names, home folders, UUIDs and serials out of the report.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")] = False,
+    timeout: Timeout = 180,
+    strict: Strict = False,
+    fail_on: FailingFrom = FailOn.ERROR,
+    ignore: Ignore = None,
+    output_format: OutputFormat = Format.TEXT,
+    output: Output = None,
+    redact: Redact = False,
+    verbose: Verbose = False,
 ) -> None:
     """Diagnose this machine, or what somebody pasted (--from).
 
@@ -127,10 +142,7 @@ def doctor(
 
 @bench_app.command()
 def kernels(
-    python: Annotated[
-        str | None,
-        typer.Option(help="The interpreter (or environment folder) to inspect; else the active one.", metavar="PATH"),
-    ] = None,
+    python: Python = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Only what judges every axis: 6 s a GPU instead of 20.")
     ] = False,
@@ -143,30 +155,26 @@ def kernels(
         Path | None,
         typer.Option(help="A saved report: tell what is slower now on the same GPU.", metavar="FILE"),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds for the whole run.", metavar="S")] = 300,
+    timeout: Timeout = 300,
     strict: Annotated[bool, typer.Option("--strict", help="Fail also when the speed is inconclusive.")] = False,
-    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.ERROR,
-    ignore: Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")] = None,
-    output_format: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the report to a file as well: .json or .txt.", metavar="FILE")
-    ] = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Take names, home folders, UUIDs and serials out of the report.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")] = False,
+    fail_on: FailingFrom = FailOn.ERROR,
+    ignore: Ignore = None,
+    output_format: OutputFormat = Format.TEXT,
+    output: Output = None,
+    redact: Redact = False,
+    verbose: Verbose = False,
 ) -> None:
     """Time matmul, copies and attention on every GPU, check the results, and judge each axis of its speed.
 
     Exit codes as `cudacheck doctor`.
     """
     from cudacheck import benching, inspecting
-    from cudacheck.render.progress import KernelProgress
+    from cudacheck.render import progress
 
     _known_rules(ignore or [])
     _format_of(output, output_format)
     try:
-        with KernelProgress() as bar:
+        with progress.Bar(progress.kernels) as bar:
             found = benching.kernels(
                 python,
                 quick=quick,
@@ -181,6 +189,64 @@ def kernels(
     except inspecting.InputError as error:
         usage_error(str(error))
     _tell(found, output_format, output, redact=redact, verbose=verbose)
+    _leave(found, fail_on, strict=strict)
+
+
+@bench_app.command()
+def steps(
+    python: Python = None,
+    device: Annotated[int, typer.Option(min=0, help="The GPU, as PyTorch numbers them.", metavar="N")] = 0,
+    rows: Annotated[
+        str | None,
+        typer.Option(help="Only these rows: names with commas, `fp32,16bit,without-fused`.", metavar="NAMES"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The stalls and the four rows that tell most.")] = False,
+    stack: Annotated[bool, typer.Option("--stack", help="Beside it the same shape run by transformers.")] = False,
+    concurrency: Annotated[
+        bool, typer.Option("--concurrency", help="Three requests at a time, served in four ways.")
+    ] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Also a row with torch.compile.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the rows into a file: .svg or .png.", metavar="FILE")] = None,
+    timeout: Timeout = 300,
+    strict: Strict = False,
+    fail_on: FailingFrom = FailOn.ERROR,
+    ignore: Ignore = None,
+    output_format: OutputFormat = Format.TEXT,
+    output: Output = None,
+    redact: Redact = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a 1.5-billion-parameter decoder step by step faster on one GPU, and tell what each step wins here.
+
+    Exit codes as `cudacheck doctor`.
+    """
+    from cudacheck import inspecting, stepping
+    from cudacheck.render import progress
+
+    _known_rules(ignore or [])
+    _format_of(output, output_format)
+    _can_plot(plot)
+    chosen = [] if rows is None else [name.strip() for name in rows.split(",")]
+    _tell_costs(stack=stack, concurrency=concurrency, compile=compiled)
+    try:
+        with progress.Bar(progress.steps) as bar:
+            found = stepping.steps(
+                python,
+                quick=quick,
+                rows=chosen,
+                device=device,
+                stack=stack,
+                concurrency=concurrency,
+                compile=compiled,
+                timeout_s=timeout,
+                ignore=ignore or (),
+                progress=bar.show,
+                heard=bar.heard,
+            )
+    except inspecting.InputError as error:
+        usage_error(str(error))
+    _tell(found, output_format, output, redact=redact, verbose=verbose)
+    _draw(found, plot, redact=redact)
     _leave(found, fail_on, strict=strict)
 
 
@@ -218,6 +284,43 @@ def _leave(found: Inspected, fail_on: FailOn, *, strict: bool) -> NoReturn:
     from cudacheck.report import exit_code
 
     raise typer.Exit(130 if found.interrupted else exit_code(found.report, fail_on=fail_on, strict=strict))
+
+
+def _tell_costs(**asked: bool) -> None:
+    """What is left out unless it is asked for takes its time: said up front."""
+    for option, seconds in OPT_IN_S.items():
+        if asked[option]:
+            _say(f"--{option} takes about {seconds} s more")
+
+
+def _can_plot(path: Path | None) -> None:
+    """What cannot be drawn is said before the work."""
+    if path is None:
+        return
+    from importlib.util import find_spec
+
+    from cudacheck.render.plot import ENDINGS as DRAWN
+
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        usage_error(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'no such folder'}")
+    if path.suffix.lower() not in DRAWN:
+        usage_error(f"cannot draw {path.suffix or path.name} files; the endings are {' '.join(DRAWN)}")
+    if find_spec("matplotlib") is None:
+        usage_error("--plot needs matplotlib: python -m pip install matplotlib")
+
+
+def _draw(found: Inspected, path: Path | None, *, redact: bool) -> None:
+    if path is None:
+        return
+    from cudacheck import report
+    from cudacheck.render import plot
+
+    try:
+        plot.write(report.redacted(found.report) if redact else found.report, path)
+    except plot.PlotError as error:
+        _say(f"nothing was drawn: {error}")
+    except OSError as error:
+        usage_error(f"cannot write {path}: {error.strerror}")
 
 
 def _known_rules(asked: list[str]) -> None:

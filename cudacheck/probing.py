@@ -7,6 +7,7 @@ child goes on with the probes that are left.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -54,22 +55,34 @@ class Inspection:
     interrupted: bool = False
 
 
+@dataclasses.dataclass
+class Answer:
+    """What one probe told in a child of its own, and how it ended."""
+
+    facts: list[Any]
+    run: ProbeRun
+    interrupted: bool = False
+
+
 def run(
     target: Target,
     *,
     timeout_s: float,
     without: dict[str, str] | None = None,
     asked: Mapping[str, Options] | None = None,
+    alone: Collection[str] = (),
     progress: Progress = lambda _: None,
     heard: Callable[[Any], None] = lambda _: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Inspection:
     """Run every probe; `without` names those to leave out, each with the reason.
 
-    `asked` names probes that run only on request, each with its options. `heard` is told each fact as it comes.
+    `asked` names probes that run only on request, each with its options; `alone` those that the caller is going to
+    `ask` by themselves, so that what they stand in for is not run either. `heard` is told each fact as it comes.
     `meanwhile` is called once, while the children work. Ctrl-C ends the children and keeps what is known.
     """
-    chosen = [probe for probe in _asked_for(asked or {}) if probe.name not in (without or {})]
+    left_out = {*(without or {}), *alone}
+    chosen = [probe for probe in _asked_for({*(asked or {}), *alone}) if probe.name not in left_out]
     environment = {OPTIONS: json.dumps(options) for options in (asked or {}).values()}  # noqa: B035 - there is one at most
     # The inspected interpreter first: importing torch is what takes long.
     with _scratch_folder() as folder:
@@ -101,6 +114,58 @@ def run(
     return Inspection(facts, runs, interrupted)
 
 
+class Ready:
+    """A child for one target probe, started before its turn: it imports what takes long, and waits.
+
+    The probe finds a path as `go` among its options; what it does until that exists must disturb nobody.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        probe: Probe,
+        options: Options | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = _scratch_folder()
+        self.go = Path(self.folder.name, "go")
+        told = json.dumps({**(options or {}), "go": str(self.go)})
+        variables = {**_caches_in(self.folder.name), **(environment or {}), OPTIONS: told}
+        self.child = Child("target", [target.python, "-B"], [probe], self.folder.name, environment=variables)
+
+    def begin(self, heard: Callable[[Any], None]) -> Child:
+        self.go.touch()
+        self.child.heard = heard
+        return self.child
+
+    def close(self) -> None:
+        self.child.stop(Outcome.SKIPPED, "it was not needed")
+        self.folder.cleanup()
+
+
+def ask(
+    target: Target,
+    probe: Probe,
+    *,
+    timeout_s: float,
+    whole_s: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    options: Options | None = None,
+    heard: Callable[[Any], None] = lambda _: None,
+    ready: Ready | None = None,
+) -> Answer:
+    """One target probe, alone in a fresh child; what it told until then where it did not finish.
+
+    `timeout_s` is what is left of the whole run's `whole_s`. Ctrl-C ends the child and keeps what it told.
+    `ready` is a child that was started for this before.
+    """
+    with contextlib.closing(ready or Ready(target, probe, options, environment)) as one:
+        child = one.begin(heard)
+        interrupted = _watch([child], timeout_s, lambda _: None, lambda: None, whole_s)
+        (run,) = child.runs
+    return Answer([fact for fact in child.facts if type(fact) in probe.fact_types], run, interrupted)
+
+
 def again(
     target: Target,
     probe_name: str,
@@ -110,14 +175,25 @@ def again(
     options: Options | None = None,
     heard: Callable[[Any], None] = lambda _: None,
 ) -> list[Any]:
-    """The facts of one target probe, run alone in a fresh child; what it told until then where it did not finish."""
-    probe = next(probe for probe in probes() if probe.name == probe_name)
-    variables = {**(environment or {}), OPTIONS: json.dumps(options or {})}
-    with _scratch_folder() as folder:
-        command = [target.python, "-B"]
-        child = Child("target", command, [probe], folder, environment=variables, heard=heard)
-        _watch([child], timeout_s, lambda _: None, lambda: None)
-    return [fact for fact in child.facts if type(fact) in probe.fact_types]
+    """The facts of one target probe, run once more."""
+    probe = named(probe_name)
+    return ask(target, probe, timeout_s=timeout_s, environment=environment, options=options, heard=heard).facts
+
+
+def named(probe_name: str) -> Probe:
+    return next(probe for probe in probes() if probe.name == probe_name)
+
+
+def options_in_environment() -> Options:
+    """Tiny sizes, where a test asks for them in the very variable that tells the probe."""
+    options: Options = json.loads(os.environ.get(OPTIONS) or "{}")
+    return options
+
+
+def _caches_in(folder: str) -> dict[str, str]:
+    """Where compilers and model libraries keep what they make: with us, not in the user's home."""
+    names = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "HF_HOME")
+    return {name: os.path.join(folder, name.lower()) for name in names}  # noqa: PTH118 - a string is what is set
 
 
 def _asked_for(asked: Collection[str]) -> list[Probe]:
@@ -144,13 +220,20 @@ def _left_out(without: dict[str, str]) -> list[tuple[Probe, str]]:
     return [(probe, without[probe.name]) for probe in probes() if probe.name in without]
 
 
-def _watch(children: list[Child], timeout_s: float, progress: Progress, meanwhile: Callable[[], None]) -> bool:
+def _watch(
+    children: list[Child],
+    timeout_s: float,
+    progress: Progress,
+    meanwhile: Callable[[], None],
+    whole_s: float | None = None,
+) -> bool:
     """Start the children and see them through. Returns whether Ctrl-C (or SIGTERM) cut it short."""
     deadline = time.monotonic() + timeout_s
     previous = _terminate_like_interrupt()
     try:
         for child in children:
-            child.start()
+            if child.process is None:
+                child.start()
         meanwhile()
         while not all(child.done for child in children):
             for child in children:
@@ -158,7 +241,7 @@ def _watch(children: list[Child], timeout_s: float, progress: Progress, meanwhil
             progress([child.state for child in children if not child.done])
             if time.monotonic() > deadline:
                 for child in children:
-                    child.stop(Outcome.TIMED_OUT, f"the whole run's limit of {timeout_s:g} s (--timeout)")
+                    child.stop(Outcome.TIMED_OUT, f"the whole run's limit of {whole_s or timeout_s:g} s (--timeout)")
             time.sleep(POLL_S)
     except KeyboardInterrupt:
         for child in children:
@@ -208,7 +291,7 @@ class Child:
         self.generation = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.current: Probe | None = None
-        self.since = time.monotonic()
+        self.since = self.limit_since = time.monotonic()
         self.said_bye = False
         self.done = not waiting
         self._traceback = ""
@@ -236,7 +319,8 @@ class Child:
             return
         self.generation += 1
         self._read, self._partial = 0, b""
-        self.current, self.said_bye, self.since = None, False, time.monotonic()
+        self.current, self.said_bye = None, False
+        self.since = self.limit_since = time.monotonic()
         self._events.touch()
         # Our own imports must be found by the host child wherever we were installed; the target gets nothing.
         paths = os.pathsep.join(sys.path) if self.kind == "host" else ""
@@ -281,7 +365,7 @@ class Child:
 
     def _overdue(self) -> bool:
         limit = self.current.timeout_s if self.current else START_S
-        return time.monotonic() - self.since > limit
+        return time.monotonic() - self.limit_since > limit
 
     def _take_in(self) -> None:
         with self._events.open("rb") as file:
@@ -299,9 +383,11 @@ class Child:
         kind = event["event"]
         if kind == "start":
             self.current = next((p for p in self.waiting if p.name == event["probe"]), None)
-            self.since = time.monotonic()
+            self.since = self.limit_since = time.monotonic()
         elif kind == "fact":
             fact = _fact(event["type"], event["fields"])
+            if self.current and self.current.per_fact:
+                self.limit_since = time.monotonic()
             self.facts.append(fact)
             self.heard(fact)
         elif kind == "traceback":
@@ -324,7 +410,7 @@ class Child:
         self.waiting.remove(self.current)
         self.current = None
         self._traceback = ""
-        self.since = time.monotonic()
+        self.since = self.limit_since = time.monotonic()
 
     def _skip_hopeless(self) -> None:
         """Skip the probes that come after one that did not finish: they would die of the same."""

@@ -38,6 +38,8 @@ class Probe:
     """It runs only where a command asks for it by name."""
     instead_of: tuple[str, ...] = ()
     """The probes that it stands in for where it runs."""
+    per_fact: bool = False
+    """Its limit is counted anew from every fact that it tells."""
 
 
 def _load_probes(package: types.ModuleType, child: str) -> list[Probe]:
@@ -55,6 +57,7 @@ def _load_probes(package: types.ModuleType, child: str) -> list[Probe]:
                 fact_types=(*fact_types_of(module), *getattr(module, "YIELDS", ())),
                 on_request=getattr(module, "ON_REQUEST", False),
                 instead_of=getattr(module, "INSTEAD_OF", ()),
+                per_fact=getattr(module, "PER_FACT", False),
             )
         )
     return found

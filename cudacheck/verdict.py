@@ -59,7 +59,7 @@ def unproven(facts: Facts, unchecked: Sequence[Unchecked]) -> list[str]:
             doubts.append(f"{run.probe} {run.outcome}")
     if unchecked and not doubts:
         doubts.append(f"{len(unchecked)} rule{'s' * (len(unchecked) > 1)} unchecked ({unchecked[0].reason})")
-    return doubts
+    return [*dict.fromkeys(doubts)]  # a probe may run several times
 
 
 def _speed_unproven(facts: Facts, speed: Sequence[Axis]) -> list[str]:

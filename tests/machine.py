@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
-from patients import STUBS, Doctor, Patient
+from patients import STUBS, Patient
 from workshop import OF_TORCH_2_8, Workshop
 
 KERNEL = "6.8.0-45-generic"
@@ -33,9 +33,6 @@ class Machine:
         self.environment.update(dict.fromkeys(signs, ""), CUDACHECK_ROOT=str(self.root), FAKE_PM="1")
         self.put("/dev/shm/.keep")
         self.put("/etc/ld.so.conf")
-
-    def doctor(self) -> Doctor:
-        return self.patient.doctor(bench=False)
 
     def set(self, *more: dict[str, str], **variables: str) -> None:
         for each in (*more, variables):

@@ -6,6 +6,8 @@ fake driver (tests/fakes, real shared objects) and, where a test wants one, a cr
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import shutil
@@ -15,6 +17,10 @@ import sysconfig
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cudacheck.cli import app
 
 STUBS = Path(__file__).with_name("stubs")
 CUDACHECK = [sys.executable, "-m", "cudacheck"]
@@ -66,6 +72,20 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
 
 
+@functools.cache
+def version_and_prefix(interpreter: str) -> list[str]:
+    code = "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"
+    return subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+def in_this_process(arguments: list[str], environment: dict[str, str], folder: Path) -> Doctor:
+    """Run `cudacheck` where its imports are paid for. The probes run in child processes as ever."""
+    taken_away = dict.fromkeys(os.environ.keys() - clean_environment().keys())
+    with contextlib.chdir(folder):
+        told = CliRunner().invoke(app, arguments, env={**taken_away, **environment}, catch_exceptions=False)
+    return Doctor(told.exit_code, told.stdout, told.stderr)
+
+
 @dataclass
 class Patient:
     folder: Path
@@ -73,13 +93,7 @@ class Patient:
     interpreter: str = sys.executable
 
     def __post_init__(self) -> None:
-        version = subprocess.run(
-            [self.interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        self.version, base = version
+        self.version, base = version_and_prefix(self.interpreter)
         self.site = self.folder / "lib" / f"python{self.version}" / "site-packages"
         self.site.mkdir(parents=True)
         (self.folder / "bin").mkdir()
@@ -154,11 +168,8 @@ class Patient:
 
     def doctor(self, *options: str, timeout: float = 60, bench: bool = True, output_format: str = "json") -> Doctor:
         """Run the installed `cudacheck doctor` on this patient."""
-        command = [*CUDACHECK, "doctor", "--python", str(self.python), "--format", output_format, *options]
-        if not bench:
-            command.append("--no-bench")
         run = subprocess.run(
-            command,
+            [*CUDACHECK, *self.arguments(*options, bench=bench, output_format=output_format)],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -167,6 +178,14 @@ class Patient:
             env={**clean_environment(), **self.environment},
         )
         return Doctor(run.returncode, run.stdout, run.stderr)
+
+    def doctor_in_this_process(self, *options: str, bench: bool = True) -> Doctor:
+        """The same command line: for many patients that differ in what is found on them."""
+        return in_this_process(self.arguments(*options, bench=bench), self.environment, self.folder)
+
+    def arguments(self, *options: str, bench: bool = True, output_format: str = "json") -> list[str]:
+        no_bench = [] if bench else ["--no-bench"]
+        return ["doctor", "--python", str(self.python), "--format", output_format, *options, *no_bench]
 
     def fingerprint(self) -> dict[str, bytes | str]:
         """Every file and link of the environment with its content."""

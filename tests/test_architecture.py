@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ TARGET_CODE = sorted(
 )
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """The modules that a file names in its import statements, wherever they stand."""
     found = set()

@@ -7,25 +7,36 @@ import subprocess
 import sys
 
 import pytest
-from patients import CUDACHECK, Doctor, Patient, clean_environment
+from patients import CUDACHECK, Doctor, Patient, clean_environment, in_this_process
 
 from cudacheck.report import json_schema
 
 TINY = {"size": 1024, "length": 512, "copied_numbers": 1 << 23, "budget_s": 60}
-"""A 3090's virtual time for a matmul of 1024³ is 42 µs; the processor's real time is a tenth of a second."""
-RTX_3090 = {
-    "FAKE_NAME": "NVIDIA GeForce RTX 3090",
+"""A 3050's virtual time for a matmul of 1024³ is 150 µs; the processor's real time is a tenth of a second."""
+RTX_3050 = {
+    "FAKE_NAME": "NVIDIA GeForce RTX 3050",
     "FAKE_CC": "86",
-    "FAKE_SMS": "82",
-    "FAKE_MEM_MB": "24564",
-    "STUB_PEAK_TFLOPS": "71.2",
-    "STUB_GB_PER_S": "936",
-    "STUB_CLOCK_MHZ": "1695",
-    "FAKE_SM_CLOCK": "1695",
-    "FAKE_SM_CLOCK_MAX": "1695",
+    "FAKE_SMS": "20",
+    "FAKE_MEM_MB": "8192",
+    "STUB_PEAK_TFLOPS": "18.2",
+    "STUB_GB_PER_S": "224",
+    "STUB_CLOCK_MHZ": "1777",
+    "STUB_LAUNCH_US": "10",
+    "FAKE_SM_CLOCK": "1777",
+    "FAKE_SM_CLOCK_MAX": "1777",
     "FAKE_DRIVER": "570.124.06",
     "FAKE_CUDA_VERSION": "12080",
 }
+"""A slow one: fewer calls, each of which costs the processor its time, fill a measurement."""
+RTX_3090 = {
+    "FAKE_NAME": "NVIDIA GeForce RTX 3090",
+    "FAKE_SMS": "82",
+    "STUB_PEAK_TFLOPS": "71.2",
+    "STUB_CLOCK_MHZ": "1695",
+    "FAKE_SM_CLOCK": "1695",
+    "FAKE_SM_CLOCK_MAX": "1695",
+}
+"""What is another: one whose bandwidth is known for sure."""
 MATH_ONLY = """
 for _switch in ("flash", "mem_efficient", "cudnn"):
     getattr(torch.backends.cuda, f"enable_{_switch}_sdp")(False)
@@ -42,39 +53,48 @@ SLOW_ONCE = """
 _marker = HERE / "was-slow"
 if not _marker.exists() and os.environ.get("CUDACHECK_BENCH"):
     _marker.touch()
-    os.environ["STUB_NO_TENSOR_CORES"] = "1"
+    TENSOR_CORES = False
 """
 
 
-def run(folder, driver, *options: str, appended: str = "", **variables: str) -> Doctor:
-    """The command on a fresh patient; `appended` is run when its torch has been imported."""
-    patient = Patient(folder, environment={**driver(**RTX_3090), "CUDACHECK_BENCH": json.dumps(TINY), **variables})
+def patient_with_a_gpu(folder, driver, appended: str = "", **variables: str) -> Patient:
+    """A fresh patient; `appended` is run when its torch has been imported."""
+    environment = {**driver(**RTX_3050), "CUDACHECK_BENCH": json.dumps(TINY), "COLUMNS": "100", **variables}
+    patient = Patient(folder, environment=environment)
     patient.torch("2.8.0+cu126", "12.6", "sm_50 sm_80 sm_86 sm_90", gpu=True)
     init = patient.site / "torch" / "__init__.py"
     init.write_text(init.read_text() + appended)
-    told = subprocess.run(
-        [*CUDACHECK, "bench", "kernels", "--python", str(patient.python), *options],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**clean_environment(), **patient.environment, "COLUMNS": "100"},
-    )
-    return Doctor(told.returncode, told.stdout, told.stderr)
+    return patient
+
+
+def kernels(patient: Patient, *options: str) -> list[str]:
+    return ["bench", "kernels", "--python", str(patient.python), *options]
 
 
 @pytest.fixture
 def bench(tmp_path, fake_driver):
-    return lambda *options, **more: run(tmp_path / "venv", fake_driver, *options, "--format", "json", **more)
+    def run(*options: str, **more: str) -> Doctor:
+        patient = patient_with_a_gpu(tmp_path / "venv", fake_driver, **more)
+        return in_this_process(kernels(patient, *options, "--format", "json"), patient.environment, tmp_path)
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory, fake_driver_folder):
-    """The screen of one run on a healthy GPU, and its report in a file."""
+    """The screen of one run of the installed command on a healthy GPU, and its report in a file."""
     folder = tmp_path_factory.mktemp("healthy")
     library = {"LD_LIBRARY_PATH": str(fake_driver_folder)}
-    told = run(folder / "venv", lambda **asked: {**library, **asked}, "--quick", "--output", str(folder / "saved.json"))
-    return told, folder / "saved.json"
+    patient = patient_with_a_gpu(folder / "venv", lambda **asked: {**library, **asked})
+    told = subprocess.run(
+        [*CUDACHECK, *kernels(patient, "--quick", "--output", str(folder / "saved.json"))],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**clean_environment(), **patient.environment},
+    )
+    return Doctor(told.returncode, told.stdout, told.stderr), folder / "saved.json"
 
 
 def health(told: Doctor) -> dict[str, str]:
@@ -96,7 +116,7 @@ def test_a_healthy_gpu(healthy):
     assert facts["GpuConditions"][0]["nvml"] is True
     assert [probe["probe"] for probe in told.report["probes"]].count("benchmark") == 0
     matmul = next(axis for axis in told.report["speed"] if axis["axis"] == "matmul")
-    assert matmul["shares"]["clock"] == pytest.approx(0.8 * 71.2e12 / (82 * 512 * 1695e6), rel=0.1)
+    assert matmul["shares"]["clock"] == pytest.approx(0.8 * 18.2e12 / (20 * 512 * 1777e6), rel=0.1)
     assert {*told.report} <= {*json_schema()["properties"]}
 
 
@@ -124,7 +144,7 @@ def test_the_screen(healthy):
         ({"STUB_NO_TENSOR_CORES": "1"}, "", "matmul-slow", "matmul", "times as fast as float32"),
         ({}, MATH_ONLY, "attention-falls-back-to-math", "attention", "flash is switched off"),
         ({"STUB_LAUNCH_US": "2000"}, "", "host-launch-slow", "launch", "2000.0 µs for a launch"),
-        ({"STUB_GB_PER_S": "400"}, "", "memory-bandwidth-slow", "memory", "of the datasheet"),
+        ({**RTX_3090, "STUB_GB_PER_S": "400"}, "", "memory-bandwidth-slow", "memory", "of the datasheet"),
         ({"FAKE_THERMAL_MS": "3000"}, "", "gpu-throttled", "clocks", "heat held it back"),
     ],
     ids=lambda value: value if isinstance(value, str) and "-" in value else "",
@@ -189,7 +209,7 @@ def test_a_gpu_that_is_not_there(bench):
 
 
 def test_a_baseline_tells_what_became_slower(bench, healthy):
-    slower = bench("--quick", "--baseline", str(healthy[1]), "--fail-on", "warning", STUB_GB_PER_S="800")
+    slower = bench("--quick", "--baseline", str(healthy[1]), "--fail-on", "warning", STUB_GB_PER_S="190")
     assert slower.roots == ["slower-than-baseline"], slower.stdout
     assert slower.code == 1
     assert "copy 32 MiB" in slower.finding("slower-than-baseline")["message"]

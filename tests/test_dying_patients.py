@@ -75,7 +75,7 @@ def test_nvml_error_codes_have_owners(patient, tmp_path, code, rule):
     patient.environment["FAKE_NVML_INIT"] = str(code)
     patient.environment["FAKE_CUINIT"] = "999" if code == 999 else "100"
     patient.environment["CUDACHECK_ROOT"] = str(machine_with_a_gpu(tmp_path / "root"))
-    told = patient.doctor(bench=False)
+    told = patient.doctor_in_this_process(bench=False)
     assert told.code == 1
     assert told.roots[0] == rule
     assert str(code) in told.stdout
@@ -95,7 +95,7 @@ def machine_with_a_gpu(root):
 def test_an_nvml_that_answers_driver_not_loaded_where_there_is_no_gpu(patient):
     patient.torch("2.8.0+cu128", "12.8", "sm_80 sm_86")
     patient.environment.update(FAKE_NVML_INIT="9", FAKE_CUINIT="100")
-    told = patient.doctor(bench=False)
+    told = patient.doctor_in_this_process(bench=False)
     assert told.code == 1
     assert told.roots[0] in {"no-gpu", "driver-not-loaded"}
     assert "NVML" in told.stdout
@@ -117,7 +117,7 @@ def test_an_nvml_that_answers_driver_not_loaded_where_there_is_no_gpu(patient):
 def test_cuinit_codes_have_owners(patient, code, rules):
     patient.torch("2.8.0+cu128", "12.8", "sm_80 sm_86")
     patient.environment["FAKE_CUINIT"] = str(code)
-    told = patient.doctor(bench=False)
+    told = patient.doctor_in_this_process(bench=False)
     assert told.code == 1
     assert told.roots[0] in rules, told.roots
     assert f"{code}" in told.stdout

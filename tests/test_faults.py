@@ -26,11 +26,14 @@ class Ward:
         self.workshop = Workshop(folder / "parts", driver)
         self.numbers = itertools.count()
 
-    def judged(self, *changes: Change) -> Doctor:
+    def machine(self, *changes: Change) -> Machine:
         machine = Machine(self.folder / str(next(self.numbers)), self.workshop)
         for change in changes:
             change(machine)
-        return machine.doctor()
+        return machine
+
+    def judged(self, *changes: Change) -> Doctor:
+        return self.machine(*changes).patient.doctor_in_this_process(bench=False)
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +80,16 @@ def test_a_healthy_machine_stays_silent(ward, changes, faults):
     # In most containers nobody may read the kernel log.
     unfinished = {run["probe"] for run in told.report["probes"] if run["outcome"] != "ok"}
     assert unfinished <= {"benchmark", "kernel_log"}, told.report["probes"]
+
+
+@pytest.mark.parametrize("rule", ["driver-too-old", "cudnn-conflict"])
+def test_the_installed_command_says_the_same(ward, rule):
+    fault = next(fault for fault in FAULTS if fault.rule == rule)
+    patient = ward.machine(fault.base, fault.sicken).patient
+    here, installed = patient.doctor_in_this_process(bench=False), patient.doctor(bench=False)
+    assert installed.code == here.code
+    for part in ("verdict", "findings", "unchecked"):
+        assert installed.report[part] == here.report[part]
+    assert installed.report["facts"].keys() == here.report["facts"].keys()
+    outcomes = [{probe["probe"]: probe["outcome"] for probe in told.report["probes"]} for told in (here, installed)]
+    assert outcomes[0] == outcomes[1]

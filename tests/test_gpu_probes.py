@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patients import Patient
 
 torch = pytest.importorskip("torch")
 
@@ -19,10 +20,10 @@ GPUS = torch.cuda.device_count() if torch.cuda.is_available() else 0
 needs_gpu = pytest.mark.skipif(not GPUS, reason="PyTorch sees no GPU here")
 
 
-def told_by(tmp_path, *probes, path=""):
+def told_by(tmp_path, *probes, path="", python=sys.executable):
     """What a child told: the facts by type, and the outcome of each probe."""
     events = tmp_path / "events"
-    subprocess.run([sys.executable, "-B", CHILD, events, "target", str(path), *probes], check=True, timeout=120)
+    subprocess.run([python, "-B", CHILD, events, "target", str(path), *probes], check=True, timeout=120)
     lines = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
     facts: dict[str, list] = {}
     for line in lines:
@@ -57,16 +58,24 @@ void *PyInit_flash_attn_2_cuda(void) { _ZN3c105ErrorC2ENS_14SourceLocationESs();
 """
 
 
-def test_flash_attn_that_is_not_there_tells_nothing(tmp_path):
-    facts, outcomes = told_by(tmp_path, "flash_attn")
+@pytest.fixture
+def stub(tmp_path):
+    """An interpreter whose PyTorch is a stub: where only flash-attn matters, the real one takes its time."""
+    patient = Patient(tmp_path / "venv")
+    patient.torch("2.8.0+cpu", None)
+    return patient.python
+
+
+def test_flash_attn_that_is_not_there_tells_nothing(tmp_path, stub):
+    facts, outcomes = told_by(tmp_path, "flash_attn", python=stub)
     assert facts == {}
     assert outcomes["flash_attn"][0] == "ok"
 
 
-def test_flash_attn_4_is_another_package(tmp_path):
+def test_flash_attn_4_is_another_package(tmp_path, stub):
     (tmp_path / "flash_attn_4-4.0.0b2.dist-info").mkdir()
     (tmp_path / "flash_attn" / "cute").mkdir(parents=True)
-    assert told_by(tmp_path, "flash_attn", path=tmp_path)[0] == {}
+    assert told_by(tmp_path, "flash_attn", path=tmp_path, python=stub)[0] == {}
 
 
 def test_flash_attn_built_for_another_pytorch(tmp_path):
@@ -82,19 +91,19 @@ def test_flash_attn_built_for_another_pytorch(tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["raise SystemExit(3)", "raise OSError('libcudart.so.11.0: cannot open')"])
-def test_flash_attn_that_will_not_be_imported(tmp_path, fault):
+def test_flash_attn_that_will_not_be_imported(tmp_path, stub, fault):
     flash_attn_in(tmp_path, package=fault)
-    facts, outcomes = told_by(tmp_path, "flash_attn", path=tmp_path)
+    facts, outcomes = told_by(tmp_path, "flash_attn", path=tmp_path, python=stub)
     assert facts["FlashAttention"][0]["imports"] is False
     assert outcomes["flash_attn"][0] == "ok"
 
 
-def test_an_extension_without_metadata_counts(tmp_path):
+def test_an_extension_without_metadata_counts(tmp_path, stub):
     (tmp_path / "flash_attn").mkdir()
     (tmp_path / "flash_attn" / "__init__.py").write_text("")
     (tmp_path / "flash_attn_2_cuda.py").write_text("")
     (tmp_path / "flash_attn_2_cuda.cpython-39-x86_64-linux-gnu.so").write_text("")
-    facts, _ = told_by(tmp_path, "flash_attn", path=tmp_path)
+    facts, _ = told_by(tmp_path, "flash_attn", path=tmp_path, python=stub)
     assert facts["FlashAttention"][0]["version"] is None
 
 

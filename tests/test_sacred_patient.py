@@ -34,7 +34,7 @@ def test_an_interpreter_without_anything_of_ours(tmp_path, version):
     patient = Patient(tmp_path / "venv", interpreter=python)  # without pip, too
     patient.torch("2.4.1+cu121", "12.1", "sm_80 sm_86 sm_90", requires=("nvidia-cudnn-cu12==9.1.0.70",))
     before = patient.fingerprint()
-    told = patient.doctor(bench=False)
+    told = patient.doctor_in_this_process(bench=False)
     assert patient.fingerprint() == before
     report = told.report
     assert report["facts"]["Interpreter"][0]["version"].startswith(version)

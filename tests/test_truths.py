@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from patients import Patient
+from patients import Patient, in_this_process
 
 from cudacheck import knowledge
 
@@ -105,16 +105,18 @@ def test_torch_cpu_build(machine):
 def test_a_kernel_that_answers_wrong_is_never_ready(machine, function):
     patient = machine(RTX_4090, DRIVER_570, STUB_WRONG=function)
     patient.torch("2.8.0+cu126", "12.6", CU126, gpu=True)
-    told = patient.doctor(bench=False)
+    told = patient.doctor_in_this_process(bench=False)
     assert told.code == 1
     assert told.roots == ["kernel-failed"], told.stdout
 
 
-def test_no_benchmark_is_not_proven(machine):
+def test_no_benchmark_is_not_proven(machine, tmp_path):
     patient = machine(RTX_4090, DRIVER_570)
     patient.torch("2.8.0+cu126", "12.6", CU126, gpu=True)
     told = patient.doctor(bench=False)
     assert told.code == 0
     assert told.report["verdict"]["state"] == "not-proven"
     assert "--no-bench" in told.report["verdict"]["headline"]
-    assert patient.doctor("--strict", bench=False).code == 1
+    (tmp_path / "report.json").write_text(told.stdout)
+    again = ["doctor", "--from", str(tmp_path / "report.json"), "--format", "json", "--strict"]
+    assert in_this_process(again, {}, tmp_path).code == 1

@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from cudacheck.probes.target.bench_kernels import BenchPlan
-from cudacheck.render import _glance, _kernels
+from cudacheck.render import _glance, _kernels, _steps
 from cudacheck.render._clean import clean, wrapped
 from cudacheck.report import Finding, Outcome, Remedy, Report, Severity, State
 
@@ -52,12 +52,14 @@ class _Screen:
         if not broken:
             yield from self._headline(MARKS[self.report.verdict.state], self.report.verdict.headline)
             yield Text()
+            yield from _steps.advice(self.report.facts, self.width)
         for finding in shown:
             yield from self._finding(finding)
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
         if self.report.facts.one(BenchPlan):
             yield from _kernels.lines(self.report, self.width)
+        yield from _steps.lines(self.report.facts, self.width)
         if not broken or self.verbose:  # advice is for the healthy
             for finding in (f for f in roots if f.severity is Severity.NOTE):
                 yield Text()

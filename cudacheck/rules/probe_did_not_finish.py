@@ -40,6 +40,7 @@ OWNERS = {
         "glibc-too-old",
     ),
     "kernels": ("kernel-failed", "gpu-too-new-for-build", "gpu-too-old-for-build"),
+    "bench_steps": ("step-failed",),
     "flash_attn": ("flash-attn-abi-mismatch", "flash-attn-unsupported-gpu"),
 }
 """Probe → the findings that account for its death; without one of them it stands for itself."""

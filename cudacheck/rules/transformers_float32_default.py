@@ -1,7 +1,8 @@
 """transformers before 5.0 loads models in float32 unless told otherwise.
 
 ## What it does
-Notes a transformers of before 5.0, and hears its complaint that FlashAttention cannot take float32.
+Notes a transformers of before 5.0, and hears its complaint that FlashAttention cannot take float32. Where `bench steps`
+measured rows in float32 and in 16 bits, it says what float32 costs on this GPU.
 
 ## Why it matters
 `from_pretrained` without a dtype turns a 16-bit checkpoint into float32: twice the memory, half the speed of every
@@ -23,9 +24,13 @@ from collections.abc import Iterator
 
 from cudacheck.facts import Facts
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.bench_steps import StepRow
 from cudacheck.probes.target.distributions import Distribution
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _torch
+from cudacheck.speed import ladder, steps
+from cudacheck.speed.runs import disturbed_by
+from cudacheck.speed.steps import Measure
 
 SEVERITY = Severity.NOTE
 LAYER = Layer.ADVICE
@@ -35,12 +40,33 @@ MESSAGES = (
 SOURCES = ("https://github.com/huggingface/transformers/issues/28052",)
 
 
-def check(dists: tuple[Distribution, ...], facts: Facts) -> Iterator[Finding]:
+WORDS: dict[Measure, str] = {
+    "decode": "decodes",
+    "ttft": "takes in 128 tokens",
+    "ttft_long": "takes in 1024 tokens",
+}
+
+
+def check(dists: tuple[Distribution, ...], rows: tuple[StepRow, ...] | None, facts: Facts) -> Iterator[Finding]:
     package = next((d for d in dists if d.name == "transformers" and not d.shadowed_by), None)
     if package and _torch.parsed(package.version) and not _torch.at_least(package.version, "5.0"):
         message = f"transformers {package.version} loads models in float32 unless from_pretrained is given a dtype"
         found = Evidence(f"transformers {package.version}", package.location or "installed packages")
-        yield Finding(message, (found,), (_say_it(package.version, facts),), SOURCES)
+        costs = tuple(_costs(facts)) if rows else ()
+        yield Finding(message, (found, *costs), (_say_it(package.version, facts),), SOURCES)
+
+
+def _costs(facts: Facts) -> Iterator[Evidence]:
+    """What 16 bits were measured to gain over float32, with everything else equal: by graphs, else by the ladder."""
+    for run in steps.of(facts):
+        both = [rung for rung in (*ladder.without(run), *ladder.ladder(run)) if rung.steps == ("16bit",)]
+        if both and not disturbed_by(run.gpu):
+            gains = {word: both[0].gains.get(measure) for measure, word in WORDS.items()}
+            said = [f"{word} {gain.times:.1f} × as fast" for word, gain in gains.items() if gain and gain.pays]
+            nothing = "is no faster: the host's launches decide"
+            yield Evidence(
+                f"in 16 bits the same model {' and '.join(said) or nothing}", f"measured on GPU {run.device_index}"
+            )
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -60,8 +86,17 @@ def _say_it(version: str, facts: Facts) -> Remedy:
     )
 
 
+def _row(row: str, table: str, itl_ms: float, ttft_ms: float, ttft_long_ms: float) -> StepRow:
+    return StepRow(row, table, 0, itl_ms=itl_ms, ttft_ms=ttft_ms, ttft_long_ms=ttft_long_ms, ok=True)
+
+
 FIRES = {
     "transformers 4.44": (Distribution("transformers", "4.44.2"),),
+    "transformers 4.44, and what it costs an H200": (
+        Distribution("transformers", "4.44.2"),
+        _row("prefill-graph", "ladder", 2.16, 2.61, 7.5),
+        _row("16bit", "without", 5.0, 12.7, 73.6),
+    ),
     "what it says": (
         ErrorMessage(
             "Flash Attention 2.0 only supports torch.float16 and torch.bfloat16 dtypes, but the current dype in "
@@ -72,5 +107,10 @@ FIRES = {
 }
 QUIET = {
     "transformers 5": (Distribution("transformers", "5.23.0"),),
+    "transformers 5, whatever float32 would cost": (
+        Distribution("transformers", "5.17.0"),
+        _row("fp32", "ladder", 19.2, 15.8, 80.5),
+        _row("16bit", "ladder", 15.9, 17.0, 17.8),
+    ),
     "no transformers": (Distribution("torch", "2.8.0"),),
 }

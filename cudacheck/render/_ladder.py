@@ -1,0 +1,147 @@
+"""The ladder of `cudacheck bench steps`, what the best row loses without a step, extras and your stack: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from cudacheck.render import _columns, _step_rows
+from cudacheck.render._clean import wrapped
+from cudacheck.render._columns import Column
+from cudacheck.render._kernels import meter
+from cudacheck.render._step_rows import Named, sensible, spoken, whole
+from cudacheck.speed.ladder import Rung
+from cudacheck.speed.steps import Gain, StepRun
+
+STYLES = {"faster": "green", "slower": "yellow", "same": "dim"}
+
+
+BAR, LONGEST_BAR = 5, 12
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column, and what it shows of a row."""
+
+    column: Column
+    cell: Callable[[Rung], Text]
+
+
+def lines(run: StepRun, width: int) -> Iterator[Text]:
+    tables = [
+        ("ladder", "each row adds to the one above; gain: over that one", _step_rows.ladder(run)),
+        ("without", "the last row less one step; gain: what that step brings", _step_rows.without(run)),
+        ("extras", "decoding not by plain PyTorch; gain: over the ladder's best", _step_rows.extras(run)),
+        ("your stack", "transformers; gain: of the ladder's best over it", _step_rows.stack(run)),
+    ]
+    tables = [table for table in tables if table[2]]
+    name = Column("", max((len(named.name) for *_, rows in tables for named in rows), default=0), left=True)
+    columns, fields = _fitting(name, width)
+    for number, (title, about, rows) in enumerate(tables):
+        yield Text()
+        yield Text.assemble("  ", (title, "bold"), (f"  {about}", "dim"))
+        if number == 0:
+            yield from _columns.head(columns)
+        for named in rows:
+            yield from _row(columns, fields, named, width)
+    if tables:
+        yield from _definitions(run, width)
+
+
+def _fitting(name: Column, width: int) -> tuple[list[Column], list[Field]]:
+    """The bar takes the room that the other columns leave."""
+    least = [name, *(field.column for field in _fields(BAR))]
+    kept = {(column.group, column.heading) for column in _columns.fitting(least, width)}
+    spare = width - _columns.total([column for column in least if (column.group, column.heading) in kept])
+    bar = max(BAR, min(LONGEST_BAR, BAR + spare))
+    fields = [field for field in _fields(bar) if (field.column.group, field.column.heading) in kept]
+    return [name, *(field.column for field in fields)], fields
+
+
+def _fields(bar: int) -> list[Field]:
+    return [
+        Field(Column("tokens/s", 8, "decode"), lambda rung: _whole(rung.tokens_per_s)),
+        Field(Column("±", 4, "decode", rank=7), lambda rung: _percent(rung.row.itl_spread_rel, 0.5)),
+        Field(Column("new", 5, "decode", rank=6), lambda rung: _whole(rung.tokens_per_s_first)),
+        Field(Column("gain", 4, "decode"), lambda rung: _gain(rung.gains.get("decode"))),
+        Field(Column("of floor", bar + 5, "decode", left=True), lambda rung: _of_floor(rung, bar)),
+        Field(Column("GEMVs", 5, "decode", rank=4), lambda rung: _percent(rung.of_gemv)),
+        Field(Column("first", 5, "TTFT, ms", rank=5), lambda rung: _number(rung.row.ttft_first_ms)),
+        Field(Column("new", 5, "TTFT, ms"), lambda rung: _number(rung.row.ttft_new_ms)),
+        Field(Column("gain", 4, "TTFT, ms"), lambda rung: _gain(rung.gains.get("ttft_new"))),
+        Field(Column("steady", 6, "TTFT, ms", rank=1), lambda rung: _number(rung.row.ttft_ms)),
+        Field(Column("1024", 4, "TTFT, ms", rank=2), lambda rung: _number(rung.row.ttft_long_ms)),
+        Field(Column("kernels", 7, rank=3), lambda rung: _whole(rung.launches)),
+        Field(Column("GB", 4, rank=8), _gigabytes),
+    ]
+
+
+def _row(columns: Sequence[Column], fields: Sequence[Field], named: Named, width: int) -> Iterator[Text]:
+    name = Text(named.name, "cyan")
+    if named.trouble:
+        style = "dim" if named.row.skipped else "bold red"
+        yield from _columns.instead(columns, name, named.trouble, style, width)
+    else:
+        yield _columns.line(columns, [name, *(field.cell(named.rung) for field in fields)])
+
+
+def _definitions(run: StepRun, width: int) -> Iterator[Text]:
+    """What the headings mean, with what was measured of the floor; and what is paid once."""
+    halves = [named.rung for named in _step_rows.ladder(run) if named.row.dtype != "float32"]
+    floor_ms = next((rung.floor_ms for rung in halves if sensible(rung.floor_ms)), None)
+    gemv_ms = next((rung.gemv_ms for rung in halves if sensible(rung.gemv_ms)), None)
+    said = (
+        "TTFT: time to first token, prompt of 128",
+        "new: lengths that the process has not met",
+        "ITL: 1 ÷ tokens/s, the host reads each",
+        "floor: bytes ÷ measured read bandwidth" + (f" = {spoken(floor_ms, 'ms')} a token" if floor_ms else ""),
+        f"GEMVs, its matrix-vector products alone: {spoken(gemv_ms, 'ms')}" if gemv_ms else "",
+    )
+    for text in (" · ".join(filter(None, said)), " · ".join(_paid_once(run))):
+        for line in wrapped(text, width - 2):
+            yield Text(f"  {line}", "dim")
+
+
+def _paid_once(run: StepRun) -> Iterator[str]:
+    rows = [named for named in (*_step_rows.ladder(run), *_step_rows.extras(run)) if named.rung.usable]
+    captured = next((named.row for named in reversed(rows) if sensible(named.row.capture_s)), None)
+    compiled = next((named.row for named in reversed(rows) if sensible(named.row.compile_s)), None)
+    if captured:
+        yield f"capturing CUDA graphs: {spoken(captured.capture_s, 's')}"
+    if compiled:
+        yield f"compiling: {spoken(compiled.compile_s, 's')}"
+
+
+def _number(value: float | None) -> Text:
+    return Text(spoken(value), "" if sensible(value) else "dim")
+
+
+def _whole(value: float | None) -> Text:
+    return Text(whole(value), "" if sensible(value) else "dim")
+
+
+def _percent(share: float | None, half: float = 1.0) -> Text:
+    known = sensible(share)
+    return Text(f"{min(known * half, 9.99):.0%}") if known else Text("-", "dim")
+
+
+def _of_floor(rung: Rung, bar: int) -> Text:
+    share = sensible(rung.of_floor)
+    if share is None:
+        return Text("-", "dim")
+    return Text.assemble((meter(share, bar), "green"), f" {min(share, 9.99):>4.0%}")
+
+
+def _gain(gain: Gain | None) -> Text:
+    """Nothing where the step cannot change it: what changes there is the host's noise."""
+    times = sensible(gain.times) if gain and gain.meant else None
+    if gain is None or times is None:
+        return Text()
+    return Text(f"{times:.0f}×" if times >= 9.95 else f"{times:.1f}×", STYLES[gain.verdict])
+
+
+def _gigabytes(rung: Rung) -> Text:
+    """Of the weights, and of what was needed beside them."""
+    return _number(((rung.row.weights_bytes or 0) + (rung.row.peak_bytes or 0)) / 1e9)

@@ -1,0 +1,198 @@
+"""What `cudacheck bench steps` measured, as tables: stalls, the ladder, several requests, cold start, the article's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from cudacheck.facts import Facts
+from cudacheck.render import _columns, _ladder
+from cudacheck.render._clean import clean, wrapped
+from cudacheck.render._columns import Column
+from cudacheck.render._kernels import meter
+from cudacheck.render._step_rows import MOST_ROWS, sensible, spoken
+from cudacheck.speed import article_table, first_answer, step_advice, steps
+from cudacheck.speed.first_answer import Part
+from cudacheck.speed.steps import StepRun
+
+LABEL = 8
+
+
+def advice(facts: Facts, width: int) -> Iterator[Text]:
+    """Which steps to take on this machine, in a sentence."""
+    for run in steps.of(facts):
+        yield from _labelled("advice", step_advice.advice(run).sentence, width)
+        yield Text()
+
+
+def _how(run: StepRun, width: int) -> Iterator[Text]:
+    """What takes each step that is advised; what must be copied is never wrapped."""
+    taken = step_advice.advice(run).steps[:MOST_ROWS]
+    if taken:
+        yield from _title("how", "to take the steps that are advised, largest gain first")
+    for step in taken:
+        but = f"; but {step.but}" if step.but else ""
+        yield from _labelled(f"{spoken(step.times)} ×", f"{step.name}: {step.what} ({step.by}){but}", width)
+        yield from _labelled("", step.where, width, "dim")
+        yield from _code(step.code)
+
+
+def _code(code: str) -> Iterator[Text]:
+    """To copy, with its indentation."""
+    for line in code.splitlines()[:MOST_ROWS]:
+        indent = len(line) - len(line.lstrip(" "))
+        yield Text.assemble(" " * (LABEL + 2 + min(indent, 40)), (clean(line), "green"))
+
+
+def lines(facts: Facts, width: int) -> Iterator[Text]:
+    for run in steps.of(facts):
+        yield Text()
+        about = ": Qwen2-1.5B's shape, random weights, batch 1"
+        yield Text.assemble("  ", (clean(run.gpu.label, 60), "bold"), (about, "dim"))
+        yield from _stalls(run, width)
+        yield from _ladder.lines(run, width)
+        yield from _prefix(run, width)
+        yield from _concurrency(run, width)
+        yield from _cold_start(run)
+        yield from _article(run, width)
+        yield from _how(run, width)
+
+
+def _title(title: str, about: str) -> Iterator[Text]:
+    yield Text()
+    yield Text.assemble("  ", (title, "bold"), (f"  {about}", "dim"))
+
+
+def _labelled(label: str, text: str, width: int, style: str = "") -> Iterator[Text]:
+    for number, line in enumerate(wrapped(text, width - LABEL - 2)):
+        yield Text.assemble("  ", (f"{'' if number else label[: LABEL - 1]:<{LABEL}}", "cyan"), (line, style))
+
+
+STALLS = (
+    Column("attention", 12, left=True),
+    Column("extra", 7, "a prompt, ms"),
+    Column("worst", 7, "a prompt, ms"),
+    Column("first", 6, "all of them, s"),
+    Column("again", 6, "all of them, s"),
+    Column("a token", 7, "decoding, ms"),
+    Column("first", 6, "decoding, ms"),
+    Column("again", 6, "decoding, ms"),
+)
+CONCURRENCY = (
+    Column("served", 17, left=True),
+    Column("all done", 8, "ms"),
+    Column("TTFT", 6, "ms"),
+    Column("latest", 6, "ms"),
+    Column("together", 8, "tokens/s"),
+    Column("peak", 5, "GB"),
+    Column("answers", 9, left=True),
+)
+ARTICLE = (
+    Column("", 26, left=True),
+    Column("claimed", 14),
+    Column("possible", 10),
+    Column("measured here", 16),
+)
+
+
+def _stalls(run: StepRun, width: int) -> Iterator[Text]:
+    found = first_answer.stalls(run)
+    told = [stall for stall in (found.default, found.off) if stall] if found else []
+    if found is None or not told:
+        return
+    yield from _title("stalls", "lengths that the process has not met, against the same again")
+    yield from _columns.head(STALLS)
+    for stall in told:
+        measured, name = stall.measured, Text(clean(stall.measured.setting, 12), "cyan")
+        if measured.error:
+            yield from _columns.instead(STALLS, name, f"failed: {clean(measured.error, 200)}", "bold red", width)
+            continue
+        prompts = (stall.extra_ms, stall.worst_ms, stall.first_s, stall.again_s)
+        decoding = (stall.decode_extra_ms, measured.decode_first_ms, measured.decode_again_ms)
+        style = "bold yellow" if found.stalled and stall is found.default else ""
+        yield _columns.line(STALLS, [name, *(Text(spoken(number), style) for number in (*prompts, *decoding))])
+    for line in found.lines[len(told) :]:  # before them the same in words
+        yield from _labelled("", line, width)
+
+
+def _prefix(run: StepRun, width: int) -> Iterator[Text]:
+    told = run.prefix
+    if told is None:
+        return
+    times = (
+        (told.full_ms, "without reuse"),
+        (told.reused_ms, f"with {told.kept} in the cache"),
+        (told.restored_ms, "with these copied into it first"),
+    )
+    said = " · ".join(f"{spoken(ms)} ms {how}" for ms, how in times if ms is not None)
+    trouble = f"failed: {told.error}" if told.error else "WRONG RESULT" if told.ok is False else ""
+    yield from _title("prefix reuse", f"TTFT of {told.tokens} tokens")
+    yield from _labelled("", trouble or said, width, "bold red" if trouble else "")
+
+
+def _concurrency(run: StepRun, width: int) -> Iterator[Text]:
+    rows = [*run.concurrency.values()][:MOST_ROWS]
+    if not rows:
+        return
+    yield from _title("concurrency", f"{rows[0].requests} requests of {rows[0].tokens} tokens that arrive together")
+    yield from _columns.head(CONCURRENCY)
+    for row in rows:
+        name = Text(clean(row.mode, 17), "cyan")
+        if row.error:
+            yield from _columns.instead(CONCURRENCY, name, f"failed: {clean(row.error, 200)}", "bold red", width)
+            continue
+        numbers = (row.makespan_ms, row.ttft_mean_ms, row.ttft_max_ms, row.tokens_per_s, (row.peak_bytes or 0) / 1e9)
+        same = {True: Text("as alone"), False: Text("DIFFERENT", "bold red"), None: Text("-", "dim")}
+        yield _columns.line(CONCURRENCY, [name, *(Text(spoken(n)) for n in numbers), same[row.same_tokens]])
+
+
+def _cold_start(run: StepRun) -> Iterator[Text]:
+    starts = first_answer.starts(run)[:MOST_ROWS]
+    if not starts:
+        return
+    yield from _title("cold start", "a fresh process until its first token, ms")
+    columns = [Column("", 16, left=True), *(Column(clean(start.measured.setting, 10), 10) for start in starts[:3])]
+    names = dict.fromkeys(part.name for start in starts for part in start.parts)
+    seconds = [{part.name: part for part in start.parts} for start in starts[:3]]
+    share = Column("of the first", 15, left=True)
+    yield from _columns.head([*columns, share])
+    for name in names:
+        parts = [told.get(name) for told in seconds]
+        numbers = [Text(spoken(part.seconds * 1e3 if part else None)) for part in parts]
+        yield _columns.line([*columns, share], [Text(clean(name, 16), "cyan"), *numbers, _share(parts[0])])
+    totals = [Text(spoken(start.total_s * 1e3), "bold") for start in starts[:3]]
+    partly = "" if starts[0].complete else "what is known"
+    yield _columns.line([*columns, share], [Text("all", "cyan"), *totals, Text(partly, "dim")])
+
+
+def _share(part: Part | None) -> Text:
+    share = sensible(part.share) if part else None
+    return Text.assemble((meter(share), "green"), f" {min(share, 9.99):>4.0%}") if share else Text()
+
+
+def _article(run: StepRun, width: int) -> Iterator[Text]:
+    rows = article_table.compared(run)[:MOST_ROWS]
+    if not rows:
+        return
+    yield from _title("the article", "what it claims, what this GPU allows at best, what was measured")
+    yield from _columns.head(ARTICLE)
+    for row in rows:
+        claim = row.claim
+        cells = (
+            Text(f"{claim.what}, {claim.unit}", "cyan"),
+            Text(_change(claim.before, claim.after), "bold yellow" if row.possible is False else ""),
+            Text(spoken(row.bound)),
+            Text(_change(row.before, row.after), "bold"),
+        )
+        yield _columns.line(ARTICLE, cells)
+        here = " → ".join(filter(None, (row.before_row, row.after_row)))
+        beyond = "this GPU cannot do what is claimed" if row.possible is False else ""
+        said = (beyond, row.why_not, f"here: {here}" if here else "", row.note, f"possible: {row.bound_from}")
+        for text in (claim.says, " · ".join(filter(None, said))):
+            for line in wrapped(text, width - 4):
+                yield Text(f"    {line}", "dim")
+
+
+def _change(before: float | None, after: float | None) -> str:
+    return spoken(after) if before is None else f"{spoken(before)} → {spoken(after)}"
