@@ -65,7 +65,7 @@ bench_app = typer.Typer(
 app.add_typer(bench_app, name="bench")
 
 ENDINGS = {".json": Format.JSON, ".txt": Format.TEXT}
-OPT_IN_S = {"stack": 60, "concurrency": 20, "compile": 30}
+OPT_IN_S = {"stack": 55, "concurrency": 20, "compile": 15}
 """What these add to `bench steps`: seconds on an H200."""
 
 

@@ -15,7 +15,7 @@ from cudacheck import probing
 from cudacheck.bench.steps import options_of
 from cudacheck.facts import Facts
 from cudacheck.inspecting import InputError, Inspected, Stopwatch, judged, patient, prepare
-from cudacheck.probes.target.bench_steps import NewLengthStalls, PrefixReuse, StepRow
+from cudacheck.probes.target.bench_steps import ColdStart, NewLengthStalls, PrefixReuse, StepRow
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchDevice
@@ -171,7 +171,8 @@ class Bench:
             (_, ready), self.ready = self.ready, None
 
         def heard(fact: Any) -> None:
-            self._get_ready(following)
+            if not isinstance(fact, ColdStart):  # stalls come next: an import beside them makes new lengths look slow
+                self._get_ready(following)
             self.heard(fact)
 
         try:

@@ -78,6 +78,17 @@ def version_and_prefix(interpreter: str) -> list[str]:
     return subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
 
+def told_by(doctor: subprocess.Popen[str], timeout: float = 60) -> Doctor:
+    """What a doctor said, once it is done."""
+    with doctor:
+        try:
+            stdout, stderr = doctor.communicate(timeout=timeout)
+        except BaseException:
+            doctor.terminate()  # it ends its children, too
+            raise
+    return Doctor(doctor.returncode, stdout, stderr)
+
+
 def in_this_process(arguments: list[str], environment: dict[str, str], folder: Path) -> Doctor:
     """Run `cudacheck` where its imports are paid for. The probes run in child processes as ever."""
     taken_away = dict.fromkeys(os.environ.keys() - clean_environment().keys())
@@ -168,16 +179,17 @@ class Patient:
 
     def doctor(self, *options: str, timeout: float = 60, bench: bool = True, output_format: str = "json") -> Doctor:
         """Run the installed `cudacheck doctor` on this patient."""
-        run = subprocess.run(
+        return told_by(self.start_doctor(*options, bench=bench, output_format=output_format), timeout)
+
+    def start_doctor(self, *options: str, bench: bool = True, output_format: str = "json") -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [*CUDACHECK, *self.arguments(*options, bench=bench, output_format=output_format)],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
             cwd=self.folder,
             env={**clean_environment(), **self.environment},
         )
-        return Doctor(run.returncode, run.stdout, run.stderr)
 
     def doctor_in_this_process(self, *options: str, bench: bool = True) -> Doctor:
         """The same command line: for many patients that differ in what is found on them."""

@@ -173,6 +173,12 @@ OFF = stalled("cudnn off", 16.0, 13.2, (566.0, 429.0))
         ((stalled("default", 61.0, 14.0),), True, None, "was not measured"),
         ((stalled("default", 61.0, 14.0), stalled("cudnn off", 55.0, 14.0)), True, False, "something else"),
         ((stalled("default", 14.0, 14.0, (1616.0, 465.0)), OFF), True, True, "the stall is gone"),
+        (
+            (stalled("default", 61.0, 14.0, (1616.0, 465.0)), stalled("cudnn off", 24.0, 14.0)),
+            True,
+            True,
+            "10.0 ms are left",
+        ),
         ((OFF,), None, None, "cudnn off: 2.8 ms more"),
         ((NewLengthStalls("default", 0, error="died of SIGSEGV (11)"), OFF), None, None, "cudnn off"),
         ((stalled("default", 61.0, 14.0), NewLengthStalls("cudnn off", 0, error="x")), True, None, "was not measured"),

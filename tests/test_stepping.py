@@ -356,6 +356,6 @@ def test_a_plot_needs_matplotlib_before_the_work(monkeypatch):
 def test_what_opt_ins_cost_is_said_up_front():
     told = CliRunner().invoke(app, ["bench", "steps", "--stack", "--compile", "--python", "/no/such/python"])
     assert told.stderr.splitlines()[:2] == [
-        "cudacheck: --stack takes about 60 s more",
-        "cudacheck: --compile takes about 30 s more",
+        "cudacheck: --stack takes about 55 s more",
+        "cudacheck: --compile takes about 15 s more",
     ]

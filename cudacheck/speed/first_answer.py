@@ -38,7 +38,8 @@ class Stalls:
     stalled: bool | None
     """A new length of a prompt, or of the cache, costs more than 10 ms by default; None where nobody knows."""
     cured: bool | None
-    """With cuDNN's attention off the same costs at most 5; None where there is nothing to cure, or nobody tried."""
+    """With cuDNN's attention off, prompts or decoding cost at most 5, where they stalled; None where there is nothing
+    to cure, or nobody tried."""
     lines: tuple[str, ...] = ()
     """To print: each setting, then what follows."""
 
@@ -127,7 +128,9 @@ def _lines(default: Stall | None, off: Stall | None, stalled: bool | None, cured
     if not stalled:
         yield "lengths that are new do not stall"
     elif cured:
-        yield "cuDNN's attention builds a plan for each new length; switched off, the stall is gone"
+        left = max(_extras(off))
+        gone = "the stall is gone" if left <= SETTLED_MS else f"{left:.1f} ms are left"
+        yield f"cuDNN's attention builds a plan for each new length; switched off, {gone}"
     elif cured is None:
         yield "lengths that are new stall; whether cuDNN's attention is to blame was not measured"
     else:

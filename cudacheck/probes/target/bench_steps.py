@@ -67,6 +67,7 @@ class StepRow:
     capture_s: float | None = None
     """Capturing CUDA graphs, all of them."""
     compile_s: float | None = None
+    """The same where capturing compiles first; of transformers' own compile the first call."""
     logits_error: float | None = None
     """||logits - reference|| / ||reference||, the worst of the prompt's end and three decoded tokens; the reference
     is float32, eager and without a cache, on the same rounded weights."""
