@@ -9,6 +9,7 @@ replayed (graphs.py). So no test waits, and none hangs on how busy the machine i
 (FAKE_NAME, FAKE_CC) and runs only what the arch list in the patient's torch/lib covers, as a real one does.
 """
 
+import gc
 import importlib.util
 import os
 import re
@@ -25,6 +26,7 @@ EXACT = '"group"' in OPTIONS
 
 
 def real_torch():
+    gc.disable()  # a tenth of the import, and there is nothing to collect
     sys.path.append(os.environ["STUB_REAL_TORCH"])  # sympy, torchgen and what else it needs
     package = Path(os.environ["STUB_REAL_TORCH"]) / "torch"
     spec = importlib.util.spec_from_file_location(
