@@ -113,6 +113,7 @@ EXTRAS = (
         compile_s=4.4,
         logits_error=0.026,
     ),
+    StepRow("flash-attn", "extra", 0, skipped="flash-attn is not installed"),
 )
 STACK = (
     row("eager", "stack", tokens_per_s=(None, 34, None)),

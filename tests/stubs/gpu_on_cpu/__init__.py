@@ -26,7 +26,6 @@ EXACT = '"group"' in OPTIONS
 
 
 def real_torch():
-    gc.disable()  # a tenth of the import, and there is nothing to collect
     sys.path.append(os.environ["STUB_REAL_TORCH"])  # sympy, torchgen and what else it needs
     package = Path(os.environ["STUB_REAL_TORCH"]) / "torch"
     spec = importlib.util.spec_from_file_location(
@@ -45,7 +44,10 @@ def real_torch():
     return module
 
 
+gc.disable()  # a fifth of the import, and there is nothing to collect
 torch = real_torch()
+gc.freeze()
+gc.enable()
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
 BANDWIDTH = float(os.environ.get("STUB_GB_PER_S", "1008")) * 1e9
