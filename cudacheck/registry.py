@@ -173,7 +173,7 @@ def needs_of(function: Callable[..., Any]) -> tuple[Need, ...]:
     """The facts that a function's annotations name.
 
     `X` is one, `X | None` one if there is, `tuple[X, ...]` all of a complete list, `tuple[X, ...] | None` all that
-    are known of, and `Facts` the whole bag: what a remedy is made to measure with, never what convicts.
+    are known of, and `Facts` the whole bag, of which a rule is never unchecked.
     """
     needs = []
     hints = typing.get_type_hints(function)

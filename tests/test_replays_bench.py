@@ -52,7 +52,7 @@ def test_healthy_but_for_the_plans(name, gpus):
 
 def test_two_gpus_in_another_order():
     facts = replay("h200-x2-bench-kernels")
-    first, second = runs.of_facts(facts)
+    first, second = runs.of(facts)
     assert (first.device.index, first.gpu.index, second.device.index, second.gpu.index) == (0, 1, 1, 0)
     assert first.label == "GPU 0 (NVIDIA H200, nvidia-smi's GPU 1)"
     pairs = facts.all(PeerBandwidth)

@@ -143,7 +143,7 @@ def test_a_gpu_that_nobody_knows_is_judged_by_its_own_float32():
     assert judged("matmul", product(55.0), SINGLE, device=unknown).health is Health.SLOW_PATH
     assert judged("matmul", product(55.0), device=unknown).health is Health.INCONCLUSIVE
     assert judged("memory", copy(100.0), device=unknown).health is Health.INCONCLUSIVE
-    shares = peaks.shares(runs.of([unknown], [product(900.0)])[0], product(900.0))
+    shares = peaks.shares(runs.of(Facts([unknown, product(900.0)]))[0], product(900.0))
     assert shares == {}
 
 
@@ -250,7 +250,7 @@ def test_correctness_outranks_speed():
 
 def test_nvmls_gpus_are_matched_by_uuid():
     reordered = dataclasses.replace(H200, index=1)
-    (run,) = runs.of([reordered], [product(665.0, device=1)], [Gpu(1, "NVIDIA A10", uuid="GPU-z"), NVML])
+    (run,) = runs.of(Facts([reordered, product(665.0, device=1), Gpu(1, "NVIDIA A10", uuid="GPU-z"), NVML]))
     assert run.gpu is NVML
     assert run.label == "GPU 1 (NVIDIA H200, nvidia-smi's GPU 0)"
 

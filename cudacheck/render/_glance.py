@@ -174,7 +174,7 @@ def _attention(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _speed(facts: Facts) -> Iterator[tuple[str, str]]:
     """The doctor's few cases; `cudacheck bench kernels` has a table of its own."""
-    measured = [] if facts.one(BenchPlan) else runs.of_facts(facts)
+    measured = [] if facts.one(BenchPlan) else runs.of(facts)
     for run in measured:
         for row in run.rows:
             if row.tflops is None:

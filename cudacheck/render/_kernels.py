@@ -31,7 +31,7 @@ STYLES = {
 
 
 def lines(report: Report, width: int) -> Iterator[RenderableType]:
-    for run in runs.of_facts(report.facts):
+    for run in runs.of(report.facts):
         yield Text()
         yield Text.assemble("  ", (run.label, "bold"))
         yield Padding(_table(run, _compared(report.facts), width), (0, 0, 0, 2))

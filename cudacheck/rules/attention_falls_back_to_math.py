@@ -23,11 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck.facts import Facts
-from cudacheck.probes.host.environment import EnvironmentVariables
-from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.host.system import System
 from cudacheck.probes.target.attention_backends import AttentionBackend
-from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
@@ -42,19 +38,10 @@ SWITCHES = {"flash": "enable_flash_sdp", "efficient": "enable_mem_efficient_sdp"
 
 
 def check(
-    backends: tuple[AttentionBackend, ...],
-    devices: tuple[TorchDevice, ...] | None,
-    measurements: tuple[Measurement, ...] | None,
-    gpus: tuple[Gpu, ...] | None,
-    system: System | None,
-    launches: tuple[LaunchOverhead, ...] | None,
-    conditions: tuple[GpuConditions, ...] | None,
-    variables: EnvironmentVariables | None,
-    facts: Facts,
+    backends: tuple[AttentionBackend, ...], devices: tuple[TorchDevice, ...] | None, facts: Facts
 ) -> Iterator[Finding]:
-    measured = runs.of(devices, measurements, gpus, system, launches, conditions, variables)
     yield from _chosen(backends, devices, facts)
-    for run in measured:
+    for run in runs.of(facts):
         axis = attention.axis(run)
         if axis and axis.health is Health.SLOW_PATH:
             where = f"measured on GPU {run.device.index}"

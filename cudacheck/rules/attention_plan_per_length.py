@@ -43,7 +43,7 @@ VARIABLE = "TORCH_CUDNN_SDPA_DEPRIORITIZED=1"
 def check(
     measurements: tuple[Measurement, ...] | None, stalls: tuple[NewLengthStalls, ...] | None, facts: Facts
 ) -> Iterator[Finding]:
-    for run in runs.of_facts(facts) if measurements else ():
+    for run in runs.of(facts) if measurements else ():
         axis = new_lengths.axis(run)
         if axis and axis.health is Health.SLOW_PATH:
             cost = max(new_lengths.extra_ms(run, "default").values())

@@ -24,6 +24,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.target.bench_kernels import GpuConditions
@@ -57,14 +58,7 @@ LOW_MHZ = 300
 LOW_POWER_SHARE = 0.5
 
 
-def check(
-    _one: Gpu,
-    gpus: tuple[Gpu, ...] | None,
-    system: System | None,
-    devices: tuple[TorchDevice, ...] | None,
-    measurements: tuple[Measurement, ...] | None,
-    conditions: tuple[GpuConditions, ...] | None,
-) -> Iterator[Finding]:
+def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None, facts: Facts) -> Iterator[Finding]:
     if system is not None and system.on_battery:
         return  # a laptop saves power then, as it should
     for gpu in gpus or ():
@@ -76,7 +70,7 @@ def check(
                 remedies=_remedies(gpu),
                 sources=SOURCES,
             )
-    for run in runs.of(devices, measurements, gpus, system, conditions=conditions):
+    for run in runs.of(facts):
         axis = clocks.axis(run)
         if run.gpu and axis and axis.health is Health.DEGRADED:
             yield Finding(

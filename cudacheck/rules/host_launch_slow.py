@@ -20,11 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
-from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
-from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
 from cudacheck.speed import launch, runs
@@ -35,16 +34,8 @@ TIMED = ("launch",)
 SOURCES = ("https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/",)
 
 
-def check(
-    launches: tuple[LaunchOverhead, ...] | None,
-    measurements: tuple[Measurement, ...] | None,
-    devices: tuple[TorchDevice, ...] | None,
-    gpus: tuple[Gpu, ...] | None,
-    system: System | None,
-    conditions: tuple[GpuConditions, ...] | None,
-    variables: EnvironmentVariables | None,
-) -> Iterator[Finding]:
-    for run in runs.of(devices, measurements, gpus, system, launches, conditions, variables):
+def check(facts: Facts) -> Iterator[Finding]:
+    for run in runs.of(facts):
         axis = launch.axis(run)
         if axis and axis.health is Health.SLOW_PATH:
             yield Finding(

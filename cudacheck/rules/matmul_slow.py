@@ -24,9 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck.facts import Facts
-from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.host.system import System
 from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
@@ -48,17 +46,8 @@ TIMED = ("matmul",)
 SOURCES = ("https://docs.nvidia.com/deeplearning/performance/dl-performance-matrix-multiplication/",)
 
 
-def check(
-    measurements: tuple[Measurement, ...],
-    devices: tuple[TorchDevice, ...] | None,
-    gpus: tuple[Gpu, ...] | None,
-    system: System | None,
-    launches: tuple[LaunchOverhead, ...] | None,
-    conditions: tuple[GpuConditions, ...] | None,
-    variables: EnvironmentVariables | None,
-    facts: Facts,
-) -> Iterator[Finding]:
-    measured = runs.of(devices, measurements, gpus, system, launches, conditions, variables)
+def check(_timed: tuple[Measurement, ...], facts: Facts) -> Iterator[Finding]:
+    measured = runs.of(facts)
     for run in measured:
         axis = matmul.axis(run, measured)
         if axis and axis.health in (Health.SLOW_PATH, Health.DEGRADED):

@@ -21,10 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.probes.host.environment import EnvironmentVariables
-from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.host.system import System
-from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
+from cudacheck.facts import Facts
+from cudacheck.probes.target.bench_kernels import GpuConditions
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
@@ -37,16 +35,8 @@ TIMED = ("copy",)
 SOURCES = ("https://github.com/NVIDIA/DCGM/blob/master/nvvs/etc/diag-skus.yaml",)
 
 
-def check(
-    measurements: tuple[Measurement, ...] | None,
-    devices: tuple[TorchDevice, ...] | None,
-    gpus: tuple[Gpu, ...] | None,
-    system: System | None,
-    launches: tuple[LaunchOverhead, ...] | None,
-    conditions: tuple[GpuConditions, ...] | None,
-    variables: EnvironmentVariables | None,
-) -> Iterator[Finding]:
-    measured = runs.of(devices, measurements, gpus, system, launches, conditions, variables)
+def check(facts: Facts) -> Iterator[Finding]:
+    measured = runs.of(facts)
     for run in measured:
         axis = memory.axis(run, measured)
         if axis and axis.health is Health.DEGRADED:

@@ -11,6 +11,6 @@ AXES = (correctness, matmul, memory, attention, new_lengths, launch, clocks)
 
 def judged(facts: Facts) -> tuple[Axis, ...]:
     """By GPU; an axis of which nothing was measured is left out."""
-    measured = runs.of_facts(facts)
+    measured = runs.of(facts)
     found = (module.axis(run, measured) for run in measured for module in AXES)
     return tuple(axis for axis in found if axis)

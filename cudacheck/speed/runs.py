@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
 
 from cudacheck import knowledge
 from cudacheck.facts import Facts
@@ -63,46 +62,25 @@ class GpuRun:
         return min(timed, key=lambda row: row.median_us or 0, default=None)
 
 
-def of(
-    devices: Iterable[TorchDevice] | None,
-    measurements: Iterable[Measurement] | None,
-    gpus: Iterable[Gpu] | None = None,
-    system: System | None = None,
-    launches: Iterable[LaunchOverhead] | None = None,
-    conditions: Iterable[GpuConditions] | None = None,
-    variables: EnvironmentVariables | None = None,
-) -> list[GpuRun]:
+def of(facts: Facts) -> list[GpuRun]:
     """What was measured, by GPU. NVML knows nothing of CUDA_VISIBLE_DEVICES: its GPUs are matched by UUID."""
-    rows, gpus, launches, conditions = ([*(facts or ())] for facts in (measurements, gpus, launches, conditions))
     runs = []
-    for device in devices or ():
-        here = tuple(row for row in rows if row.device_index == device.index)
-        overheads = [o for o in launches if o.device_index == device.index and o.launch_us]
+    for device in facts.all(TorchDevice):
+        here = tuple(row for row in facts.all(Measurement) if row.device_index == device.index)
+        overheads = [o for o in facts.all(LaunchOverhead) if o.device_index == device.index and o.launch_us]
         if here or overheads:
             runs.append(
                 GpuRun(
                     device=device,
                     rows=here,
-                    gpu=next((gpu for gpu in gpus if gpu.uuid and gpu.uuid == device.uuid), None),
+                    gpu=next((gpu for gpu in facts.all(Gpu) if gpu.uuid and gpu.uuid == device.uuid), None),
                     launch=min(overheads, key=lambda overhead: overhead.launch_us or 0, default=None),
-                    conditions=tuple(c for c in conditions if c.device_index == device.index),
-                    system=system,
-                    variables=variables,
+                    conditions=tuple(c for c in facts.all(GpuConditions) if c.device_index == device.index),
+                    system=facts.one(System),
+                    variables=facts.one(EnvironmentVariables),
                 )
             )
     return runs
-
-
-def of_facts(facts: Facts) -> list[GpuRun]:
-    return of(
-        facts.all(TorchDevice),
-        facts.all(Measurement),
-        facts.all(Gpu),
-        facts.one(System),
-        facts.all(LaunchOverhead),
-        facts.all(GpuConditions),
-        facts.one(EnvironmentVariables),
-    )
 
 
 # Whether measurements can be believed
