@@ -26,6 +26,24 @@ _package.__path__ = [HERE]
 sys.modules.setdefault("cudacheck", _package)
 
 
+def end_with_parent() -> None:
+    """Whoever inspects may be killed, and cannot end us then: a probe that hangs would hang for ever."""
+    import signal
+    import threading
+    import time
+
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # and what the probes have started
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(events_path: str, kind: str, extra_sys_path: str, probes: list[str]) -> None:
     import importlib
     import json
@@ -69,6 +87,7 @@ def main(events_path: str, kind: str, extra_sys_path: str, probes: list[str]) ->
 
 if __name__ == "__main__":
     faulthandler.enable()
+    end_with_parent()
     main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])
     # A library's exit handlers may hang or crash (CUDA ones do); everything is told, so leave without them.
     sys.stdout.flush()

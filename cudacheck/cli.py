@@ -226,6 +226,8 @@ def steps(
     _known_rules(ignore or [])
     _format_of(output, output_format)
     _can_plot(plot)
+    if quick and rows is not None:
+        usage_error("--quick and --rows both choose rows: give one of them")
     chosen = [] if rows is None else [name.strip() for name in rows.split(",")]
     _tell_costs(stack=stack, concurrency=concurrency, compile=compiled)
     try:

@@ -375,7 +375,7 @@ class Child:
         *lines, self._partial = (self._partial + fresh).split(b"\n")
         for line in lines:
             try:
-                self._event(json.loads(line))
+                self._event(json.loads(line, parse_constant=lambda _: None))
             except (ValueError, KeyError, TypeError):
                 continue  # half a line of a dying child, or not ours
 

@@ -19,6 +19,7 @@ from cudacheck.probes.target.bench_steps import ColdStart, NewLengthStalls, Pref
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.registry import Probe
 from cudacheck.repeating import LEAST_S
 from cudacheck.report import Outcome, ProbeRun
 from cudacheck.step_groups import LADDERS, TABLES, Group, Plan, Work, plan, row_names, spoken, work_of
@@ -26,6 +27,7 @@ from cudacheck.target import Target
 
 PROBE = "bench_steps"
 NO_TIME = "no time was left (--timeout)"
+COMPILES_LONGER = 4
 SPARE_CORES = 4
 """From so many on the next child may import torch, which keeps one busy, while another launches kernels."""
 
@@ -151,8 +153,13 @@ class Bench:
             self.ready[1].close()
             self.ready = None
         elif group and self.ready is None and self.early and not self.halted:
-            self.ready = group, probing.Ready(self.target, self.probe, self._options(group, group.work))
+            self.ready = group, probing.Ready(self.target, self._probe(group), self._options(group, group.work))
             self.ready[1].child.start()
+
+    def _probe(self, group: Group) -> Probe:
+        """A fact of a group that compiles may take minutes where there are few cores."""
+        longer = COMPILES_LONGER if group.name in {"compile", "stack"} else 1
+        return dataclasses.replace(self.probe, timeout_s=self.probe.timeout_s * longer)
 
     def _options(self, group: Group, left: Sequence[Work]) -> probing.Options:
         rows = [work for work in left if work[0] in TABLES]
@@ -178,7 +185,7 @@ class Bench:
         try:
             answer = probing.ask(
                 self.target,
-                self.probe,
+                self._probe(group),
                 timeout_s=self.clock.left_s,
                 whole_s=self.clock.limit_s,
                 options=self._options(group, left),

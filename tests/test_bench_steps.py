@@ -6,8 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cudacheck.bench import ceilings, decoder, stalls, step_rows  # noqa: E402
+from cudacheck.bench import ceilings, decoder, sdpa, stalls, step_rows  # noqa: E402
 from cudacheck.bench.generation import CACHE_BUCKETS, Engine, generate  # noqa: E402
+from cudacheck.bench.memory import DoesNotFitError  # noqa: E402
 from cudacheck.bench.steps import BEST, QWEN2_1_5B, TINY, Options, extras, ladder, without  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -46,10 +47,6 @@ def forgets_to_turn_keys(engine):
     engine.cos, engine.sin = torch.ones_like(engine.cos), torch.zeros_like(engine.sin)
 
 
-def reads_one_key_too_few(engine):
-    engine.used -= 1
-
-
 def keeps_nothing(engine):
     engine.cache.keep_newest = lambda _: None
 
@@ -64,7 +61,49 @@ def test_a_wrong_decoder_is_not_ok(bench, spoil):
 def test_nan_is_not_ok(bench):
     engine = Engine(bench.weights_in("bfloat16"), ladder()[BEST])
     engine.cos = engine.cos * float("nan")
-    assert bench.check(engine)["ok"] is False
+    checked = bench.check(engine)
+    assert (checked["ok"], checked["logits_error"]) == (False, None)  # a report holds no NaN
+
+
+def test_without_grouped_queries_keys_are_repeated(bench, monkeypatch):
+    """Before PyTorch 2.5; its signature is the one that refuses the argument."""
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def of_2_4(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+        return attend(query, key, value, attn_mask, dropout_p, is_causal, scale=scale)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", of_2_4)
+    sdpa.takes_grouped_queries.cache_clear()
+    try:
+        assert bench.check(Engine(bench.weights_in("bfloat16"), ladder()["sdpa"]))["ok"]
+    finally:
+        sdpa.takes_grouped_queries.cache_clear()
+
+
+def test_a_pytorch_without_rms_norm(bench, monkeypatch):
+    monkeypatch.delattr(torch.nn.functional, "rms_norm")
+    unfused, fused = step_rows.measured([("ladder", "sdpa"), ("ladder", "fused")], CPU, TINY, quick=True)
+    assert unfused["ok"]
+    assert fused["skipped"] == "PyTorch has no rms_norm before 2.4"
+
+
+def test_room_is_asked_for_before_weights_are_drawn(monkeypatch):
+    bench = step_rows.Bench(CPU, QWEN2_1_5B)
+    bench.device = torch.device("cuda", 0)
+    for free_gib, fits in ((4.0, []), (5.0, ["bfloat16"]), (11.0, ["bfloat16", "float32"])):
+        monkeypatch.setattr(step_rows, "free_bytes", lambda _, gib=free_gib: int(gib * 2**30))
+        assert [dtype for dtype in ("bfloat16", "float32") if has_room(bench, dtype)] == fits
+    bench.weights["bfloat16"] = None  # drawn: what is free is less by that
+    monkeypatch.setattr(step_rows, "free_bytes", lambda _: int(7.5 * 2**30))
+    assert bench.skipped(ladder()["fp32"]) == {"skipped": "needs 7.6 GiB; 7.5 GiB are free"}
+
+
+def has_room(bench, dtype):
+    try:
+        bench.require_room(dtype)
+    except DoesNotFitError:
+        return False
+    return True
 
 
 def test_a_short_prompt_after_a_long_one(bench):

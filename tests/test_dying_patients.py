@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+
 import pytest
 from patients import Patient, told_by
 
@@ -181,3 +184,27 @@ def test_a_torch_that_sleeps_for_ever(hanging):
 
 def test_an_nvml_that_hangs_leaves_the_rest_standing(hanging):
     only_nvml_is_named(told_by(hanging["nvml"]), "timed-out")
+
+
+def test_children_do_not_outlive_a_doctor_that_is_killed(tmp_path, fake_driver):
+    """SIGKILL leaves the doctor no time to end them, and this PyTorch never comes to an end by itself."""
+    patient = Patient(tmp_path / "venv", environment=fake_driver(**GPU))
+    sign = tmp_path / "imported"
+    patient.torch(
+        "2.8.0+cu128", "12.8", "sm_80", on_import=f"open({str(sign)!r}, 'w').close(); import time; time.sleep(1000)"
+    )
+    with patient.start_doctor("--timeout", "100", bench=False) as doctor:
+        until(sign.exists)
+        doctor.kill()
+    until(lambda: not running(str(patient.python)))
+
+
+def running(command: str) -> str:
+    return subprocess.run(["pgrep", "-f", command], capture_output=True, text=True, check=False).stdout
+
+
+def until(condition) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

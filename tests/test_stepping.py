@@ -239,6 +239,17 @@ def test_a_limit_for_each_fact_begins_anew(tmp_path):
         assert child.limit_since > 0
 
 
+def test_what_is_no_number_is_not_known(tmp_path):
+    """A NaN would make a report that nobody can read."""
+    probe = probing.named("bench_steps")
+    child = probing.Child("target", ["/bin/true"], [probe], str(tmp_path))
+    fields = '{"row": "fused", "table": "ladder", "device_index": 0, "logits_error": NaN, "itl_ms": Infinity}'
+    child._events.write_text(f'{{"event": "fact", "type": "StepRow", "fields": {fields}}}\n')
+    child._take_in()
+    (row,) = child.facts
+    assert (row.row, row.logits_error, row.itl_ms) == ("fused", None, None)
+
+
 def test_what_is_planned():
     everything = plan(stack=True, concurrency=True, compile=True)
     assert [group.name for group in everything.groups] == [
@@ -329,6 +340,7 @@ def test_rows_that_abort_raise_and_are_wrong(tiny, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (("--rows", "fp32", "--quick"), "--quick and --rows both choose rows: give one of them"),
         (("--rows", "fp32,fp64"), "no row is called 'fp64'; the rows are fp32 16bit kv-cache"),
         (("--rows", ""), "no row is called ''"),
         (("--plot", "steps.pdf"), "cannot draw .pdf files; the endings are .svg .png"),

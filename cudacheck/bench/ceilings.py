@@ -13,24 +13,25 @@ from cudacheck.bench.device import current
 from cudacheck.bench.generation import captured
 from cudacheck.bench.kernels import Matmul
 from cudacheck.bench.memory import give_back
-from cudacheck.bench.step_rows import half_type
+from cudacheck.bench.step_rows import Bench
 from cudacheck.bench.steps import Shape
 from cudacheck.bench.timing import Patience, time_call
 
 
 def measured(device: torch.device, shape: Shape) -> dict[str, Any]:
     """Fields of a DecodeCeiling."""
-    half = half_type(device)
+    bench = Bench(device, shape)
     try:
         with torch.no_grad(), current(device):
-            weights = Weights.drawn(shape, half, device)
+            bench.require_room()
+            weights = bench.weights_in(bench.half)
             return {
                 "decode_bytes": weights.decode_bytes(shape.prompt),
                 "prefill_flop": prefill_flop(shape, shape.prompt),
                 "prefill_long_flop": prefill_flop(shape, shape.long_prompt),
                 "read_gb_per_s": read_gb_per_s(min(copied_numbers(device), shape.parameters), device),
                 "gemv_ms": gemv_ms(weights),
-                "matmul_tflops": matmul_tflops(half, min(8192, shape.vocabulary), device),
+                "matmul_tflops": matmul_tflops(bench.half, min(8192, shape.vocabulary), device),
             }
     finally:
         give_back(device)

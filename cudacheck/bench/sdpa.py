@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import lru_cache
 from typing import Iterator, Sequence
 
 import torch
@@ -25,10 +26,16 @@ HEADINGS = {
 
 
 def sdpa(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, causal: bool) -> torch.Tensor:
-    grouped = {"enable_gqa": True} if q.shape[1] != k.shape[1] else {}
+    grouped = {}
+    if q.shape[1] != k.shape[1]:
+        if takes_grouped_queries():
+            grouped = {"enable_gqa": True}
+        else:
+            k, v = (tensor.repeat_interleave(q.shape[1] // k.shape[1], 1) for tensor in (k, v))
     return F.scaled_dot_product_attention(q, k, v, is_causal=causal, **grouped)
 
 
+@lru_cache(maxsize=None)
 def takes_grouped_queries() -> bool:
     """Since PyTorch 2.5; a function written in C has no signature to ask, but its documentation shows one."""
     return "enable_gqa" in (getattr(F, "scaled_dot_product_attention", None).__doc__ or "")

@@ -17,8 +17,9 @@ from cudacheck.bench.steps import Shape
 
 TOKENS = 32
 """Of an answer, after its first."""
-NEW_LENGTHS = (-28, -19, -10, 5, 14)
-"""Longer than the usual prompt by so much; a row adds its number, so that none meets what an earlier one has met."""
+NEW_LENGTHS = (-28, -22, -16, -10, -5)
+"""Longer than the usual prompt by so much, all shorter as in step_rows.py; a row adds its number, so that none meets
+what an earlier one has met."""
 WARM, STEADY, PASSES = 2, 5, 3
 
 

@@ -28,13 +28,15 @@ SETTINGS = {"default": "sdpa", "cudnn off": "cudnn-off"}
 def measured(setting: str, device: torch.device, shape: Shape) -> Iterator[tuple[str, dict[str, Any]]]:
     """Fields of a ColdStart (all but `import_s`) and of a NewLengthStalls. Nothing may have used the GPU before."""
     if setting == "cudnn off":
-        torch.backends.cuda.enable_cudnn_sdp(False)  # as the remedy says, for the whole process
+        # As the remedy says, for the whole process; before PyTorch 2.5 there is nothing to switch off.
+        getattr(torch.backends.cuda, "enable_cudnn_sdp", lambda _: None)(False)
     started = time.perf_counter()
     with torch.no_grad(), current(device):  # which makes the context, on any GPU but the first
         torch.zeros(1, device=device)
         wait_for(device)
         context_s = time.perf_counter() - started
         bench = Bench(device, shape)
+        bench.require_room()
         weights_s = wall_ms(lambda: bench.weights_in(bench.half), device) / 1e3
         weights = bench.weights_in(bench.half)
         first = {"setting": setting, "context_s": context_s, "weights_s": weights_s, **_first_kernels(weights, device)}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 from importlib.util import find_spec
 from typing import Any, Callable, Dict, Iterator, Sequence, Tuple
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
 from cudacheck.bench.decoder import DTYPES, Weights, reference_logits
 from cudacheck.bench.device import current, wait_for
 from cudacheck.bench.generation import Engine, generate
 from cudacheck.bench.kernels import float32_precision
-from cudacheck.bench.memory import free_bytes
+from cudacheck.bench.memory import DoesNotFitError, free_bytes
 from cudacheck.bench.steps import Options, Shape, options_of
 
 Row = Dict[str, Any]
@@ -25,6 +27,8 @@ Name = Tuple[str, str]
 CHECKED = 61
 """A prompt that fills no bucket, so that padding is checked, too."""
 FORCED = 3
+BESIDE_WEIGHTS = 1 << 30
+"""Activations, caches, graphs and the reference's float32 layers; an H200's rows took 0.4 GB at most."""
 MOST_OF_EAGER, LARGEST_ERROR, FLOAT32_ERROR = 1.5, 0.06, 1e-4
 """16-bit logits may be off by 1.5 times what plain eager ones are, and by 0.06; those of float32 hardly at all."""
 
@@ -89,11 +93,23 @@ class Bench:
             return {"skipped": "triton is not installed"}
         if options.attention == "flash-attn" and not find_spec("flash_attn_2_cuda"):
             return {"skipped": "flash-attn is not installed"}
-        size = torch.empty(0, dtype=DTYPES[options.dtype]).element_size()
-        needed = 0 if options.dtype in self.weights else self.shape.parameters * size + (1 << 30)
-        if self.device.type == "cuda" and needed > free_bytes(self.device):
-            return {"skipped": f"needs {needed / 2**30:.1f} GiB; {free_bytes(self.device) / 2**30:.1f} GiB are free"}
+        if options.fused and not hasattr(F, "rms_norm"):
+            return {"skipped": "PyTorch has no rms_norm before 2.4"}
+        try:
+            self.require_room(options.dtype)
+        except DoesNotFitError as reason:
+            return {"skipped": str(reason)}
         return {}
+
+    def require_room(self, dtype: str | None = None) -> None:
+        """Raises DoesNotFitError where the weights that are still to be drawn, and what a row takes, do not fit."""
+        if self.device.type != "cuda":
+            return
+        missing = {self.half, dtype or self.half} - {*self.weights}
+        sizes = [torch.empty(0, dtype=DTYPES[name]).element_size() for name in missing]
+        needed, free = self.shape.parameters * sum(sizes) + BESIDE_WEIGHTS, free_bytes(self.device)
+        if needed > free:
+            raise DoesNotFitError(f"needs {needed / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free")
 
     def measured(self, options: Options, *, answer: bool = True) -> Row:
         """The fields of one row; a whole answer is timed only where it takes less than a second."""
@@ -175,7 +191,12 @@ class Bench:
             got.append(engine.step()[0].clone())
         reference, tolerance = self._reference(engine.options.dtype)
         error = worst_error(torch.stack(got).float(), reference)
-        return {"logits_error": error, "tolerance": tolerance, "ok": error <= tolerance}
+        # A NaN is no number that a report could hold, and no result that is right.
+        return {
+            "logits_error": error if math.isfinite(error) else None,
+            "tolerance": tolerance,
+            "ok": error <= tolerance,
+        }
 
     def _reference(self, dtype: str) -> tuple[torch.Tensor, float]:
         """Float32 logits, and how far this type's may be from them: plain eager ones set the measure."""

@@ -1,10 +1,10 @@
 """A way to run the model gave wrong logits, or did not run at all.
 
 ## What it does
-Compares the logits of every row of `bench steps` with float32 on the same rounded weights: an error of 1.5 times what
-plain eager code has, or of 0.06, is wrong. Rows that raised or whose process died are told as a warning. Beside the
-ladder (compiling, Triton) a wrong row is a warning, and one that did not run a note. It is no verdict on the chip:
-`kernel-failed` checks single kernels.
+Compares the logits of every row of `bench steps` with float32 on the same rounded weights: an error of more than
+1.5 times what plain eager code has, or than 0.06, whichever is less, is wrong. Rows that raised or whose process died
+are told as a warning. Beside the ladder (compiling, Triton, transformers) a wrong row is a warning, and one that did
+not run a note. It is no verdict on the chip: `kernel-failed` checks single kernels.
 
 ## Why it matters
 A step that makes answers wrong is none to take, however fast. One that kills its process here does so in a server, too.
@@ -56,6 +56,8 @@ SOURCES = (
     "https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs",
 )
 
+BESIDE = ("extra", "stack")
+"""Tables of what is not plain PyTorch: Triton, compilers, flash-attn, transformers."""
 Told = tuple[str, str]
 """What it was, and what went wrong."""
 Others = PrefixReuse | NewLengthStalls | Concurrency | RowLaunches
@@ -70,8 +72,8 @@ def check(
     facts: Facts,
 ) -> Iterator[Finding]:
     parts: tuple[Others, ...] = (*(prefixes or ()), *(stalls or ()), *(modes or ()))
-    ladder = [row for row in rows or () if row.table != "extra"]
-    extra = [row for row in rows or () if row.table == "extra"]
+    ladder = [row for row in rows or () if row.table not in BESIDE]
+    extra = [row for row in rows or () if row.table in BESIDE]
     if wrong := _wrong(ladder, prefixes or ()):
         yield _gives_wrong(wrong, facts)
     if wrong := _wrong(extra):

@@ -45,8 +45,8 @@ class Stalls:
 
     @property
     def cost_ms(self) -> float:
-        """Of a new length by default, in a prompt or in the cache, whichever is more."""
-        return max(*_extras(self.default)) if self.default else 0.0
+        """Of a new length by default, in a prompt or in the cache, whichever is more of those that are cured."""
+        return max((slow for slow, _ in _cured(self.default, self.off)), default=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,13 +77,18 @@ def stalls(run: StepRun) -> Stalls | None:
     if not run.stalls:
         return None
     default, off = _stall(run.stalls.get("default")), _stall(run.stalls.get("cudnn off"))
-    by_default, without = _extras(default), _extras(off)
     known = default is not None and (default.extra_ms is not None or default.decode_extra_ms is not None)
-    stalled = max(by_default) > STALL_MS if known else None
+    stalled = max(_extras(default)) > STALL_MS if known else None
     cured = None
     if stalled and off and None not in (off.extra_ms, off.decode_extra_ms):
-        cured = any(slow > STALL_MS and left <= SETTLED_MS for slow, left in zip(by_default, without, strict=True))
+        cured = bool(_cured(default, off))
     return Stalls(default, off, stalled, cured, tuple(_lines(default, off, stalled, cured)))
+
+
+def _cured(default: Stall | None, off: Stall | None) -> list[tuple[float, float]]:
+    """What prompts, and decoding, cost by default and without cuDNN's attention, where that ends a stall."""
+    pairs = zip(_extras(default), _extras(off), strict=True)
+    return [(slow, left) for slow, left in pairs if slow > STALL_MS and left <= SETTLED_MS]
 
 
 def _stall(measured: NewLengthStalls | None) -> Stall | None:

@@ -208,6 +208,7 @@ def collect() -> Iterator[object]:
     import_s = round(time.perf_counter() - started, 3)
 
     from cudacheck.bench.device import uuid, why_broken
+    from cudacheck.bench.memory import DoesNotFitError
 
     options = json.loads(os.environ.get(OPTIONS) or "{}")
     wait_until_exists(options["go"])
@@ -215,21 +216,21 @@ def collect() -> Iterator[object]:
     for part in options["parts"]:
         if part != "stalls":
             torch.cuda.set_device(device)  # streams and graphs belong to the current one
-        for kind, fields in measured(part, options, device):
-            known = {"device_index": device.index, "device_uuid": uuid(device.index), "import_s": import_s}
-            known = {name: value for name, value in known.items() if name in kind.__dataclass_fields__}
-            yield kind(**{**fields, **known})
-            if fields.get("error") and why_broken(device):
-                return  # every later row of this process would raise the same
+        try:
+            for kind, fields in measured(part, options, device):
+                known = {"device_index": device.index, "device_uuid": uuid(device.index), "import_s": import_s}
+                known = {name: value for name, value in known.items() if name in kind.__dataclass_fields__}
+                yield kind(**{**fields, **known})
+                if fields.get("error") and why_broken(device):
+                    return  # every later row of this process would raise the same
+        except DoesNotFitError as reason:
+            raise Skipped(str(reason)) from None
 
 
 def wait_until_exists(path: str) -> None:
     """Another process is being measured; this one has used the time to import torch."""
-    parent = os.getppid()
     while not os.path.exists(path):
         time.sleep(0.02)
-        if os.getppid() != parent:
-            raise Skipped("whoever asked is gone")
 
 
 def measured(part: str, options: dict[str, Any], device: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
