@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import contextlib
 import dataclasses
+import functools
+import types
 import typing
 
 import pytest
@@ -233,8 +237,8 @@ def test_what_to_take_on_an_h200():
     ]
     assert [round(step.times, 1) for step in told.steps] == [4.9, 4.1, 3.9, 3.3, 2.8, 2.8, 1.7, 1.2]
     assert told.nothing == (
-        "KV cache (1.06 × tokens per second)",
-        "static KV cache (1.01 × tokens per second; CUDA graphs need it)",
+        "KV cache (no difference beyond the host's noise)",
+        "static KV cache (no difference beyond the host's noise; CUDA graphs need it)",
     )
     assert "CUDA graph for decode (3.3 × tokens per second)" in told.sentence
     assert "\n" not in told.sentence
@@ -246,6 +250,75 @@ def test_a_gain_that_only_the_host_s_noise_may_have_made_is_not_advised():
     assert "sdpa" not in advised(run_of(*alone))
     assert "sdpa" in advised(FULL)
     assert advised(FULL)["sdpa"].but == "first token at a new length 0.3 × over kv-cache"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"itl_ms": 1e3 / 36}, "no difference beyond the host's noise"),  # of 63: an H200 once
+        ({"itl_ms": 1e3 / 20}, "0.32 × tokens per second"),
+    ],
+)
+def test_the_host_s_noise_is_no_figure(changed, said):
+    rows = [dataclasses.replace(row, **changed) if row.row == "kv-cache" else row for row in example.LADDER[:3]]
+    assert f"KV cache ({said})" in step_advice.advice(run_of(*rows)).nothing
+
+
+def test_of_two_tables_that_differ_the_one_with_graphs_is_told():
+    told = step_advice.advice(run_of(*example.LADDER, *example.WITHOUT))
+    rows = [dataclasses.replace(row, ttft_ms=2.6, ttft_new_ms=2.6, ttft_long_ms=7.5) for row in example.WITHOUT[1:2]]
+    assert "sdpa" in {step.step for step in told.steps}
+    assert "SDPA (1.00 × tokens per second)" in step_advice.advice(run_of(*example.LADDER, *rows)).nothing
+
+
+def test_more_than_two_steps_at_once_say_which_rows_to_add():
+    run = run_of(*(row for row in example.LADDER if row.row in ("fp32", "prefill-graph")))
+    told = step_advice.advice(run)
+    (step,) = told.steps
+    assert step.name == "8 steps together, from 16-bit weights to CUDA graphs for prefill"
+    assert step.code == ""
+    assert f"--rows={','.join(options.ladder())}`" in step.where
+    assert len(told.sentence) < 120
+
+
+def test_steps_between_which_every_row_failed_are_not_told_apart():
+    step = advised(run_of(*example.failing("kv-cache", "sdpa", "cudnn-off", "static-cache")))
+    told = step_advice.advice(run_of(*example.failing("static-cache", "sdpa", "fused")))
+    assert all(not found.code for found in told.steps if found.step.count("+") > 1)
+    assert "--rows" not in " ".join(found.where for found in (*step.values(), *told.steps))
+
+
+def test_what_your_stack_gave_is_told_with_the_code():
+    timed = dataclasses.replace(example.STACK[3], compile_s=24.0)
+    told = advised(run_of(*example.LADDER, *example.STACK[:3], timed))["decode-graph"]
+    assert told.where.endswith("on your stack: 5.1 × the tokens per second of a growing cache, after 24 s of compiling")
+    unknown = advised(run_of(*example.LADDER))["decode-graph"]
+    assert "compiling took 24 s at first on an H200: `--stack` measures yours" in unknown.where
+    assert unknown.code.startswith("model.generate(")
+
+
+@pytest.mark.parametrize("why", [{"skipped": "transformers 4.44.2 has no static cache for Qwen2"}, {"error": "OOM"}])
+def test_what_your_stack_cannot_run_is_not_printed(why):
+    refused = dataclasses.replace(example.STACK[3], itl_ms=None, **why)
+    told = advised(run_of(*example.LADDER, refused))
+    assert told["decode-graph"].code == ""
+    assert told["decode-graph"].where.endswith(f"not on your stack: {next(iter(why.values()))}")
+    assert "static_x" in told["prefill-graph"].code
+
+
+def test_what_compiling_costs_at_first_is_told():
+    quick = [dataclasses.replace(found, itl_ms=1.0) for found in example.EXTRAS if found.row == "compile"]
+    assert "a model of your own with a static cache" in advised(run_of(*example.LADDER, *quick))["compile"].where
+    assert "compiling took 4 s at first" in advised(run_of(*example.LADDER, *quick))["compile"].where
+    older = dataclasses.replace(quick[0], compile_s=None, capture_s=5.7)
+    assert "compiling took 6 s at first" in advised(run_of(*example.LADDER, older))["compile"].where
+
+
+def test_what_is_a_default_already_is_called_one():
+    where = advised(FULL)["16bit"].where
+    assert "5 loads the checkpoint's own type by default, 4 float32" in where
+    assert "by default" not in advised(FULL)["fused"].where
+    assert "a server that batches continuously: `cudacheck explain article`, block C7" in advised(FULL)["batched"].where
 
 
 def test_quick_advises_what_was_measured_together():
@@ -299,20 +372,140 @@ def test_the_code_of_each_step_is_python(step):
     ast.parse(code)
 
 
-def test_the_code_that_fuses_weights_computes_the_same():
+def test_no_word_of_a_report_comes_into_the_code():
+    assert step_code.of("16bit", "float16); import os  #")[0].endswith("dtype=torch.bfloat16)")
+    assert step_code.of("16bit", "float16")[0].endswith("dtype=torch.float16)")
+
+
+def test_two_steps_at_once_are_told_apart():
+    code, where = step_code.of("kv-cache + sdpa", "")
+    assert code.index("from_pretrained") < code.index("model.generate")
+    assert where == "in transformers, where it is the default"
+    code, where = step_code.of("decode-graph + prefill-graph", "")
+    assert code.count("\n\nstatic_x = ") == 1
+    assert where.startswith("CUDA graph for decode: in transformers 4.48 or newer")
+    assert "; CUDA graphs for prefill: in a program of your own" in where
+    ast.parse(code)
+
+
+def names_of(code):
+    """What a piece of Python reads before it is defined there, builtins left out."""
+    needed, defined = set(), {*dir(builtins)}
+    for statement in ast.parse(code).body:
+        nodes = [*ast.walk(statement)]
+        arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
+        named = [node for node in nodes if isinstance(node, ast.Name)]
+        needed |= {node.id for node in named if isinstance(node.ctx, ast.Load)} - defined - arguments
+        defined |= {node.id for node in named if isinstance(node.ctx, ast.Store)}
+        defined |= {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
+    return needed
+
+
+@pytest.mark.parametrize(
+    ("step", "theirs"),
+    [
+        ("16bit", {"AutoModelForCausalLM", "name", "torch"}),
+        ("sdpa", {"AutoModelForCausalLM", "name"}),
+        ("kv-cache", {"model", "inputs"}),
+        ("static-cache", {"model", "inputs"}),
+        ("decode-graph", {"model", "inputs"}),
+        ("cudnn-off", {"torch"}),
+        ("fused", {"torch", "q_proj", "k_proj", "v_proj", "o_proj", "norm", "eps", "x", "attention"}),
+        ("prefill-graph", {"torch", "fn"}),
+        ("compile", {"torch", "decode_layer"}),
+        ("prefix", {"torch", "model", "ids"}),
+        ("batched", {"tok", "model", "prompts"}),
+    ],
+)
+def test_the_code_needs_only_names_that_its_reader_has(step, theirs):
+    assert names_of(step_code.of(step, "")[0]) == theirs
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 16), (5, 16)])
+def test_the_code_that_fuses_weights_computes_the_same(shape):
+    """On modules as those of transformers' Qwen2: biases for query, key and value, none for the rest."""
     import torch
     import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
     torch.manual_seed(0)
-    shapes = {"q_proj": (16, 16), "k_proj": (16, 4), "v_proj": (16, 4), "o_proj": (16, 16)}
-    maps = {name: torch.nn.Linear(*sizes, bias=False) for name, sizes in shapes.items()}
-    names = {**maps, "torch": torch, "F": F, "norm": torch.nn.RMSNorm(16), "eps": 1e-6, "x": torch.randn(3, 16)}
-    x, added = names["x"].clone(), maps["o_proj"](F.rms_norm(names["x"], (16,), names["norm"].weight, 1e-6))
+    sizes = {"q_proj": 16, "k_proj": 8, "v_proj": 8}
+    maps = {name: torch.nn.Linear(16, size) for name, size in sizes.items()}
+    o_proj, norm = torch.nn.Linear(16, 16, bias=False), torch.nn.RMSNorm(16, eps=1e-6)
+    torch.nn.init.normal_(norm.weight)
+    x = torch.randn(*shape)
+
+    def attention(q, k, v):
+        heads = [tensor.unflatten(-1, (-1, 4)).transpose(-3, -2) for tensor in (q, k, v)]
+        y = F.scaled_dot_product_attention(*heads, is_causal=True, enable_gqa=True)
+        return y.transpose(-3, -2).flatten(-2)
+
+    names = {**maps, "o_proj": o_proj, "norm": norm, "eps": 1e-6, "attention": attention, "x": x, "torch": torch}
     with torch.inference_mode():
+        y = norm(x)
+        expected = x + o_proj(attention(*(maps[name](y) for name in sizes)))
         exec(step_code.of("fused", "")[0], names)
-        expected = [x, maps["q_proj"](x), maps["k_proj"](x), maps["v_proj"](x)]
-        torch.testing.assert_close([names["q"], names["k"], names["v"]], expected[1:])
-        torch.testing.assert_close(names["x"], x + added)
+    torch.testing.assert_close(names["x"], expected)
+
+
+def test_the_code_that_captures_a_graph_answers_each_prompt():
+    """All but the GPU's part: a graph on a CPU only notes down what it would replay."""
+    import torch
+
+    def fn(ids):
+        return ids.float().cumsum(-1)
+
+    names, calls = {"fn": fn}, []
+
+    class Graph:
+        def replay(self):
+            calls.append("replay")
+            names["static_y"].copy_(fn(names["static_x"]))
+
+    class Stream:
+        def wait_stream(self, other):
+            calls.append("wait")
+
+    def within(what):
+        calls.append(type(what).__name__)
+        return contextlib.nullcontext()
+
+    cuda = types.SimpleNamespace(
+        CUDAGraph=Graph, Stream=Stream, current_stream=Stream, graph=within, stream=within, synchronize=lambda: None
+    )
+    names["torch"] = types.SimpleNamespace(
+        zeros=lambda *size, dtype, device: torch.zeros(*size, dtype=dtype),
+        long=torch.long,
+        inference_mode=torch.inference_mode,
+        cuda=cuda,
+    )
+    exec(step_code.of("prefill-graph", "")[0], names)
+    assert calls == ["wait", "Stream", "wait", "Graph"]
+    for seed in (0, 1):
+        ids = torch.randint(9, names["static_x"].shape, generator=torch.Generator().manual_seed(seed))
+        with torch.inference_mode():
+            torch.testing.assert_close(names["run"](ids), fn(ids))
+    assert calls.count("replay") == 2
+
+
+def test_the_code_that_compiles_a_layer_does_so_for_a_cache_that_stays():
+    """Dynamo alone, without the compiler behind it: that is where it raises where something grows."""
+    import torch
+
+    def decode_layer(x, weight, cache, position):
+        cache.index_copy_(0, position, x)
+        seen = torch.arange(len(cache)) <= position
+        return x + torch.softmax((x @ cache.t()).masked_fill(~seen, -9e9), -1) @ cache @ weight
+
+    eager = functools.partial(torch.compile, backend="eager")
+    names = {"torch": types.SimpleNamespace(compile=eager), "decode_layer": decode_layer}
+    exec(step_code.of("compile", "")[0], names)
+    torch.manual_seed(0)
+    weights, caches = torch.randn(3, 8, 8), [torch.zeros(32, 8), torch.zeros(32, 8)]
+    for position in range(20):
+        x, at = torch.randn(1, 8), torch.tensor([position])
+        for weight in weights:
+            found = names["decode_layer"](x, weight, caches[0], at)
+            torch.testing.assert_close(found, decode_layer(x, weight, caches[1], at))
 
 
 def test_the_switch_of_cudnn_s_attention_exists():
@@ -324,6 +517,96 @@ def test_the_switch_of_cudnn_s_attention_exists():
         assert torch.backends.cuda.cudnn_sdp_enabled() is False
     finally:
         torch.backends.cuda.enable_cudnn_sdp(before)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A tiny Qwen2 with random weights, from a folder: nothing is downloaded."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    config = transformers.Qwen2Config(**sizes, num_attention_heads=4, num_key_value_heads=2)
+    config.bos_token_id, config.eos_token_id, config.pad_token_id = None, None, 0
+    folder = tmp_path_factory.mktemp("tiny")
+    transformers.Qwen2ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def executed(step, **names):
+    """What the step's code leaves behind; its last call by the name `value`."""
+    import torch
+
+    code = step_code.of(step, "")[0].replace("\nmodel.generate(", "\nvalue = model.generate(")
+    code = code if not code.startswith("model.generate(") else f"value = {code}"
+    found = {"torch": torch, **names}
+    exec(code.replace("max_new_tokens=256", "max_new_tokens=6"), found)
+    return found
+
+
+def loaded(step, saved):
+    import transformers
+
+    return executed(step, AutoModelForCausalLM=transformers.AutoModelForCausalLM, name=str(saved))["model"]
+
+
+def test_the_code_that_loads_a_model_works(saved):
+    import torch
+    import transformers
+
+    if int(transformers.__version__.partition(".")[0]) < 5:
+        pytest.skip("before 4.56 the argument has another name, as the advice says")
+    assert loaded("16bit", saved).dtype == torch.bfloat16
+    assert loaded("sdpa", saved).config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("step", ["kv-cache", "static-cache", "decode-graph", "prefix"])
+def test_the_code_that_generates_gives_the_same_tokens(step, saved):
+    import torch
+
+    model, ids = loaded("sdpa", saved), torch.arange(1, 9)[None]
+    asked = {"attention_mask": torch.ones_like(ids), "do_sample": False}
+    expected = model.generate(ids, **asked, max_new_tokens=6, use_cache=False)
+    told = executed(step, model=model, ids=ids, inputs={"input_ids": ids, **asked})
+    assert torch.equal(told["ids" if step == "prefix" else "value"], expected)
+
+
+def test_the_code_that_reuses_a_prefix_does_so(saved):
+    import torch
+
+    model = loaded("sdpa", saved)
+    told = executed("prefix", model=model, ids=torch.arange(1, 9)[None])
+    kept = told["cache"].get_seq_length()
+    assert kept == 13  # all but the last of 8 + 6
+    turn = [line for line in step_code.CODE["prefix"].splitlines() if "generate" in line]
+    told["ids"] = longer = torch.cat([told["ids"], torch.arange(20, 25)[None]], -1)
+    widths = []
+    hook = model.model.embed_tokens.register_forward_hook(lambda _, given, __: widths.append(given[0].shape[1]))
+    exec(turn[0].replace("256", "4"), told)
+    hook.remove()
+    assert widths[0] == longer.shape[1] - kept
+    expected = model.generate(longer, attention_mask=torch.ones_like(longer), max_new_tokens=4, use_cache=False)
+    assert torch.equal(told["ids"], expected)
+
+
+def test_the_code_that_batches_takes_a_tokenizer_that_pads_with_nothing(saved):
+    pytest.importorskip("tokenizers")
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({f"w{n}": n for n in range(64)}, unk_token="w0"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tok = PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token="w1", model_input_names=["input_ids", "attention_mask"]
+    )
+    model = loaded("sdpa", saved)
+    prompts = ["w3 w4 w5 w6", "w7 w8"]
+    value = executed("batched", model=model, tok=tok, prompts=prompts)["value"]
+    for prompt, answer in zip(prompts, value, strict=True):
+        alone = model.generate(**tok(prompt, return_tensors="pt"), max_new_tokens=6)
+        assert torch.equal(answer[-6:], alone[0, -6:])
 
 
 # The article
@@ -341,7 +624,15 @@ def test_the_article_s_figures_beside_an_h200():
     assert found["e2e"].after == pytest.approx((2.61 + 255e3 / 463) / 1e3)
     assert found["decode"].bound == pytest.approx(1377, abs=1)
     assert (found["decode"].before, found["decode"].after) == (pytest.approx(60), pytest.approx(463))
-    assert found["decode"].before_row == "stack sdpa"
+    assert found["decode"].before_row == "stack sdpa, steady"
+    assert (found["ttft"].before_row, found["ttft"].after_row) == (
+        "stack sdpa, at new lengths",
+        "ladder prefill-graph, at new lengths",
+    )
+    assert found["e2e"].after_row == found["prefill"].after_row == "ladder prefill-graph, steady"
+    assert found["memory"].after_row == "ladder prefill-graph"
+    assert found["concurrent"].before_row == "one after another, until all are done"
+    assert found["concurrent"].after_row == "batched, until all are done"
     assert found["memory"].before == pytest.approx(7.197, abs=1e-3)
     assert found["attention"].bound is None
     assert "neither bandwidth nor arithmetic" in found["attention"].bound_from
@@ -366,6 +657,11 @@ def test_what_nobody_measured_says_so():
     assert all(row.bound is None and row.possible is None and row.bound_from for row in found.values())
     assert all(row.before is None and row.after is None and row.why_not for row in found.values())
     assert article(*example.QUICK)["concurrent"].why_not == "measured with --concurrency"
+
+
+def test_a_first_token_of_a_known_length_is_called_so():
+    found = article(row("sdpa", ttft_ms=13.0, ttft_new_ms=53.0), row("fused", ttft_ms=6.0, itl_ms=6.5))["ttft"]
+    assert (found.before_row, found.after_row) == ("ladder sdpa, at new lengths", "ladder fused, steady")
 
 
 def test_the_end_to_end_time_of_a_slow_row_is_put_together():

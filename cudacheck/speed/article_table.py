@@ -45,7 +45,7 @@ class Compared:
     before: float | None = None
     """Measured here, by what is most like the article's before."""
     before_row: str = ""
-    """Which row that was: `ladder sdpa`."""
+    """Which row that was, and of which of its figures: `ladder sdpa, at new lengths`."""
     after: float | None = None
     """Measured here, by the best."""
     after_row: str = ""
@@ -72,7 +72,7 @@ def compared(run: StepRun) -> list[Compared]:
 
 def _first_token(run: StepRun, claim: Claim) -> Compared:
     bound = _ttft_floor(run, long=False)
-    found = _by_rows(run, claim, lambda row: _seconds(row.ttft_new_ms or row.ttft_ms))
+    found = _by_rows(run, claim, lambda row: _seconds(row.ttft_new_ms or row.ttft_ms), when=_first_token_when)
     fresh = next(iter(first_answer.starts(run)), None)
     note = f"a fresh process takes {fresh.total_s:.1f} s to its first token, import included" if fresh else ""
     how = "128 tokens: every weight read once, every product computed"
@@ -82,13 +82,13 @@ def _first_token(run: StepRun, claim: Claim) -> Compared:
 def _end_to_end(run: StepRun, claim: Claim) -> Compared:
     bound = _answer_floor(run, TOKENS)
     how = f"the first token's bound, then {TOKENS - 1} × every weight read once"
-    found = _by_rows(run, claim, _answer_s)
+    found = _by_rows(run, claim, _answer_s, when=_steady)
     return dataclasses.replace(found, bound=bound, bound_from=how if bound else NO_CEILING)
 
 
 def _decode(run: StepRun, claim: Claim) -> Compared:
     floor = _floor(run)
-    found = _by_rows(run, claim, lambda row: 1e3 / row.itl_ms if row.itl_ms else None)
+    found = _by_rows(run, claim, lambda row: 1e3 / row.itl_ms if row.itl_ms else None, when=_steady)
     how = "every weight read once for each token"
     return dataclasses.replace(found, bound=1e3 / floor if floor else None, bound_from=how if floor else NO_CEILING)
 
@@ -109,7 +109,9 @@ def _attention(run: StepRun, claim: Claim) -> Compared:
     for rung in rungs:
         gain = rung.gains.get("ttft_long")
         if rung.steps == ("sdpa",) and gain:
-            return Compared(claim, bound_from=how, after=gain.times, after_row=f"{_named(rung.row)}, 1024 tokens")
+            return Compared(
+                claim, bound_from=how, after=gain.times, after_row=f"{_named(rung.row)}, 1024 tokens, steady"
+            )
     return Compared(claim, bound_from=how, why_not="no two rows differ by the attention alone")
 
 
@@ -118,14 +120,14 @@ def _prefill(run: StepRun, claim: Claim) -> Compared:
     bound = _ttft_floor(run, long=True)
     how = "1024 tokens, twice the article's: every product computed at the matmul's speed"
     launched = (("without", "prefill-graph"), ("ladder", "decode-graph"), ("ladder", "fused"))
-    found = _by_rows(run, claim, lambda row: row.ttft_long_ms, before=launched)
+    found = _by_rows(run, claim, lambda row: row.ttft_long_ms, before=launched, when=_steady)
     if run.best and run.best.row != "prefill-graph":
         found = Compared(claim, why_not="no row with a CUDA graph for prefill was measured")
     return dataclasses.replace(found, bound=bound, bound_from=how if bound else NO_CEILING)
 
 
 def _concurrent(run: StepRun, claim: Claim) -> Compared:
-    """Until the last answer is whole; the article's average leaves open of what."""
+    """Until the last answer is whole, which no average is: the article's leaves open of what."""
     one, batched = run.concurrency.get("one after another"), run.concurrency.get("batched")
     tokens = next((mode.tokens for mode in (batched, one) if mode and mode.tokens), TOKENS)
     bound = _answer_floor(run, tokens)
@@ -135,9 +137,9 @@ def _concurrent(run: StepRun, claim: Claim) -> Compared:
         bound=bound,
         bound_from=f"{tokens} tokens each, every weight read once for all three" if bound else NO_CEILING,
         before=before,
-        before_row="one after another" if before else "",
+        before_row="one after another, until all are done" if before else "",
         after=after,
-        after_row="batched" if after else "",
+        after_row="batched, until all are done" if after else "",
         why_not="" if before and after else "measured with --concurrency",
     )
 
@@ -162,6 +164,7 @@ def _by_rows(
     claim: Claim,
     figure: Callable[[StepRow], float | None],
     before: Sequence[tuple[str, str]] = AS_IT_COMES,
+    when: Callable[[StepRow], str] = lambda _: "",
 ) -> Compared:
     best = run.best
     old = next((row for key in before if (row := run.rows.get(key)) and usable(row) and figure(row)), None)
@@ -170,15 +173,23 @@ def _by_rows(
     return Compared(
         claim,
         before=figure(old) if old else None,
-        before_row=_named(old) if old else "",
+        before_row=_named(old) + when(old) if old else "",
         after=figure(new) if new else None,
-        after_row=_named(new) if new else "",
+        after_row=_named(new) + when(new) if new else "",
         why_not=f"no row measured for {' and '.join(missing)}" if missing else "",
     )
 
 
 def _named(row: StepRow) -> str:
     return f"{row.table} {row.row}"
+
+
+def _steady(_: StepRow) -> str:
+    return ", steady"
+
+
+def _first_token_when(row: StepRow) -> str:
+    return ", at new lengths" if row.ttft_new_ms else ", steady"
 
 
 def _floor(run: StepRun) -> float | None:

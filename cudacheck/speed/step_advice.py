@@ -9,7 +9,7 @@ from cudacheck.speed import first_answer, ladder, step_code
 from cudacheck.speed.ladder import Rung
 from cudacheck.speed.runs import disturbed_by
 from cudacheck.speed.step_code import NAMES
-from cudacheck.speed.steps import NOISE, Gain, Measure, StepRun
+from cudacheck.speed.steps import ACTS_ON, NOISE, Gain, Measure, StepRun, gains, usable
 
 HOST_NOISE = 0.60
 """Where the host launches each kernel, whole rows vary by 30 to 60 %: a gain must be larger, or where a second table
@@ -38,9 +38,9 @@ class Advised:
     by: str
     """Which rows say so: `over static-cache`, `left out of prefill-graph`."""
     code: str
-    """Python that takes the step; may be several lines."""
+    """Python that takes the step; may be several lines. Empty where none can be given: `where` says why."""
     where: str = ""
-    """Where that code belongs, or where there is more."""
+    """Where that code belongs, what it costs at first, or which rows to add."""
     but: str = ""
     """What the step makes slower; empty where nothing."""
 
@@ -52,7 +52,8 @@ class Advice:
     steps: tuple[Advised, ...] = ()
     """Largest gain first."""
     nothing: tuple[str, ...] = ()
-    """Steps that bring nothing at 128 tokens, each with its figure: `KV cache (1.06 × tokens per second)`."""
+    """Steps that bring nothing at 128 tokens, each with its figure: `SDPA (1.02 × tokens per second)`; where that is
+    the host's noise, without."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _advised(run: StepRun, step: str, effects: list[_Effect]) -> Advised | None:
     best = max(first, key=lambda effect: (not effect.launched, effect.gain.times), default=None)
     if best is None:
         return None
-    code, where = step_code.of(step, run.best.dtype if run.best else "bfloat16")
+    code, where = _how(run, step)
     slower = [e for e in effects if e.gain.verdict == "slower" and e.gain.times <= 1 / (1 + HOST_NOISE)]
     but = ", ".join(f"{WORDS[e.measure]} {e.gain.times:.1f} × {e.by}" for e in slower)
     return Advised(step, _name(step), best.gain.times, WORDS[best.measure], best.by, code, where, but)
@@ -129,13 +130,56 @@ def _is_sure(effect: _Effect, effects: list[_Effect]) -> bool:
 
 
 def _nothing(step: str, effects: list[_Effect]) -> str:
-    tried = max(effects, key=lambda e: (e.measure in FIRST, e.gain.times))
+    told = [effect for effect in effects if not _is_noise(effect, effects)]
+    tried = max(told, key=lambda e: (e.measure in FIRST, not e.launched, e.gain.times), default=None)
+    figure = f"{tried.gain.times:.2f} × {WORDS[tried.measure]}" if tried else "no difference beyond the host's noise"
     needed = "; CUDA graphs need it" if step == "static-cache" else ""
-    return f"{_name(step)} ({tried.gain.times:.2f} × {WORDS[tried.measure]}{needed})"
+    return f"{_name(step)} ({figure}{needed})"
+
+
+def _is_noise(effect: _Effect, effects: list[_Effect]) -> bool:
+    """Whether the host launched it, no second table has it, and it is within what whole rows vary by."""
+    alone = not any(e.by != effect.by and e.measure == effect.measure for e in effects)
+    return effect.launched and alone and 1 - HOST_NOISE < effect.gain.times < 1 + HOST_NOISE
 
 
 def _name(step: str) -> str:
-    return " and ".join(NAMES.get(part, part) for part in step.split(" + "))
+    names = [NAMES.get(part, part) for part in step.split(" + ")]
+    if len(names) > step_code.TOGETHER:
+        return f"{len(names)} steps together, from {names[0]} to {names[-1]}"
+    return " and ".join(names)
+
+
+def _how(run: StepRun, step: str) -> tuple[str, str]:
+    """Its code, and where that belongs."""
+    parts = step.split(" + ")
+    if len(parts) > step_code.TOGETHER:
+        return "", _apart(run, parts)
+    compiled, runs = _of_your_stack(run)
+    notes = dict.fromkeys(step_code.COMPILED, compiled)
+    return step_code.of(step, run.best.dtype if run.best else "", notes, () if runs else step_code.COMPILED)
+
+
+def _apart(run: StepRun, parts: list[str]) -> str:
+    """How to learn which of several steps paid."""
+    measured = [name for name in ACTS_ON if ("ladder", name) in run.rows]
+    if all(part in measured for part in parts):
+        return "the rows between did not work: which of these steps pays is not known"
+    rows = ",".join(name for name in ACTS_ON if name in parts or name in measured)
+    return f"to see which of these steps pays, add the rows between: `cudacheck bench steps` with `--rows={rows}`"
+
+
+def _of_your_stack(run: StepRun) -> tuple[str, bool]:
+    """What transformers' own compile brings here, and whether it runs at all."""
+    grown, compiled = (run.rows.get(("stack", row)) for row in ("sdpa", "sdpa static cache, compiled"))
+    if compiled is None:
+        return "compiling took 24 s at first on an H200: `--stack` measures yours", True
+    if not usable(compiled):
+        return f"not on your stack: {compiled.skipped or compiled.error or 'its result is wrong'}", False
+    gain = gains(grown, compiled).get("decode") if grown and usable(grown) else None
+    brought = f"{gain.times:.1f} × the tokens per second of a growing cache" if gain else "it works"
+    took = f", after {compiled.compile_s:.0f} s of compiling" if compiled.compile_s else ""
+    return f"on your stack: {brought}{took}", True
 
 
 def _beside(run: StepRun) -> Iterator[Advised]:
@@ -144,7 +188,8 @@ def _beside(run: StepRun) -> Iterator[Advised]:
         gain = rung.gains.get("decode")
         if rung.row.row == "compile" and gain and gain.pays:
             code, where = step_code.of("compile", rung.row.dtype)
-            took = f"; compiling took {rung.row.compile_s:.0f} s" if rung.row.compile_s else ""
+            seconds = rung.row.compile_s or rung.row.capture_s  # capturing compiles first
+            took = f"; compiling took {seconds:.0f} s at first" if seconds else ""
             yield Advised(
                 "compile", NAMES["compile"], gain.times, WORDS["decode"], f"over {rung.over}", code, where + took
             )
