@@ -6,6 +6,7 @@ behind, or breaks, is its own group's business.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -206,6 +207,7 @@ def collect() -> Iterator[object]:
     started = time.perf_counter()
     torch = imported_torch()
     import_s = round(time.perf_counter() - started, 3)
+    gc.freeze()  # looking through what an import made takes 0.1 s; rows and captures collect garbage a hundred times
 
     from cudacheck.bench.device import uuid, why_broken
     from cudacheck.bench.memory import DoesNotFitError
