@@ -31,6 +31,9 @@ from cudacheck.probes.target.bench_steps import (
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.render import plot, text
+from cudacheck.render._clean import packed, wrapped
+from cudacheck.render._kernels import meter
+from cudacheck.speed import steps as judged
 
 WIDTHS = (80, 120)
 SECTIONS = ("stalls", "ladder", "without", "extras", "your stack", "prefix reuse", "concurrency", "cold start")
@@ -130,6 +133,128 @@ def test_a_saved_report_looks_the_same():
     told = example.report(*example.EVERYTHING)
     again = report.loads(report.dumps(told))
     assert text.render(again, width=100) == text.render(told, width=100)
+
+
+def test_captures_are_the_ladders_and_what_compiles_is_named():
+    triton = dataclasses.replace(example.EXTRAS[0], capture_s=2.1)
+    screen = rendered(*example.MACHINE, *example.LADDER, triton, example.EXTRAS[1])
+    assert "capturing CUDA graphs: 0.14 s · Triton decode: 2.10 s at first" in screen
+    assert "torch.compile: 4.40 s at first" in screen
+
+
+@pytest.mark.parametrize("width", [5, 7, 10, 12])
+def test_a_bar_follows_the_percentage_beside_it(width):
+    shares = [number / 10_000 for number in range(10_300)]
+    bars = {(f"{min(share, 1):.0%}", meter(share, width)) for share in shares}
+    assert len(bars) == 101
+    lengths = [bar.count("▇") for percentage, bar in sorted(bars, key=lambda told: int(told[0][:-1]))]
+    assert lengths == sorted(lengths)
+    assert (lengths[0], lengths[-1]) == (0, width)
+
+
+def test_extras_hold_prefill_too():
+    assert "extras  beside plain PyTorch; gain: over the ladder's best" in rendered(*example.EVERYTHING)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_less_one_step_says_what_it_is_compared_with(width):
+    fused = next(row for row in example.WITHOUT if row.row == "fused")
+
+    def about(*ladder):
+        screen = rendered(*example.MACHINE, example.CEILING, *ladder, fused, width=width)
+        assert all(len(line) <= width for line in screen.splitlines() if not line.startswith(" " * 10))
+        return " ".join(screen[screen.index("\n  without  ") :].split())
+
+    assert about().startswith("without all steps less one; the row of all of them was not measured, so no gain decode")
+    assert "was not measured, gain: of cuDNN off over it" in about(example.LADDER[4])
+    assert "does not work, gain: of decode graph over it" in about(*example.failing("x", "y", "prefill-graph"))
+    assert about(*example.LADDER).startswith("without the last row less one step; gain: what that step brings")
+
+
+def test_no_gain_is_promised_where_nothing_was_measured():
+    screen = rendered(*example.MACHINE, *example.EXTRAS, *example.STACK)
+    assert "gain:" not in screen
+    assert "gain: over that one" not in rendered(*example.MACHINE, example.LADDER[4])
+
+
+def test_a_prefix_that_died_shows_its_error():
+    screen = rendered(*example.MACHINE, PrefixReuse(0, error="died of SIGSEGV (11)"))
+    assert "failed: died of SIGSEGV (11)" in screen
+    assert "0 tokens" not in screen
+
+
+def test_requests_that_were_not_tried_say_why():
+    why = "no memory for so many copies of the weights"
+    skipped = Concurrency("processes", 0, skipped=why)
+    screen = rendered(*example.MACHINE, skipped, example.CONCURRENCY[1])
+    assert line_of(screen, "processes").split("not run: ")[1] == why
+    assert "3 requests of 128 tokens that arrive together" in screen
+    assert "several requests that arrive together" in rendered(*example.MACHINE, skipped)
+
+
+@pytest.mark.parametrize("width", range(20, 60))
+def test_units_stay_with_their_numbers(width):
+    told = "prompts of 128 tokens took 1.07 s on GPU 0, at 4.2 × the speed, 12 % of 1 ÷ tokens/s, 3.6 GB and 0.72 ms"
+    lines = wrapped(told, width)
+    assert " ".join(lines) == told
+    assert not any(re.match(r"(tokens|s|GB|ms)\b|[×%÷]", line) for line in lines)
+    assert not any(line.endswith(("GPU", "÷")) for line in lines)
+
+
+@pytest.mark.parametrize("width", [10, 20, 30, 80])
+def test_phrases_stay_in_one_line(width):
+    lines = packed(["one two", "", "three four", "a phrase of more than twenty letters"], width)
+    assert all(len(line) <= width for line in lines)
+    assert "one two" in lines[0]
+    assert not any(line.startswith("·") or line.endswith("·") for line in lines)
+    assert packed(iter(()), width) == []
+
+
+# Floods
+
+
+def gpus(count):
+    return [dataclasses.replace(row, device_index=index) for index in range(count) for row in example.LADDER[4:7]]
+
+
+def test_facts_are_grouped_by_gpu():
+    other = [dataclasses.replace(fact, device_index=3) for fact in (*example.STALLS, *example.COLD, example.CEILING)]
+    both = judged.of(example.report(*example.FULL, *other, TorchDevice(3, "another")).facts)
+    assert [run.device_index for run in both] == [0, 3]
+    assert both[0] == judged.of(example.report(*example.FULL).facts)[0]
+    assert both[0].gpu.gpu is not None
+    assert both[1].gpu.label == "GPU 3 (another)"
+    assert (both[1].rows, both[1].launches, len(both[1].stalls), len(both[1].cold)) == ({}, {}, 2, 2)
+    assert both[1].ceiling.device_index == 3
+
+
+def test_many_gpus_stay_a_screen():
+    assert "more GPUs" not in rendered(*example.MACHINE, *gpus(16))
+    screen = rendered(*example.MACHINE, *gpus(633))
+    assert screen.count("\n  ladder  ") == 16
+    assert screen.count("and 617 more GPUs") == 2
+    assert len(re.findall(r"^ *advice  GPU \d+: ", screen, re.MULTILINE)) == 16
+    assert len(screen.splitlines()) < 1500
+
+
+def test_thousands_of_rows_stay_a_screen():
+    failed = [
+        StepRow(f"row {n}", table, 0, error="died") for n in range(600) for table in ("stack", "extra", "without")
+    ]
+    served = [Concurrency(f"way {n}", 0, error="died") for n in range(100)]
+    screen = rendered(*example.MACHINE, *example.LADDER, *failed, *served)
+    assert screen.count("\n  and 560 more\n") == 3
+    assert screen.count("\n  and 60 more\n") == 1
+    assert len(screen.splitlines()) < 500
+
+
+def test_evidence_of_one_finding_is_counted_not_listed():
+    told = tuple(report.Evidence(f"row {n} died", "bench_steps") for n in range(1200))
+    whole = example.report(*example.MACHINE)
+    finding = report.Finding("rows died", told, severity=report.Severity.ERROR, rule="step-failed")
+    screen = text.render(dataclasses.replace(whole, findings=(finding,)), width=80)
+    assert screen.count("evidence ") == 20
+    assert "and 1180 more" in screen
 
 
 # Hostile facts: a report may come from anybody
@@ -236,6 +361,12 @@ def test_an_svg_says_what_was_measured(tmp_path):
     assert any(word.startswith("floor") and word.endswith("1377") for word in words)
     assert any("alone" in word and word.endswith("801") for word in words)
     assert any(word.startswith("not run: flash-attn") for word in words)
+
+
+def test_the_picture_is_of_one_gpu_and_says_so(tmp_path):
+    drawn = tmp_path / "plot.svg"
+    plot.write(example.report(*example.MACHINE, *gpus(40)), drawn)
+    assert any("NVIDIA H200" in word and "and 39 more, not drawn" in word for word in words_of(drawn))
 
 
 def test_the_same_report_gives_the_same_svg_without_scripts_and_links(tmp_path):

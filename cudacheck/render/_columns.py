@@ -53,6 +53,21 @@ def _groups(columns: Sequence[Column]) -> Text:
     return Text(text, "dim")
 
 
+def title(name: str, about: str, width: int) -> Iterator[Text]:
+    """Above a table, after an empty line."""
+    yield Text()
+    indent = len(INDENT) + len(name) + GAP
+    for number, part in enumerate(wrapped(about, width - indent)):
+        first = Text(" " * indent) if number else Text.assemble(INDENT, (name, "bold"), " " * GAP)
+        yield first.append(part, "dim")
+
+
+def more(left: int, what: str = "") -> Iterator[Text]:
+    """What is not shown, counted."""
+    if left > 0:
+        yield Text(f"{INDENT}and {left} more{what and ' '}{what}", "dim")
+
+
 def line(columns: Sequence[Column], cells: Sequence[Text], style: str = "") -> Text:
     """What is too long for its column is cut."""
     made = Text(INDENT, style)

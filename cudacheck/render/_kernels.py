@@ -129,7 +129,9 @@ def _of_peaks(run: runs.GpuRun, row: Measurement, *, meters: bool) -> tuple[Text
 
 
 def meter(share: float, width: int = 10) -> str:
-    full = max(0, min(width, round(share * width)))
+    """As long as the percentage beside it says, rounded as that is."""
+    percent = round(100 * max(0.0, min(1.0, share)))
+    full = (percent * width + 50) // 100
     return "▇" * full + "▁" * (width - full)
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from cudacheck.render import _columns, _step_rows
-from cudacheck.render._clean import wrapped
+from cudacheck.render._clean import packed
 from cudacheck.render._columns import Column
 from cudacheck.render._kernels import meter
-from cudacheck.render._step_rows import Named, sensible, spoken, whole
+from cudacheck.render._step_rows import SPOKEN, Named, sensible, spoken, whole
 from cudacheck.speed.ladder import Rung
-from cudacheck.speed.steps import Gain, StepRun
+from cudacheck.speed.steps import ACTS_ON, Gain, StepRun
 
 STYLES = {"faster": "green", "slower": "yellow", "same": "dim"}
-
+LAST = [*ACTS_ON][-1]
 
 BAR, LONGEST_BAR = 5, 12
 
@@ -30,24 +30,46 @@ class Field:
 
 
 def lines(run: StepRun, width: int) -> Iterator[Text]:
-    tables = [
-        ("ladder", "each row adds to the one above; gain: over that one", _step_rows.ladder(run)),
-        ("without", "the last row less one step; gain: what that step brings", _step_rows.without(run)),
-        ("extras", "decoding not by plain PyTorch; gain: over the ladder's best", _step_rows.extras(run)),
-        ("your stack", "transformers; gain: of the ladder's best over it", _step_rows.stack(run)),
-    ]
-    tables = [table for table in tables if table[2]]
-    name = Column("", max((len(named.name) for *_, rows in tables for named in rows), default=0), left=True)
+    tables = [table for table in _tables(run) if table[2]]
+    name = Column("", max((len(named.name) for _, _, rows, _ in tables for named in rows), default=0), left=True)
     columns, fields = _fitting(name, width)
-    for number, (title, about, rows) in enumerate(tables):
-        yield Text()
-        yield Text.assemble("  ", (title, "bold"), (f"  {about}", "dim"))
+    for number, (title, about, rows, left) in enumerate(tables):
+        yield from _columns.title(title, about, width)
         if number == 0:
             yield from _columns.head(columns)
         for named in rows:
             yield from _row(columns, fields, named, width)
+        yield from _columns.more(left)
     if tables:
         yield from _definitions(run, width)
+
+
+def _tables(run: StepRun) -> Iterator[tuple[str, str, list[Named], int]]:
+    """Each with what its gains compare, and how many of its rows are not shown."""
+    ladder, without = _step_rows.ladder(run), _step_rows.without(run)
+    extras, stack = _step_rows.extras(run), _step_rows.stack(run)
+    over = "; gain: over that one" if any(named.rung.over for named in ladder) else ""
+    best = run.best is not None
+    yield "ladder", f"each row adds to the one above{over}", ladder, 0
+    yield "without", _about_without(run, without), without, _left(run, "without", without)
+    over = "; gain: over the ladder's best" if best else ""
+    yield "extras", f"beside plain PyTorch{over}", extras, _left(run, "extra", extras)
+    over = "; gain: of the ladder's best over it" if best else ""
+    yield "your stack", f"transformers{over}", stack, _left(run, "stack", stack)
+
+
+def _left(run: StepRun, table: str, shown: Sequence[Named]) -> int:
+    return len(run.of_table(table)) - len(shown)
+
+
+def _about_without(run: StepRun, rows: Sequence[Named]) -> str:
+    """`--rows` may leave out the row that these are compared with."""
+    over = next((named.rung.over for named in rows if named.rung.over), "")
+    if over == LAST:
+        return "the last row less one step; gain: what that step brings"
+    why = "does not work" if ("ladder", LAST) in run.rows else "was not measured"
+    instead = f"gain: of {SPOKEN.get(over, over)} over it" if over else "so no gain"
+    return f"all steps less one; the row of all of them {why}, {instead}"
 
 
 def _fitting(name: Column, width: int) -> tuple[list[Column], list[Field]]:
@@ -99,19 +121,20 @@ def _definitions(run: StepRun, width: int) -> Iterator[Text]:
         "floor: bytes ÷ measured read bandwidth" + (f" = {spoken(floor_ms, 'ms')} a token" if floor_ms else ""),
         f"GEMVs, its matrix-vector products alone: {spoken(gemv_ms, 'ms')}" if gemv_ms else "",
     )
-    for text in (" · ".join(filter(None, said)), " · ".join(_paid_once(run))):
-        for line in wrapped(text, width - 2):
-            yield Text(f"  {line}", "dim")
+    for line in (*packed(said, width - 2), *packed(_paid_once(run), width - 2)):
+        yield Text(f"  {line}", "dim")
 
 
 def _paid_once(run: StepRun) -> Iterator[str]:
-    rows = [named for named in (*_step_rows.ladder(run), *_step_rows.extras(run)) if named.rung.usable]
+    """Capturing, of the ladder's last row that does so; what else compiles, each by its name."""
+    rows = [named for named in _step_rows.ladder(run) if named.rung.usable]
     captured = next((named.row for named in reversed(rows) if sensible(named.row.capture_s)), None)
-    compiled = next((named.row for named in reversed(rows) if sensible(named.row.compile_s)), None)
     if captured:
         yield f"capturing CUDA graphs: {spoken(captured.capture_s, 's')}"
-    if compiled:
-        yield f"compiling: {spoken(compiled.compile_s, 's')}"
+    for named in (*_step_rows.extras(run), *_step_rows.stack(run)):
+        seconds = (sensible(named.row.compile_s) or 0.0) + (sensible(named.row.capture_s) or 0.0)
+        if named.rung.usable and seconds:
+            yield f"{named.name}: {spoken(seconds, 's')} at first"
 
 
 def _number(value: float | None) -> Text:

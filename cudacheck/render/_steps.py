@@ -8,10 +8,10 @@ from rich.text import Text
 
 from cudacheck.facts import Facts
 from cudacheck.render import _columns, _ladder
-from cudacheck.render._clean import clean, wrapped
+from cudacheck.render._clean import clean, packed, wrapped
 from cudacheck.render._columns import Column
 from cudacheck.render._kernels import meter
-from cudacheck.render._step_rows import MOST_ROWS, sensible, spoken
+from cudacheck.render._step_rows import MOST_GPUS, MOST_ROWS, sensible, spoken
 from cudacheck.speed import article_table, first_answer, step_advice, steps
 from cudacheck.speed.first_answer import Part
 from cudacheck.speed.steps import StepRun
@@ -21,8 +21,14 @@ LABEL = 8
 
 def advice(facts: Facts, width: int) -> Iterator[Text]:
     """Which steps to take on this machine, in a sentence."""
-    for run in steps.of(facts):
-        yield from _labelled("advice", step_advice.advice(run).sentence, width)
+    runs = steps.of(facts)
+    for run in runs[:MOST_GPUS]:
+        sentence = step_advice.advice(run).sentence
+        which = f"GPU {run.device_index}: " if len(runs) > 1 else ""
+        yield from _labelled("advice", f"{which}{sentence}", width)
+        yield Text()
+    if len(runs) > MOST_GPUS:
+        yield from _columns.more(len(runs) - MOST_GPUS, "GPUs")
         yield Text()
 
 
@@ -30,7 +36,7 @@ def _how(run: StepRun, width: int) -> Iterator[Text]:
     """What takes each step that is advised; what must be copied is never wrapped."""
     taken = step_advice.advice(run).steps[:MOST_ROWS]
     if taken:
-        yield from _title("how", "to take the steps that are advised, largest gain first")
+        yield from _columns.title("how", "to take the steps that are advised, largest gain first", width)
     for step in taken:
         but = f"; but {step.but}" if step.but else ""
         yield from _labelled(f"{spoken(step.times)} ×", f"{step.name}: {step.what} ({step.by}){but}", width)
@@ -46,7 +52,8 @@ def _code(code: str) -> Iterator[Text]:
 
 
 def lines(facts: Facts, width: int) -> Iterator[Text]:
-    for run in steps.of(facts):
+    runs = steps.of(facts)
+    for run in runs[:MOST_GPUS]:
         yield Text()
         about = ": Qwen2-1.5B's shape, random weights, batch 1"
         yield Text.assemble("  ", (clean(run.gpu.label, 60), "bold"), (about, "dim"))
@@ -54,14 +61,12 @@ def lines(facts: Facts, width: int) -> Iterator[Text]:
         yield from _ladder.lines(run, width)
         yield from _prefix(run, width)
         yield from _concurrency(run, width)
-        yield from _cold_start(run)
+        yield from _cold_start(run, width)
         yield from _article(run, width)
         yield from _how(run, width)
-
-
-def _title(title: str, about: str) -> Iterator[Text]:
-    yield Text()
-    yield Text.assemble("  ", (title, "bold"), (f"  {about}", "dim"))
+    if len(runs) > MOST_GPUS:
+        yield Text()
+        yield from _columns.more(len(runs) - MOST_GPUS, "GPUs")
 
 
 def _labelled(label: str, text: str, width: int, style: str = "") -> Iterator[Text]:
@@ -101,7 +106,7 @@ def _stalls(run: StepRun, width: int) -> Iterator[Text]:
     told = [stall for stall in (found.default, found.off) if stall] if found else []
     if found is None or not told:
         return
-    yield from _title("stalls", "lengths that the process has not met, against the same again")
+    yield from _columns.title("stalls", "lengths that the process has not met, against the same again", width)
     yield from _columns.head(STALLS)
     for stall in told:
         measured, name = stall.measured, Text(clean(stall.measured.setting, 12), "cyan")
@@ -125,33 +130,44 @@ def _prefix(run: StepRun, width: int) -> Iterator[Text]:
         (told.reused_ms, f"with {told.kept} in the cache"),
         (told.restored_ms, "with these copied into it first"),
     )
-    said = " · ".join(f"{spoken(ms)} ms {how}" for ms, how in times if ms is not None)
-    trouble = f"failed: {told.error}" if told.error else "WRONG RESULT" if told.ok is False else ""
-    yield from _title("prefix reuse", f"TTFT of {told.tokens} tokens")
-    yield from _labelled("", trouble or said, width, "bold red" if trouble else "")
+    said = [f"{spoken(ms)} ms {how}" for ms, how in times if ms is not None] or ["not measured"]
+    trouble = f"failed: {clean(told.error, 200)}" if told.error else "WRONG RESULT" if told.ok is False else ""
+    about = f"TTFT of {told.tokens} tokens" if told.tokens > 0 else "TTFT where the beginning is in the cache already"
+    yield from _columns.title("prefix reuse", about, width)
+    if trouble:
+        yield from _labelled("", trouble, width, "bold red")
+    else:
+        for line in packed(said, width - LABEL - 2):
+            yield from _labelled("", line, width)
 
 
 def _concurrency(run: StepRun, width: int) -> Iterator[Text]:
     rows = [*run.concurrency.values()][:MOST_ROWS]
     if not rows:
         return
-    yield from _title("concurrency", f"{rows[0].requests} requests of {rows[0].tokens} tokens that arrive together")
+    ran = next((row for row in rows if not row.error and not row.skipped and row.tokens > 0), None)
+    about = f"{ran.requests} requests of {ran.tokens} tokens" if ran else "several requests"
+    yield from _columns.title("concurrency", f"{about} that arrive together", width)
     yield from _columns.head(CONCURRENCY)
     for row in rows:
         name = Text(clean(row.mode, 17), "cyan")
         if row.error:
             yield from _columns.instead(CONCURRENCY, name, f"failed: {clean(row.error, 200)}", "bold red", width)
             continue
+        if row.skipped:
+            yield from _columns.instead(CONCURRENCY, name, f"not run: {clean(row.skipped, 200)}", "dim", width)
+            continue
         numbers = (row.makespan_ms, row.ttft_mean_ms, row.ttft_max_ms, row.tokens_per_s, (row.peak_bytes or 0) / 1e9)
         same = {True: Text("as alone"), False: Text("DIFFERENT", "bold red"), None: Text("-", "dim")}
         yield _columns.line(CONCURRENCY, [name, *(Text(spoken(n)) for n in numbers), same[row.same_tokens]])
+    yield from _columns.more(len(run.concurrency) - len(rows))
 
 
-def _cold_start(run: StepRun) -> Iterator[Text]:
+def _cold_start(run: StepRun, width: int) -> Iterator[Text]:
     starts = first_answer.starts(run)[:MOST_ROWS]
     if not starts:
         return
-    yield from _title("cold start", "a fresh process until its first token, ms")
+    yield from _columns.title("cold start", "a fresh process until its first token, ms", width)
     columns = [Column("", 16, left=True), *(Column(clean(start.measured.setting, 10), 10) for start in starts[:3])]
     names = dict.fromkeys(part.name for start in starts for part in start.parts)
     seconds = [{part.name: part for part in start.parts} for start in starts[:3]]
@@ -175,7 +191,8 @@ def _article(run: StepRun, width: int) -> Iterator[Text]:
     rows = article_table.compared(run)[:MOST_ROWS]
     if not rows:
         return
-    yield from _title("the article", "what it claims, what this GPU allows at best, what was measured")
+    about = "what it claims, what this GPU allows at best, what was measured"
+    yield from _columns.title("the article", about, width)
     yield from _columns.head(ARTICLE)
     for row in rows:
         claim = row.claim
@@ -189,9 +206,8 @@ def _article(run: StepRun, width: int) -> Iterator[Text]:
         here = " → ".join(filter(None, (row.before_row, row.after_row)))
         beyond = "this GPU cannot do what is claimed" if row.possible is False else ""
         said = (beyond, row.why_not, f"here: {here}" if here else "", row.note, f"possible: {row.bound_from}")
-        for text in (claim.says, " · ".join(filter(None, said))):
-            for line in wrapped(text, width - 4):
-                yield Text(f"    {line}", "dim")
+        for line in (*wrapped(claim.says, width - 4), *packed(said, width - 4)):
+            yield Text(f"    {line}", "dim")
 
 
 def _change(before: float | None, after: float | None) -> str:

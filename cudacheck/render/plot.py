@@ -50,7 +50,8 @@ def write(report: Report, path: Path) -> None:
     """Writes that file and nothing else. Raises PlotError, and OSError where the file cannot be written."""
     if path.suffix.lower() not in ENDINGS:
         raise PlotError(f"cannot draw {path.suffix or path.name}; the endings are {' '.join(ENDINGS)}")
-    run, lines = next(((run, lines) for run in steps.of(report.facts) if (lines := _lines(run))), (None, []))
+    runs = steps.of(report.facts)
+    run, lines = next(((run, lines) for run in runs if (lines := _lines(run))), (None, []))
     if run is None:
         raise PlotError("the report holds no row of `cudacheck bench steps`")
     with _no_traces(), warnings.catch_warnings():
@@ -63,7 +64,7 @@ def write(report: Report, path: Path) -> None:
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(STYLE)
-            figure = _figure(report, run, lines)
+            figure = _figure(report, run, lines, others=len(runs) - 1)
             date = {"Date": None} if path.suffix.lower() == ".svg" else None
             figure.savefig(path, dpi=150, metadata=date, facecolor="white")
 
@@ -82,7 +83,7 @@ def _no_traces() -> Iterator[None]:
             del os.environ["MPLCONFIGDIR"]
 
 
-def _figure(report: Report, run: StepRun, lines: Sequence[Line]) -> Any:
+def _figure(report: Report, run: StepRun, lines: Sequence[Line], *, others: int) -> Any:
     """Without pyplot: no window, no backend, no state."""
     from matplotlib.figure import Figure
 
@@ -94,7 +95,7 @@ def _figure(report: Report, run: StepRun, lines: Sequence[Line]) -> Any:
     left.set_yticks([line.y for line in lines], [line.text for line in lines])
     for label, line in zip(left.get_yticklabels(), lines, strict=True):
         label.set(fontweight="normal" if line.shown else "bold", color=INK if line.shown else DIM)
-    _titles(figure, report, run, height)
+    _titles(figure, report, run, height, others)
     _panels.speeds(left, lines, _ceilings(lines))
     _panels.first_tokens(right, lines)
     return figure
@@ -125,10 +126,11 @@ def _ceilings(lines: Sequence[Line]) -> list[tuple[str, float]]:
     return [(name, speed) for name, speed in named if speed]
 
 
-def _titles(figure: Any, report: Report, run: StepRun, height: float) -> None:
+def _titles(figure: Any, report: Report, run: StepRun, height: float, others: int) -> None:
     torch = report.facts.one(TorchBuild)
     about = (
         run.gpu.label,
+        f"and {others} more, not drawn" if others else "",
         f"torch {torch.version}" if torch else "",
         report.created[:10],
         "Qwen2-1.5B's shape, random weights, batch 1",

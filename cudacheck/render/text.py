@@ -19,6 +19,8 @@ MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", Stat
 SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 LABEL = 12
+MOST_EVIDENCE = 20
+"""Of one finding: a report may hold thousands of rows that failed alike."""
 
 
 def render(report: Report, *, verbose: bool = False, colour: bool = False, width: int | None = None) -> str:
@@ -84,9 +86,11 @@ class _Screen:
     def _finding(self, finding: Finding) -> Iterator[Text]:
         mark = SEVERITY_MARKS[finding.severity or Severity.ERROR]
         yield from self._headline(mark, finding.message, finding.rule)
-        for evidence in finding.evidence:
+        for evidence in finding.evidence[:MOST_EVIDENCE]:
             where = f" ({clean(_glance.short(evidence.found_in))})" if evidence.found_in else ""
             yield from self._labelled("evidence", f"{evidence.fact}{where}", dim=True)
+        if len(finding.evidence) > MOST_EVIDENCE:
+            yield from self._labelled("", f"and {len(finding.evidence) - MOST_EVIDENCE} more", dim=True)
         for index, remedy in enumerate(finding.remedies):
             yield from self._remedy("do" if index == 0 else "or", remedy)
         verify = next((remedy.verify for remedy in finding.remedies if remedy.verify), "")

@@ -7,7 +7,8 @@ and article_table.py (the article's figures beside these).
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
 from cudacheck.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
@@ -105,20 +106,33 @@ class StepRun:
 def of(facts: Facts) -> list[StepRun]:
     """By GPU; empty where no step was measured."""
     found = (StepRow, NewLengthStalls, ColdStart, DecodeCeiling, PrefixReuse, Concurrency)
-    indices = sorted({_index_of(fact) for kind in found for fact in facts.all(kind)})
-    return [_of_one(index, facts) for index in indices]
+    grouped = {kind: _by_index(facts.all(kind)) for kind in (*found, RowLaunches, GpuConditions)}
+    indices = sorted({index for kind in found for index in grouped[kind]})
+    devices = {device.index: device for device in reversed(facts.all(TorchDevice))}
+    gpus = {gpu.uuid: gpu for gpu in reversed(facts.all(Gpu)) if gpu.uuid}
+    runs = []
+    for index in indices:
+        device = devices.get(index, TorchDevice(index, "a GPU"))
+        gpu = gpus.get(device.uuid) if device.uuid else None
+        conditions = tuple(grouped[GpuConditions].get(index, ()))
+        known = GpuRun(device, (), gpu, None, conditions, facts.one(System), facts.one(EnvironmentVariables))
+        runs.append(_of_one(known, {kind: told.get(index, []) for kind, told in grouped.items()}))
+    return runs
 
 
-def _index_of(fact: object) -> int:
-    return int(getattr(fact, "device_index", 0))
+def _by_index(facts: tuple[Any, ...]) -> dict[int, list[Any]]:
+    grouped: dict[int, list[Any]] = {}
+    for fact in facts:
+        grouped.setdefault(int(fact.device_index), []).append(fact)
+    return grouped
 
 
-def _of_one(index: int, facts: Facts) -> StepRun:
+def _of_one(gpu: GpuRun, told: Mapping[type[Any], list[Any]]) -> StepRun:
     def here(kind: type[T]) -> list[T]:
-        return [fact for fact in facts.all(kind) if _index_of(fact) == index]
+        return told[kind]
 
     return StepRun(
-        gpu=_gpu(index, facts),
+        gpu=gpu,
         rows={(row.table, row.row): row for row in here(StepRow)},
         stalls={fact.setting: fact for fact in here(NewLengthStalls)},
         cold={fact.setting: fact for fact in here(ColdStart)},
@@ -126,18 +140,6 @@ def _of_one(index: int, facts: Facts) -> StepRun:
         launches={(fact.table, fact.row): fact for fact in here(RowLaunches)},
         prefix=next(iter(here(PrefixReuse)), None),
         concurrency={fact.mode: fact for fact in here(Concurrency)},
-    )
-
-
-def _gpu(index: int, facts: Facts) -> GpuRun:
-    device = next((device for device in facts.all(TorchDevice) if device.index == index), TorchDevice(index, "a GPU"))
-    return GpuRun(
-        device=device,
-        rows=(),
-        gpu=next((gpu for gpu in facts.all(Gpu) if gpu.uuid and gpu.uuid == device.uuid), None),
-        conditions=tuple(seen for seen in facts.all(GpuConditions) if seen.device_index == index),
-        system=facts.one(System),
-        variables=facts.one(EnvironmentVariables),
     )
 
 
