@@ -691,3 +691,10 @@ def test_no_number_in_a_report_makes_it_raise(value):
     assert first_answer.stalls(run).lines
     assert len(article_table.compared(run)) == 7
     assert len(first_answer.starts(run)) == 2
+
+
+def test_without_compares_with_the_last_row_alone():
+    """Where that was not run, another row is no measure of a step."""
+    rows = [row for row in example.LADDER if row.row == "cudnn-off"], [r for r in example.WITHOUT if r.row == "fused"]
+    (left_out,) = ladder.without(run_of(*rows[0], *rows[1]))
+    assert (left_out.over, left_out.gains) == ("", {})

@@ -11,12 +11,11 @@ from cudacheck.render import _columns, _step_rows
 from cudacheck.render._clean import packed
 from cudacheck.render._columns import Column
 from cudacheck.render._kernels import meter
-from cudacheck.render._step_rows import SPOKEN, Named, sensible, spoken, whole
+from cudacheck.render._step_rows import Named, sensible, spoken, whole
 from cudacheck.speed.ladder import Rung
-from cudacheck.speed.steps import ACTS_ON, Gain, StepRun
+from cudacheck.speed.steps import LAST, Gain, StepRun
 
 STYLES = {"faster": "green", "slower": "yellow", "same": "dim"}
-LAST = [*ACTS_ON][-1]
 
 BAR, LONGEST_BAR = 5, 12
 
@@ -64,12 +63,10 @@ def _left(run: StepRun, table: str, shown: Sequence[Named]) -> int:
 
 def _about_without(run: StepRun, rows: Sequence[Named]) -> str:
     """`--rows` may leave out the row that these are compared with."""
-    over = next((named.rung.over for named in rows if named.rung.over), "")
-    if over == LAST:
+    if any(named.rung.over for named in rows):
         return "the last row less one step; gain: what that step brings"
     why = "does not work" if ("ladder", LAST) in run.rows else "was not measured"
-    instead = f"gain: of {SPOKEN.get(over, over)} over it" if over else "so no gain"
-    return f"all steps less one; the row of all of them {why}, {instead}"
+    return f"all steps less one; the row of all of them {why}, so no gain"
 
 
 def _fitting(name: Column, width: int) -> tuple[list[Column], list[Field]]:

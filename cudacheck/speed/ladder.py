@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from cudacheck.probes.target.bench_steps import StepRow
-from cudacheck.speed.steps import ACTS_ON, Gain, Measure, StepRun, floor_ms, gains, ttft_floor_ms, usable
+from cudacheck.speed.steps import ACTS_ON, LAST, Gain, Measure, StepRun, floor_ms, gains, ttft_floor_ms, usable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +94,11 @@ def _climb(run: StepRun) -> Iterator[Rung]:
 
 
 def without(run: StepRun) -> list[Rung]:
-    """The best row less one step each. Gains are those of the *best* row over this one: what the step brings."""
+    """The ladder's last row less one step each. Gains are those of that row over this one: what the step brings."""
     found = []
     for row in run.of_table("without"):
         found_here = rung(run, row)
-        if run.best and found_here.usable:
+        if run.best and run.best.row == LAST and found_here.usable:
             brought = gains(row, run.best, (row.row,))
             found_here = dataclasses.replace(found_here, over=run.best.row, steps=(row.row,), gains=brought)
         found.append(found_here)

@@ -48,6 +48,8 @@ ACTS_ON: dict[str, tuple[Measure, ...]] = {
     "prefill-graph": ("ttft", "ttft_new", "ttft_long"),
 }
 """The ladder from its foot, and what each step can change at all: the rest of what changes is the host's noise."""
+LAST = "prefill-graph"
+"""The row that the table `without` takes a step from."""
 
 
 @dataclasses.dataclass(frozen=True)
