@@ -301,14 +301,14 @@ def _can_plot(path: Path | None) -> None:
         return
     from importlib.util import find_spec
 
-    from cudacheck.render.plot import ENDINGS as DRAWN
+    from cudacheck.render import plot
 
     if path.is_dir() or not path.absolute().parent.is_dir():
         usage_error(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'no such folder'}")
-    if path.suffix.lower() not in DRAWN:
-        usage_error(f"cannot draw {path.suffix or path.name} files; the endings are {' '.join(DRAWN)}")
+    if path.suffix.lower() not in plot.ENDINGS:
+        usage_error(f"cannot draw {path.suffix or path.name} files; the endings are {' '.join(plot.ENDINGS)}")
     if find_spec("matplotlib") is None:
-        usage_error("--plot needs matplotlib: python -m pip install matplotlib")
+        usage_error(f"--plot needs matplotlib: {plot.INSTALL}")
 
 
 def _draw(found: Inspected, path: Path | None, *, redact: bool) -> None:

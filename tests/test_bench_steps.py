@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cudacheck.bench import ceilings, decoder, sdpa, stalls, step_rows  # noqa: E402
+from cudacheck.bench import ceilings, decoder, memory, sdpa, stalls, step_rows  # noqa: E402
 from cudacheck.bench.generation import CACHE_BUCKETS, Engine, generate  # noqa: E402
 from cudacheck.bench.memory import DoesNotFitError  # noqa: E402
 from cudacheck.bench.steps import BEST, QWEN2_1_5B, TINY, Options, extras, ladder, without  # noqa: E402
@@ -91,10 +91,10 @@ def test_room_is_asked_for_before_weights_are_drawn(monkeypatch):
     bench = step_rows.Bench(CPU, QWEN2_1_5B)
     bench.device = torch.device("cuda", 0)
     for free_gib, fits in ((4.0, []), (5.0, ["bfloat16"]), (11.0, ["bfloat16", "float32"])):
-        monkeypatch.setattr(step_rows, "free_bytes", lambda _, gib=free_gib: int(gib * 2**30))
+        monkeypatch.setattr(memory, "free_bytes", lambda _, gib=free_gib: int(gib * 2**30))
         assert [dtype for dtype in ("bfloat16", "float32") if has_room(bench, dtype)] == fits
     bench.weights["bfloat16"] = None  # drawn: what is free is less by that
-    monkeypatch.setattr(step_rows, "free_bytes", lambda _: int(7.5 * 2**30))
+    monkeypatch.setattr(memory, "free_bytes", lambda _: int(7.5 * 2**30))
     assert bench.skipped(ladder()["fp32"]) == {"skipped": "needs 7.6 GiB; 7.5 GiB are free"}
 
 

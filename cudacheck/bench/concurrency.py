@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from functools import partial
 from statistics import mean
 from typing import Any, Callable, Dict, Iterator, Sequence
@@ -12,7 +11,7 @@ import torch
 from cudacheck.bench.decoder import Weights
 from cudacheck.bench.device import current
 from cudacheck.bench.generation import Engine
-from cudacheck.bench.memory import free_bytes, give_back
+from cudacheck.bench.memory import DoesNotFitError, let_go, require_free
 from cudacheck.bench.serving import Round, batched, by_threads, forced_logits, one_after_another, tokens_each
 from cudacheck.bench.serving_processes import DiedError, by_processes
 from cudacheck.bench.step_rows import LARGEST_ERROR, Bench, first_line, worst_error
@@ -66,22 +65,16 @@ def in_processes(device: torch.device, shape: Shape, options: Options, prompts: 
     """As outcome_of; with as many copies of the weights as requests, which must fit."""
     let_go(device)
     needed = len(prompts) * (2 * shape.parameters + BESIDE_WEIGHTS)
-    if device.type == "cuda" and needed > free_bytes(device):
-        room = f"needs {needed / 2**30:.1f} GiB; {free_bytes(device) / 2**30:.1f} GiB are free"
-        return {"skipped": f"each process has the weights: {room}"}, []
     try:
+        require_free(needed, device)
         served = by_processes(device, shape, options, prompts)
+    except DoesNotFitError as reason:
+        return {"skipped": f"each process has the weights: {reason}"}, []
     except DiedError as error:
         return {"error": str(error)}, []
     except OSError as error:
         return {"error": first_line(error)}, []
     return {**times(served.rounds), "peak_bytes": served.peak_bytes or None}, served.rounds
-
-
-def let_go(device: torch.device) -> None:
-    """Of engines that nobody uses any more: their graphs hold them in a circle."""
-    gc.collect()
-    give_back(device)
 
 
 def times(rounds: Sequence[Round]) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
@@ -53,13 +53,13 @@ def decode_layer(
 ) -> torch.Tensor:
     """One new token of each sequence through one layer with its cache, which is laid out as in StaticCache."""
     newest = cache[:, : shape.all_heads]
-    keys = cache[:, shape.heads :].unflatten(1, (-1, 2, shape.kv_heads))
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         if not fused:
             newest[:, shape.heads : shape.heads + shape.kv_heads], newest[:, shape.heads + shape.kv_heads :] = k, v
         if slots.mask is None:
             return flash_over(q, cache, slots, shape)
+        keys = cache[:, shape.heads :].unflatten(1, (-1, 2, shape.kv_heads))
         return matmuls_over(q, keys[:, : slots.mask.shape[1]], slots.mask)
 
     if fused:
@@ -197,7 +197,7 @@ class Engine:
         one_layer = fused_layer if self.options.fused else layer
         for index, w in enumerate(self.weights.layers):
             x = one_layer(x, w, cos, sin, self._attend_prompt(index, slot), self.shape)
-        return self._choose(x[-1:] if last is None else x.index_select(0, last), self.token[slot : slot + 1])
+        return self.choose(x[-1:] if last is None else x.index_select(0, last), self.token[slot : slot + 1])
 
     def _attend_prompt(self, index: int, slot: int) -> Callable[..., torch.Tensor]:
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -247,7 +247,7 @@ class Engine:
             for w, cache in zip(self.weights.layers, self.cache.heads):
                 x = self.decode_layer(x, w, cos, sin, cache, slots, self.options.fused, self.shape)
             self.cache.keep_newest(self.position)
-        logits = self._choose(x, self.token)
+        logits = self.choose(x, self.token)
         self.position.add_(1)
         self.used.add_(1)
         return logits
@@ -270,7 +270,8 @@ class Engine:
 
     # Both
 
-    def _choose(self, x: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
+    def choose(self, x: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
+        """The logits of the last layer's output, (tokens, vocabulary); the likeliest ids go into `token`."""
         w, eps = self.weights, self.shape.eps
         y = F.rms_norm(x, (self.shape.hidden,), w.norm, eps) if self.options.fused else rms_norm(x, w.norm, eps)
         logits = F.linear(y, w.head)
@@ -309,10 +310,13 @@ def captured(call: Callable[[], torch.Tensor], device: torch.device) -> tuple[Ca
     return graph.replay, result
 
 
-def generate(engine: Engine, ids: torch.Tensor, tokens: int) -> list[int]:
+def generated(engine: Engine, ids: torch.Tensor, tokens: int) -> Iterator[int]:
     """The answer to one prompt, each token read by the host as it comes."""
-    answer = [engine.first_token(ids)]
-    while len(answer) < tokens:
+    yield engine.first_token(ids)
+    for _ in range(tokens - 1):
         engine.step()
-        answer.append(int(engine.token[0].item()))
-    return answer
+        yield int(engine.token[0].item())
+
+
+def generate(engine: Engine, ids: torch.Tensor, tokens: int) -> list[int]:
+    return list(generated(engine, ids, tokens))

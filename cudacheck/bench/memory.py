@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ FREE_ON_CPU = 1 << 30
 
 
 class DoesNotFitError(Exception):
-    """Not even one set of inputs fits the share of the memory that we allow ourselves."""
+    """What is to be measured needs more memory than is free, or than the share of it that we allow ourselves."""
 
 
 def copies_of(case: Any, device: torch.device) -> int:
@@ -45,6 +46,18 @@ def l2_bytes(device: torch.device) -> int:
 
 def free_bytes(device: torch.device) -> int:
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else FREE_ON_CPU
+
+
+def require_free(needed: int, device: torch.device) -> None:
+    """Raises DoesNotFitError where a GPU has less free; a CPU is not asked."""
+    if device.type == "cuda" and needed > free_bytes(device):
+        raise DoesNotFitError(f"needs {needed / 2**30:.1f} GiB; {free_bytes(device) / 2**30:.1f} GiB are free")
+
+
+def let_go(device: torch.device) -> None:
+    """Of what nobody uses any more, of engines too: their graphs hold them in a circle."""
+    gc.collect()
+    give_back(device)
 
 
 def give_back(device: torch.device) -> None:

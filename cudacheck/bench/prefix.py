@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from statistics import median
 from typing import Any, Callable
 
@@ -12,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from cudacheck.bench.decoder import fused_layer
 from cudacheck.bench.device import current
 from cudacheck.bench.generation import Engine, captured
-from cudacheck.bench.memory import give_back
+from cudacheck.bench.memory import let_go
 from cudacheck.bench.step_rows import LARGEST_ERROR, Bench, first_line, wall_ms, worst_error
 from cudacheck.bench.steps import BEST, Shape, ladder
 
@@ -30,8 +29,7 @@ def measured(device: torch.device, shape: Shape) -> dict[str, Any]:
     except Exception as error:
         return {**about, "error": first_line(error)}
     finally:
-        gc.collect()
-        give_back(device)
+        let_go(device)
 
 
 def measure(bench: Bench, shape: Shape) -> dict[str, Any]:
@@ -92,9 +90,7 @@ class Rest:
         cos, sin = engine.cos[self.kept : self.tokens], engine.sin[self.kept : self.tokens]
         for cached, w in zip(self.cached, weights.layers):
             x = fused_layer(x, w, cos, sin, self._attend(cached), self.shape)
-        logits = F.linear(F.rms_norm(x[-1:], (self.shape.hidden,), weights.norm, self.shape.eps), weights.head)
-        engine.token.copy_(logits.argmax(-1))
-        return logits
+        return engine.choose(x[-1:], engine.token)
 
     def _attend(self, cached: torch.Tensor) -> Callable[..., torch.Tensor]:
         """To all before and, causally, to themselves; SDPA's own masks begin at the first key."""

@@ -12,7 +12,7 @@ import torch
 
 from cudacheck.bench.decoder import Weights
 from cudacheck.bench.device import current, wait_for
-from cudacheck.bench.generation import Engine
+from cudacheck.bench.generation import Engine, generated
 from cudacheck.bench.sdpa import without_cudnn
 from cudacheck.bench.steps import Options, Shape
 
@@ -41,11 +41,10 @@ def tokens_each(shape: Shape) -> int:
 
 def answer(engine: Engine, ids: torch.Tensor, arrived: float) -> Answer:
     """Each token is read by the host as it comes: somebody waits for it."""
-    tokens = [engine.first_token(ids)]
+    coming = generated(engine, ids, tokens_each(engine.shape))
+    first = next(coming)
     first_ms = _ms_since(arrived)
-    while len(tokens) < tokens_each(engine.shape):
-        engine.step()
-        tokens.append(int(engine.token[0].item()))
+    tokens = [first, *coming]
     return Answer(tokens, first_ms, _ms_since(arrived))
 
 

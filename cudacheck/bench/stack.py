@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from statistics import mean, median
 from typing import Any, Iterator, NamedTuple, Sequence
@@ -11,7 +10,7 @@ import torch
 
 from cudacheck.bench import qwen2
 from cudacheck.bench.device import current
-from cudacheck.bench.memory import give_back
+from cudacheck.bench.memory import let_go
 from cudacheck.bench.step_rows import first_line, half_type
 from cudacheck.bench.steps import Shape
 
@@ -71,8 +70,7 @@ def outcome_of(variant: Variant, number: int, device: torch.device, shape: Shape
     finally:
         if "torch._dynamo" in sys.modules:
             torch.compiler.reset()
-        gc.collect()
-        give_back(device)
+        let_go(device)
 
 
 def measure(variant: Variant, number: int, device: torch.device, shape: Shape, dtype: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cudacheck.bench.decoder import DTYPES, Weights, reference_logits
 from cudacheck.bench.device import current, wait_for
 from cudacheck.bench.generation import Engine, generate
 from cudacheck.bench.kernels import float32_precision
-from cudacheck.bench.memory import DoesNotFitError, free_bytes
+from cudacheck.bench.memory import DoesNotFitError, require_free
 from cudacheck.bench.steps import Options, Shape, options_of
 
 Row = Dict[str, Any]
@@ -103,13 +103,9 @@ class Bench:
 
     def require_room(self, dtype: str | None = None) -> None:
         """Raises DoesNotFitError where the weights that are still to be drawn, and what a row takes, do not fit."""
-        if self.device.type != "cuda":
-            return
         missing = {self.half, dtype or self.half} - {*self.weights}
         sizes = [torch.empty(0, dtype=DTYPES[name]).element_size() for name in missing]
-        needed, free = self.shape.parameters * sum(sizes) + BESIDE_WEIGHTS, free_bytes(self.device)
-        if needed > free:
-            raise DoesNotFitError(f"needs {needed / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free")
+        require_free(self.shape.parameters * sum(sizes) + BESIDE_WEIGHTS, self.device)
 
     def measured(self, options: Options, *, answer: bool = True) -> Row:
         """The fields of one row; a whole answer is timed only where it takes less than a second."""

@@ -11,23 +11,15 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from cudacheck.probes.target.bench_kernels import BenchPlan
-from cudacheck.probes.target.bench_steps import (
-    ColdStart,
-    Concurrency,
-    DecodeCeiling,
-    NewLengthStalls,
-    PrefixReuse,
-    StepRow,
-)
 from cudacheck.render import _glance, _kernels
 from cudacheck.render._clean import clean, wrapped
 from cudacheck.report import Finding, Outcome, Remedy, Report, Severity, State
+from cudacheck.speed import steps
 
 MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
 SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 LABEL = 12
-STEP_FACTS = (StepRow, NewLengthStalls, ColdStart, DecodeCeiling, PrefixReuse, Concurrency)
 MOST_EVIDENCE = 20
 """Of one finding: a report may hold thousands of rows that failed alike."""
 
@@ -81,7 +73,7 @@ class _Screen:
 
     def _steps(self, part: str) -> Iterator[RenderableType]:
         """Imported where there is something to show: a doctor without it starts 0.03 s sooner."""
-        if any(self.report.facts.all(kind) for kind in STEP_FACTS):
+        if any(self.report.facts.all(kind) for kind in steps.MEASURED):
             from cudacheck.render import _steps
 
             yield from getattr(_steps, part)(self.report.facts, self.width)

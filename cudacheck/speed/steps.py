@@ -29,6 +29,9 @@ from cudacheck.speed.runs import GpuRun
 
 T = TypeVar("T")
 
+MEASURED = (StepRow, NewLengthStalls, ColdStart, DecodeCeiling, PrefixReuse, Concurrency)
+"""Any of these is something to tell."""
+
 NOISE = 0.08
 """Captures of the same kernels differ by 7 % on an H200 (466 and 497 tokens a second); less is no difference."""
 
@@ -48,7 +51,7 @@ ACTS_ON: dict[str, tuple[Measure, ...]] = {
     "prefill-graph": ("ttft", "ttft_new", "ttft_long"),
 }
 """The ladder from its foot, and what each step can change at all: the rest of what changes is the host's noise."""
-LAST = "prefill-graph"
+LAST = [*ACTS_ON][-1]
 """The row that the table `without` takes a step from."""
 
 
@@ -107,9 +110,8 @@ class StepRun:
 
 def of(facts: Facts) -> list[StepRun]:
     """By GPU; empty where no step was measured."""
-    found = (StepRow, NewLengthStalls, ColdStart, DecodeCeiling, PrefixReuse, Concurrency)
-    grouped = {kind: _by_index(facts.all(kind)) for kind in (*found, RowLaunches, GpuConditions)}
-    indices = sorted({index for kind in found for index in grouped[kind]})
+    grouped = {kind: _by_index(facts.all(kind)) for kind in (*MEASURED, RowLaunches, GpuConditions)}
+    indices = sorted({index for kind in MEASURED for index in grouped[kind]})
     devices = {device.index: device for device in reversed(facts.all(TorchDevice))}
     gpus = {gpu.uuid: gpu for gpu in reversed(facts.all(Gpu)) if gpu.uuid}
     runs = []
