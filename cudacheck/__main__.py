@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from cudacheck import interrupts
+
 
 def main() -> None:
     """Run `cudacheck`.
@@ -13,22 +15,15 @@ def main() -> None:
     diagnose, not something to die of: what PYTHONPATH names goes to the end of our path, but for the entry that
     holds cudacheck itself. The environment variable is left alone, so the inspected interpreter sees it as it is.
     """
+    interrupts.take_over()
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib is not imported yet
     entries = [os.path.abspath(e) for e in os.environ.get("PYTHONPATH", "").split(os.pathsep) if e]  # noqa: PTH100
     last = [p for p in sys.path if os.path.abspath(p) in entries and os.path.abspath(p) != ours]  # noqa: PTH100
     sys.path[:] = [p for p in sys.path if p not in last] + last
 
-    from cudacheck.cli import app
+    from cudacheck.cli import run
 
-    try:
-        app()
-    except Exception as error:
-        # A fault of ours is no finding: exit code 2, one line, and the traceback for those who ask for it.
-        if "CUDACHECK_DEBUG" in os.environ:
-            raise
-        if sys.stderr is not None:
-            print(f"cudacheck: internal error, please report it: {type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(run())
 
 
 if __name__ == "__main__":

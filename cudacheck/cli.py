@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from cudacheck import __version__
+from cudacheck import __version__, interrupts
+from cudacheck.render import out
 
 if TYPE_CHECKING:
     from cudacheck.inspecting import Inspected
@@ -69,22 +72,48 @@ OPT_IN_S = {"stack": 55, "concurrency": 20, "compile": 15}
 """What these add to `bench steps`: seconds on an H200."""
 
 
+USAGE, FAULT = 2, 4
+"""Exit codes: what was asked cannot be done; a fault of our own."""
+
+
+def run() -> int:
+    """The command line from end to end, in a process of its own. Returns the exit code, whatever was raised."""
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        out.say("interrupted")
+        return interrupts.CODE
+    except Exception as error:
+        return _failed(error)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """One line instead of a traceback, but for those who ask for it."""
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return 0  # whoever read the help has read enough
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        out.say(f"cannot write to standard output: {error.strerror}")
+        out.give_up(sys.stdout)
+        return USAGE
+    if hasattr(error, "format_message"):  # Click's: usage
+        out.say(f"{error.format_message().rstrip('.')}; `cudacheck --help` lists what there is")
+        return USAGE
+    if "CUDACHECK_DEBUG" in os.environ:
+        raise error
+    out.say(f"internal error, please report it: {type(error).__name__}: {error}")
+    return FAULT
+
+
 def usage_error(message: str) -> NoReturn:
     """One clear line on stderr, exit code 2."""
-    _say(message)
-    raise typer.Exit(2)
-
-
-def _say(message: str) -> None:
-    from cudacheck.render._clean import clean
-
-    if sys.stderr is not None:  # closed, as cron and some daemons leave it
-        print(f"cudacheck: {clean(message, 400)}", file=sys.stderr)
+    out.say(message)
+    raise typer.Exit(USAGE)
 
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"cudacheck {__version__}")
+        _print(f"cudacheck {__version__}\n")
         raise typer.Exit
 
 
@@ -129,11 +158,11 @@ def doctor(
     if source and python:
         usage_error("--from judges what was pasted, --python inspects this machine: give one of them")
     try:
-        found = (
-            inspecting.pasted(source, ignore=ignore or ())
-            if source
-            else inspecting.live(python, bench=bench, timeout_s=timeout, ignore=ignore or ())
-        )
+        if source:
+            found = inspecting.pasted(source, ignore=ignore or ())
+        else:
+            with interrupts.raised(), out.Line() as line:
+                found = inspecting.live(python, bench=bench, timeout_s=timeout, ignore=ignore or (), progress=line.show)
     except inspecting.InputError as error:
         usage_error(str(error))
     _tell(found, output_format, output, redact=redact, verbose=verbose)
@@ -174,7 +203,7 @@ def kernels(
     _known_rules(ignore or [])
     _format_of(output, output_format)
     try:
-        with progress.Bar(progress.kernels) as bar:
+        with interrupts.raised(), progress.Bar(progress.kernels) as bar:
             found = benching.kernels(
                 python,
                 quick=quick,
@@ -231,7 +260,7 @@ def steps(
     chosen = [] if rows is None else [name.strip() for name in rows.split(",")]
     _tell_costs(stack=stack, concurrency=concurrency, compile=compiled)
     try:
-        with progress.Bar(progress.steps) as bar:
+        with interrupts.raised(), progress.Bar(progress.steps) as bar:
             found = stepping.steps(
                 python,
                 quick=quick,
@@ -267,19 +296,30 @@ def explain(
     from cudacheck import explaining
 
     try:
-        _print(explaining.page(what, python))
+        with interrupts.raised():
+            page = explaining.page(what, python, width=out.width())
     except explaining.UnknownRuleError as error:
         usage_error(str(error))
+    _print(page)
 
 
 def _tell(found: Inspected, output_format: Format, output: Path | None, *, redact: bool, verbose: bool) -> None:
-    """To stdout, and to the file that --output names."""
+    """To the file that --output names, then to stdout: what befalls one does not cost the other."""
     from cudacheck import render, report
 
     result = report.redacted(found.report) if redact else found.report
-    _print(render.as_text(result, output_format, verbose=verbose, colour=_colour()))
+    unwritten = ""
     if output:
-        _write(output, render.as_text(result, _format_of(output, output_format), verbose=verbose))
+        try:
+            text = render.as_text(result, _format_of(output, output_format), verbose=verbose)
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            unwritten = f"cannot write {output}: {error.strerror}"
+    colour = _colour()
+    text = render.as_text(result, output_format, verbose=verbose, colour=colour, encoding=out.encoding())
+    _print(text, colour=colour)
+    if unwritten:
+        usage_error(unwritten)
 
 
 def _leave(found: Inspected, fail_on: FailOn, *, strict: bool) -> NoReturn:
@@ -292,7 +332,7 @@ def _tell_costs(**asked: bool) -> None:
     """What is left out unless it is asked for takes its time: said up front."""
     for option, seconds in OPT_IN_S.items():
         if asked[option]:
-            _say(f"--{option} takes about {seconds} s more")
+            out.say(f"--{option} takes about {seconds} s more")
 
 
 def _can_plot(path: Path | None) -> None:
@@ -303,8 +343,7 @@ def _can_plot(path: Path | None) -> None:
 
     from cudacheck.render import plot
 
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        usage_error(f"cannot write {path}: {'it is a folder' if path.is_dir() else 'no such folder'}")
+    _can_write(path)
     if path.suffix.lower() not in plot.ENDINGS:
         usage_error(f"cannot draw {path.suffix or path.name} files; the endings are {' '.join(plot.ENDINGS)}")
     if find_spec("matplotlib") is None:
@@ -320,7 +359,7 @@ def _draw(found: Inspected, path: Path | None, *, redact: bool) -> None:
     try:
         plot.write(report.redacted(found.report) if redact else found.report, path)
     except plot.PlotError as error:
-        _say(f"nothing was drawn: {error}")
+        out.say(f"nothing was drawn: {error}")
     except OSError as error:
         usage_error(f"cannot write {path}: {error.strerror}")
 
@@ -339,8 +378,7 @@ def _format_of(output: Path | None, asked: Format) -> Format:
     """A file's format follows from its ending, else from --format. What cannot be written is said before the work."""
     if output is None:
         return asked
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        usage_error(f"cannot write {output}: {'it is a folder' if output.is_dir() else 'no such folder'}")
+    _can_write(output)
     if not output.suffix:
         return asked
     if output.suffix.lower() not in ENDINGS:
@@ -348,26 +386,24 @@ def _format_of(output: Path | None, asked: Format) -> Format:
     return ENDINGS[output.suffix.lower()]
 
 
-def _write(path: Path, text: str) -> None:
+def _can_write(path: Path) -> None:
     try:
-        # A path or a message of the patient may hold bytes that are no UTF-8.
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        usage_error(f"cannot write {path}: {error.strerror}")
+        folder = path.absolute().parent
+        why = "it is a folder" if path.is_dir() else "" if folder.is_dir() else "no such folder"
+    except OSError as error:  # a name that is too long, a working folder that is gone
+        why = error.strerror or str(error)
+    if why:
+        usage_error(f"cannot write {path}: {why}")
 
 
-def _print(text: str) -> None:
-    """To stdout, whatever its encoding: a C locale gets question marks, not a traceback."""
-    if sys.stdout is None:
-        return
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+def _print(text: str, *, colour: bool = False) -> None:
+    try:
+        out.tell(text, colour=colour)
+    except out.UnwritableError as error:
+        usage_error(f"cannot write to standard output: {error.strerror}")
 
 
 def _colour() -> bool:
-    import os
-
     return (
         sys.stdout is not None
         and sys.stdout.isatty()

@@ -4,39 +4,48 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import textwrap
 
 from cudacheck.registry import Rule, rule, rules
+from cudacheck.render._clean import hanging, typed, wrapped
 from cudacheck.report import Remedy
+
+NARROWEST, WIDEST = 40, 110
+"""Columns that a page is filled to."""
 
 
 class UnknownRuleError(ValueError):
     """There is no such page; the words say why, and suggest the nearest."""
 
 
-def page(what: str | None, python: str | None = None) -> str:
-    """The page that was asked for, as plain text."""
+def page(what: str | None, python: str | None = None, *, width: int | None = None) -> str:
+    """The page that was asked for, as plain text of that width; without one, as docs/rules/ has it."""
     if python and what != "article":
         raise UnknownRuleError("--python goes with `explain article` only")
     if what is None:
-        return all_rules()
+        return all_rules(_width(width))
     if what == "article":
-        return article(python)
+        return article(python, _width(width))
     found = rule(what)
     if found is None:
         near = difflib.get_close_matches(what, [r.id for r in rules()], 1)
         hint = f"; did you mean {near[0]}?" if near else "; `cudacheck explain` lists them all"
         raise UnknownRuleError(f"no rule is called {what[:60]!r}{hint}")
-    return rule_page(found)
+    return rule_page(found) if width is None else _filled(rule_page(found), _width(width))
 
 
-def all_rules() -> str:
+def _width(asked: int | None) -> int:
+    return max(NARROWEST, min(WIDEST, asked or WIDEST))
+
+
+def all_rules(width: int) -> str:
     """Every rule with its severity, by layer."""
     lines = []
     for layer, group in itertools.groupby(rules(), key=lambda r: r.layer):
         lines += ["", layer.name.lower().replace("_", " ")]
-        lines += [f"  {r.id:<30}{r.severity:<9}{r.title}" for r in group]
-    return "\n".join(["cudacheck explain RULE prints a rule's page; `article` the article's steps", *lines]) + "\n"
+        for each in group:
+            lines += _hanging(f"  {each.id:<30}{each.severity:<9}", each.title, width)
+    head = wrapped("cudacheck explain RULE prints a rule's page; `article` the article's steps", width)
+    return "\n".join([*head, *lines]) + "\n"
 
 
 def rule_page(found: Rule) -> str:
@@ -58,7 +67,7 @@ def rule_page(found: Rule) -> str:
     return "\n".join(lines) + "\n"
 
 
-def article(python: str | None) -> str:
+def article(python: str | None, width: int) -> str:
     """The article's steps with their verdict, then the blocks that work, filled in for this machine."""
     from cudacheck import inspecting
     from cudacheck.article import STEPS
@@ -71,29 +80,41 @@ def article(python: str | None) -> str:
         if python:
             raise UnknownRuleError(str(error)) from None
         facts = Facts()  # another operating system: the blocks without this machine's particulars
-    lines = ["What the article says, what is true of it, and which block below does what was meant"]
+    lines = wrapped("What the article says, what is true of it, and which block below does what was meant", width)
     for part, steps in itertools.groupby(STEPS, key=lambda step: step.title):
         lines += ["", part]
         for step in steps:
-            lines += _hanging(f"  {step.verdict:<14}", step.claim)
-            lines += _hanging(" " * 16, step.truth + (f"  [C{step.block}]" if step.block else ""))
+            lines += _hanging(f"  {step.verdict:<14}", step.claim, width)
+            lines += _hanging(" " * 16, step.truth + (f"  [C{step.block}]" if step.block else ""), width)
     for number in sorted({step.block for step in STEPS if step.block}):
-        lines += ["", f"[C{number}]", *_block(article_block(number, facts))]
+        lines += ["", f"[C{number}]", *_block(article_block(number, facts), width)]
     return "\n".join(lines) + "\n"
 
 
-def _block(remedy: Remedy) -> list[str]:
+def _block(remedy: Remedy, width: int) -> list[str]:
     """What to type, each line as it is."""
-    typed = (*remedy.edit.splitlines(), *remedy.commands)
-    return [*_hanging("  ", remedy.title), *(f"    {line}".rstrip() for line in typed)]
+    lines = (*remedy.edit.splitlines(), *remedy.commands)
+    return [*_hanging("  ", remedy.title, width), *(f"    {typed(line)}".rstrip() for line in lines)]
 
 
-def _hanging(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        110,
-        initial_indent=label,
-        subsequent_indent=" " * len(label),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _hanging(label: str, text: str, width: int) -> list[str]:
+    return [(before + words).rstrip() for before, words in hanging(label, text, width, len(label))]
+
+
+def _filled(page: str, width: int) -> str:
+    """A page of Markdown in lines of that width: paragraphs and items are filled, code and headings stay."""
+    lines: list[str] = []
+    block: list[str] = []
+    fenced = False
+    for line in [*page.splitlines(), ""]:
+        fenced ^= line.startswith("```")
+        as_it_is = fenced or not line or line.startswith(("```", "#", "|", "    "))
+        if block and (as_it_is or line.startswith("- ")):
+            label = "- " if block[0].startswith("- ") else ""
+            lines += _hanging(label, " ".join(block).removeprefix(label), width)
+            block = []
+        if as_it_is:
+            lines.append(line)
+        else:
+            block.append(line.strip())
+    return "\n".join(lines[:-1]) + "\n"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +27,12 @@ class Inspected:
 
 
 def live(
-    python: str | None = None, *, bench: bool = True, timeout_s: float = 180, ignore: Collection[str] = ()
+    python: str | None = None,
+    *,
+    bench: bool = True,
+    timeout_s: float = 180,
+    ignore: Collection[str] = (),
+    progress: Callable[[Sequence[tuple[str, str, float]]], None] = lambda _: None,
 ) -> Inspected:
     """Inspect this machine and the interpreter that `python` names, else the active one.
 
@@ -39,17 +43,14 @@ def live(
     chosen = patient(python)
     clock = Stopwatch(timeout_s)
     without = {} if bench else {"benchmark": "--no-bench"}
-    with _LiveLine() as line:
-        try:
-            inspection = probing.run(
-                chosen, timeout_s=timeout_s, without=without, progress=line.show, meanwhile=prepare
-            )
-        except probing.NoRoomError as error:
-            raise InputError(str(error)) from None
+    try:
+        inspection = probing.run(chosen, timeout_s=timeout_s, without=without, progress=progress, meanwhile=prepare)
+    except probing.NoRoomError as error:
+        raise InputError(str(error)) from None
+    report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
+    doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
+    if doubtful and repeating.measure_again(inspection.facts, chosen, "benchmark", doubtful, clock.left_s):
         report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
-        doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
-        if doubtful and repeating.measure_again(inspection.facts, chosen, "benchmark", doubtful, clock.left_s):
-            report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     return Inspected(report, inspection.interrupted)
 
 
@@ -149,28 +150,3 @@ def _text(name: str) -> str:
         raise InputError(f"{name} is larger than {MAX_INPUT_BYTES // 1024 // 1024} MiB")
     encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"  # PowerShell redirects as UTF-16
     return data.decode(encoding, "replace")
-
-
-class _LiveLine:
-    """What is being probed, and for how long: one line on stderr while it is a terminal."""
-
-    def __init__(self) -> None:
-        self.on = sys.stderr is not None and sys.stderr.isatty()
-        self.last = 0.0
-
-    def show(self, children: Sequence[tuple[str, str, float]]) -> None:
-        now = time.monotonic()
-        if not self.on or now - self.last < 0.1:
-            return
-        self.last = now
-        text = "   ".join(f"{child}: {probe.replace('_', ' ')} {seconds:.1f} s" for child, probe, seconds in children)
-        sys.stderr.write(f"\r\x1b[2K{text[: shutil.get_terminal_size().columns - 1]}")
-        sys.stderr.flush()
-
-    def __enter__(self) -> _LiveLine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.on:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from cudacheck import driver_upgrade, flash_attn_choice, installers, knowledge, torch_choice
 from cudacheck.facts import Facts
-from cudacheck.installers import Environment, Installation
+from cudacheck.installers import Installation
 from cudacheck.probes.host.system import System
 from cudacheck.probes.target.distributions import Distribution
 from cudacheck.probes.target.torch_files import TorchBuild
@@ -54,7 +54,7 @@ def install(
 ) -> Remedy:
     """Install these requirements in the inspected environment, from PyTorch's index when `index_tag` names one."""
     plan = Installation(tuple(specs), index_tag, tuple(uninstall), force, no_deps, no_build_isolation)
-    return _remedy(title, plan, installers.environment(facts))
+    return _remedy(title, plan, facts)
 
 
 def reinstall_torch(facts: Facts) -> Remedy:
@@ -124,18 +124,20 @@ def article_block(n: int, facts: Facts) -> Remedy:
 
 
 def verify(facts: Facts, python: str | None = None) -> str:
-    """The command that shows whether a remedy worked."""
+    """The command that shows whether a remedy worked: cudacheck's own where it runs, PyTorch's elsewhere."""
     env = installers.environment(facts)
-    target = python or env.python
+    target, system = python or env.python, facts.one(System)
+    if system and system.os != "linux":
+        interpreter = installers.quoted(target, env) if target else "python"
+        return f"{interpreter} -c \"import torch; print(torch.ones(1, device='cuda'))\""
     return f"cudacheck doctor --python {installers.quoted(target, env)}" if target else "cudacheck doctor"
 
 
-def _remedy(title: str, plan: Installation, env: Environment) -> Remedy:
+def _remedy(title: str, plan: Installation, facts: Facts) -> Remedy:
+    env = installers.environment(facts)
     spelled = installers.spell(plan, env)
-    target = spelled.python or env.python
-    check = f"cudacheck doctor --python {installers.quoted(target, env)}" if target else "cudacheck doctor"
     whole = f"{title} {spelled.where}" if spelled.where else title
-    return Remedy(whole, spelled.commands, edit=spelled.edit, verify=check)
+    return Remedy(whole, spelled.commands, edit=spelled.edit, verify=verify(facts, spelled.python))
 
 
 def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:

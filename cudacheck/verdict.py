@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.system import System
 from cudacheck.probes.target.bench_kernels import BenchPlan
 from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
@@ -15,10 +16,24 @@ from cudacheck.report import Axis, Finding, Health, Outcome, ProbeRun, Severity,
 from cudacheck.target import Target
 
 
+def interrupted(facts: Facts) -> bool:
+    """Whether Ctrl-C, or a signal like it, cut the inspection short."""
+    return any(run.outcome is Outcome.SKIPPED and run.detail == "interrupted" for run in facts.all(ProbeRun))
+
+
 def verdict(
     facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unchecked], speed: Sequence[Axis] = ()
 ) -> Verdict:
     """What the findings, and what was really seen to run, add up to."""
+    whole = _verdict(facts, findings, unchecked, speed)
+    if not interrupted(facts) or whole.state is State.BROKEN:
+        return whole
+    return Verdict(State.NOT_PROVEN, f"interrupted; {whole.headline}")
+
+
+def _verdict(
+    facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unchecked], speed: Sequence[Axis]
+) -> Verdict:
     roots = [f for f in findings if f.caused_by is None]
     errors = [f for f in roots if f.severity is Severity.ERROR]
     if errors:
@@ -29,7 +44,9 @@ def verdict(
             return Verdict(State.NOT_PROVEN, f"no error in what this says, but {warnings[0].message}")
         cuda = facts.one(TorchCuda)
         silent = cuda is not None and not cuda.available
-        riddle = ", and it does not say why PyTorch finds no GPU: run `cudacheck doctor` there" if silent else ""
+        system = facts.one(System)
+        look = "run `cudacheck doctor` there" if system is None or system.os == "linux" else "run `nvidia-smi` there"
+        riddle = f", and it does not say why PyTorch finds no GPU: {look}" if silent else ""
         return Verdict(State.NOT_PROVEN, f"no fault in what this says{riddle}")
     doubts = [*unproven(facts, unchecked), *_speed_unproven(facts, speed)]
     if doubts:

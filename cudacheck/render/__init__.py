@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
-from cudacheck.report import Report
+if TYPE_CHECKING:
+    from cudacheck.report import Report
 
 
-def as_text(report: Report, output_format: str, **options: bool) -> str:
-    """The report in the format that a module of this package is named after."""
+def as_text(report: Report, output_format: str, *, encoding: str = "utf-8", **options: bool) -> str:
+    """The report in the format that a module of this package is named after, in letters that this encoding has."""
     module = importlib.import_module(f"{__name__}.{output_format}")
-    rendered: str = module.render(report, **options) if output_format == "text" else module.render(report)
+    if output_format != "text":
+        options = {}
+    rendered: str = module.render(report, encoding=encoding, **options)
     return rendered

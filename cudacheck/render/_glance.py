@@ -17,7 +17,8 @@ from cudacheck.probes.target.interpreter import Interpreter
 from cudacheck.probes.target.loaded_libraries import LoadedLibrary
 from cudacheck.probes.target.torch_cuda import TorchCuda
 from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.render import _kernels
+from cudacheck.render._columns import MOST_GPUS
+from cudacheck.render._kernels import MOST_ROWS, meter
 from cudacheck.speed import peaks, runs
 from cudacheck.target import Target
 
@@ -73,7 +74,7 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
     gpus = facts.all(Gpu)
-    for gpu in gpus:
+    for gpu in gpus[:MOST_GPUS]:
         parts = [gpu.name or "unnamed GPU"]
         if gpu.error:
             parts.append(gpu.error)
@@ -88,8 +89,9 @@ def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
         if gpu.mig_enabled:
             parts.append(f"MIG, {len(gpu.mig_instances or ())} instances")
         yield f"GPU {gpu.index}", " · ".join(parts)
+    more = max(len(gpus), len(facts.all(PciGpu)) if not gpus else 0) - MOST_GPUS
     if not gpus:
-        for pci in facts.all(PciGpu):
+        for pci in facts.all(PciGpu)[:MOST_GPUS]:
             yield (
                 "GPU",
                 f"NVIDIA device {pci.device_id} at {pci.address} · kernel driver {pci.driver or 'none'}",
@@ -98,6 +100,8 @@ def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
         answered = nvml is not None and (nvml.init_code == 0 or nvml.library_found is False)
         if not facts.all(PciGpu) and facts.complete(Gpu) and answered:
             yield "GPU", "none found"
+    if more > 0:
+        yield "", f"and {more} more GPUs"
 
 
 def _driver(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -165,7 +169,7 @@ def _flash_attn(facts: Facts) -> Iterator[tuple[str, str]]:
 def _attention(facts: Facts) -> Iterator[tuple[str, str]]:
     seen = set()
     for backend in facts.all(AttentionBackend):
-        case = backend.case.split()[0]
+        case = backend.case.partition(" ")[0]
         if backend.chosen and (case, backend.chosen) not in seen:
             seen.add((case, backend.chosen))
     if seen:
@@ -175,13 +179,13 @@ def _attention(facts: Facts) -> Iterator[tuple[str, str]]:
 def _speed(facts: Facts) -> Iterator[tuple[str, str]]:
     """The doctor's few cases; `cudacheck bench kernels` has a table of its own."""
     measured = [] if facts.one(BenchPlan) else runs.of(facts)
-    for run in measured:
-        for row in run.rows:
+    for run in measured[:MOST_GPUS]:
+        for row in run.rows[:MOST_ROWS]:
             if row.tflops is None:
                 continue
             shares = peaks.shares(run, row) if row.case == "matmul" else {}
             share, at_clock = shares.get("datasheet"), shares.get("clock")
-            bar = f"  {_kernels.meter(share)} {share:.0%} of peak" if share is not None else ""
+            bar = f"  {meter(share)} {share:.0%} of peak" if share is not None else ""
             spread = f" ± {row.ci95_rel:.1%}" if row.ci95_rel is not None else ""
             on = f"GPU {row.device_index} " if len(measured) > 1 else ""
             what = " ".join(filter(None, (row.dtype, row.shape, row.backend)))

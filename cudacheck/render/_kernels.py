@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import RenderableType
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from cudacheck.facts import Facts
 from cudacheck.probes.target.bench_kernels import HostCopy, LaunchOverhead, PeerBandwidth
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.render._clean import clean, wrapped
+from cudacheck.render import _columns
+from cudacheck.render._clean import clean, hanging
+from cudacheck.render._columns import MOST_GPUS, Column
 from cudacheck.report import Health, Report
 from cudacheck.speed import baseline, peaks, runs
 from cudacheck.speed.baseline import Baseline, Comparison
 
 SHORT = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 MOST_REASONS = 5
+MOST_ROWS = 200
+"""Of one GPU, and of pairs of them: no run of ours measures more."""
 INDENT = 27
 STYLES = {
     Health.HEALTHY: "green",
@@ -30,18 +31,18 @@ STYLES = {
 }
 
 
-def lines(report: Report, width: int) -> Iterator[RenderableType]:
-    for run in runs.of(report.facts):
+def lines(report: Report, width: int) -> Iterator[Text]:
+    measured = runs.of(report.facts)
+    compared = _compared(report.facts)
+    for run in measured[:MOST_GPUS]:
         yield Text()
-        yield Text.assemble("  ", (run.label, "bold"))
-        yield Padding(_table(run, _compared(report.facts), width), (0, 0, 0, 2))
+        yield Text.assemble("  ", (clean(run.label, 100), "bold"))
+        yield from _table(run, compared, width)
         for label, text in (*_refusals(run), *_overheads(report.facts, run.device.index)):
-            for number, line in enumerate(wrapped(text, width - 14)):
-                yield Text.assemble(
-                    "  ", ("" if number else label, "cyan"), " " * (12 - len(label) * (not number)), line
-                )
+            yield from _columns.labelled(clean(label, 11), text, width, indent=14)
         yield Text()
         yield from _axes(report, run.device.index, width)
+    yield from _columns.more(len(measured) - MOST_GPUS, "GPUs")
     yield from _peers(report.facts)
 
 
@@ -53,25 +54,31 @@ def _compared(facts: Facts) -> dict[Measurement, Comparison] | None:
     return {one.now: one for one in baseline.compare(facts.all(Measurement), then, facts.all(TorchDevice))}
 
 
-def _table(run: runs.GpuRun, compared: dict[Measurement, Comparison] | None, width: int) -> Table:
+def _table(run: runs.GpuRun, compared: dict[Measurement, Comparison] | None, width: int) -> Iterator[Text]:
     meters = width >= (100 if compared is None else 114)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("kernel")
-    for heading, at_least in (("time", 8), ("speed", 11), ("of the peak" if meters else "peak", 15 if meters else 4)):
-        table.add_column(heading, justify="left" if at_least == 15 else "right", no_wrap=True, min_width=at_least)
-    table.add_column("clock", justify="right", no_wrap=True, min_width=12)
-    if compared is not None:
-        table.add_column("baseline", no_wrap=True, min_width=12)
-    call = None
-    for row in _by_call(run.rows):
+    rows, call = [], None
+    for row in _by_call(run.rows)[:MOST_ROWS]:
         same_call = row.backend is not None and call == _call(row)
         call = _call(row)
-        cells: list[str | Text] = [_name(row, indented=same_call), _time(row), _speed(row)]
-        cells += _of_peaks(run, row, meters=meters)
-        if compared is not None:
-            cells.append(_baseline(compared.get(row)))
-        table.add_row(*cells)
-    return table
+        cells = [
+            Text(_name(row, indented=same_call)),
+            _time(row),
+            Text(_speed(row)),
+            *_of_peaks(run, row, meters=meters),
+        ]
+        rows.append([*cells, _baseline(compared.get(row))] if compared is not None else cells)
+    columns = (
+        Column("kernel", max((len(cells[0]) for cells in rows), default=6), left=True),
+        Column("time", 10, rank=2),
+        Column("speed", 13),
+        Column("of the peak" if meters else "peak", 15 if meters else 4, left=meters, rank=1),
+        Column("clock", 13, rank=3),
+        *([Column("baseline", 14, left=True, rank=4)] if compared is not None else []),
+    )
+    yield from _columns.head(columns, width)
+    for cells in rows:
+        yield _columns.line(columns, cells, width)
+    yield from _columns.more(len(run.rows) - MOST_ROWS)
 
 
 def _by_call(rows: Sequence[Measurement]) -> list[Measurement]:
@@ -117,7 +124,7 @@ def _speed(row: Measurement) -> str:
     return ""
 
 
-def _of_peaks(run: runs.GpuRun, row: Measurement, *, meters: bool) -> tuple[Text, str]:
+def _of_peaks(run: runs.GpuRun, row: Measurement, *, meters: bool) -> tuple[Text, Text]:
     """A bar against the datasheet; and the share of the peak at the clock that was measured, and the clock."""
     shares = peaks.shares(run, row)
     share, at_clock = shares.get("datasheet"), shares.get("clock")
@@ -125,7 +132,7 @@ def _of_peaks(run: runs.GpuRun, row: Measurement, *, meters: bool) -> tuple[Text
     if share is not None:
         bar = Text.assemble((meter(share), "green"), f" {share:>4.0%}") if meters else Text(f"{share:.0%}")
     clock = f"{row.sm_clock_mhz:.0f} MHz" if row.sm_clock_mhz else ""
-    return bar, f"{at_clock:.0%} {clock}" if at_clock is not None else clock
+    return bar, Text(f"{at_clock:.0%} {clock}" if at_clock is not None else clock)
 
 
 def meter(share: float, width: int = 10) -> str:
@@ -148,7 +155,7 @@ def _refusals(run: runs.GpuRun) -> Iterator[tuple[str, str]]:
     for row in run.rows:
         reason = (row.skipped or "").partition(" Query.sizes()")[0]
         refused = reason.startswith("refused by PyTorch")
-        line = (row.backend or row.case, reason) if refused else ("left out", f"{runs.spoken(row)}: {reason}")
+        line = (clean(row.backend or row.case), reason) if refused else ("left out", f"{runs.spoken(row)}: {reason}")
         if reason and line not in told:
             told.add(line)
             yield line
@@ -178,20 +185,24 @@ def _overheads(facts: Facts, index: int) -> Iterator[tuple[str, str]]:
 def _axes(report: Report, index: int, width: int) -> Iterator[Text]:
     for axis in report.speed:
         if axis.device_index == index:
-            head = Text.assemble("  ", (f"{axis.axis:<12}", "cyan"), (f"{axis.health:<13}", STYLES[axis.health]))
-            for reason in axis.reasons[:MOST_REASONS]:
-                for line in wrapped(reason, width - INDENT):
-                    yield head + Text(line)
-                    head = Text(" " * INDENT)
+            health = (f"{axis.health:<13}", STYLES[axis.health])
+            for n, reason in enumerate(axis.reasons[:MOST_REASONS]):
+                name = "" if n else f"  {clean(axis.axis, 11):<12}{axis.health}"
+                for number, (before, words) in enumerate(hanging(name, reason, width, INDENT)):
+                    if n or number:
+                        yield Text(before + words)
+                    else:
+                        yield Text.assemble((before[:14], "cyan"), health, before[27:], words)
 
 
 def _peers(facts: Facts) -> Iterator[Text]:
     told: Sequence[PeerBandwidth] = facts.all(PeerBandwidth)
     if told:
         yield Text()
-    for pair in told:
+    for pair in told[:MOST_ROWS]:
         speed = f"{pair.gb_per_s:.0f} GB/s" if pair.gb_per_s else clean(pair.error or "not measured")
         way = {True: ", direct", False: ", through the host", None: ""}[pair.peer_access]
         wrong = ", WRONG DATA" if pair.ok is False else ""
         name = f"GPU {pair.source_index} → {pair.destination_index}"
         yield Text.assemble("  ", (f"{name:<12}", "cyan"), f"{speed}{way}{wrong}")
+    yield from _columns.more(len(told) - MOST_ROWS, "pairs")

@@ -35,7 +35,7 @@ def lines(run: StepRun, width: int) -> Iterator[Text]:
     for number, (title, about, rows, left) in enumerate(tables):
         yield from _columns.title(title, about, width)
         if number == 0:
-            yield from _columns.head(columns)
+            yield from _columns.head(columns, width)
         for named in rows:
             yield from _row(columns, fields, named, width)
         yield from _columns.more(left)
@@ -82,18 +82,18 @@ def _fitting(name: Column, width: int) -> tuple[list[Column], list[Field]]:
 def _fields(bar: int) -> list[Field]:
     return [
         Field(Column("tokens/s", 8, "decode"), lambda rung: _whole(rung.tokens_per_s)),
-        Field(Column("±", 4, "decode", rank=7), lambda rung: _percent(rung.row.itl_spread_rel, 0.5)),
-        Field(Column("new", 5, "decode", rank=6), lambda rung: _whole(rung.tokens_per_s_first)),
-        Field(Column("gain", 4, "decode"), lambda rung: _gain(rung.gains.get("decode"))),
-        Field(Column("of floor", bar + 5, "decode", left=True), lambda rung: _of_floor(rung, bar)),
-        Field(Column("GEMVs", 5, "decode", rank=4), lambda rung: _percent(rung.of_gemv)),
-        Field(Column("first", 5, "TTFT, ms", rank=5), lambda rung: _number(rung.row.ttft_first_ms)),
-        Field(Column("new", 5, "TTFT, ms"), lambda rung: _number(rung.row.ttft_new_ms)),
-        Field(Column("gain", 4, "TTFT, ms"), lambda rung: _gain(rung.gains.get("ttft_new"))),
-        Field(Column("steady", 6, "TTFT, ms", rank=1), lambda rung: _number(rung.row.ttft_ms)),
-        Field(Column("1024", 4, "TTFT, ms", rank=2), lambda rung: _number(rung.row.ttft_long_ms)),
-        Field(Column("kernels", 7, rank=3), lambda rung: _whole(rung.launches)),
-        Field(Column("GB", 4, rank=8), _gigabytes),
+        Field(Column("±", 4, "decode", rank=11), lambda rung: _percent(rung.row.itl_spread_rel, 0.5)),
+        Field(Column("new", 5, "decode", rank=10), lambda rung: _whole(rung.tokens_per_s_first)),
+        Field(Column("gain", 4, "decode", rank=2), lambda rung: _gain(rung.gains.get("decode"))),
+        Field(Column("of floor", bar + 5, "decode", left=True, rank=4), lambda rung: _of_floor(rung, bar)),
+        Field(Column("GEMVs", 5, "decode", rank=8), lambda rung: _percent(rung.of_gemv)),
+        Field(Column("first", 5, "TTFT, ms", rank=9), lambda rung: _number(rung.row.ttft_first_ms)),
+        Field(Column("new", 5, "TTFT, ms", rank=1), lambda rung: _number(rung.row.ttft_new_ms)),
+        Field(Column("gain", 4, "TTFT, ms", rank=3), lambda rung: _gain(rung.gains.get("ttft_new"))),
+        Field(Column("steady", 6, "TTFT, ms", rank=5), lambda rung: _number(rung.row.ttft_ms)),
+        Field(Column("1024", 4, "TTFT, ms", rank=6), lambda rung: _number(rung.row.ttft_long_ms)),
+        Field(Column("kernels", 7, rank=7), lambda rung: _whole(rung.launches)),
+        Field(Column("GB", 4, rank=12), _gigabytes),
     ]
 
 
@@ -103,7 +103,7 @@ def _row(columns: Sequence[Column], fields: Sequence[Field], named: Named, width
         style = "dim" if named.row.skipped else "bold red"
         yield from _columns.instead(columns, name, named.trouble, style, width)
     else:
-        yield _columns.line(columns, [name, *(field.cell(named.rung) for field in fields)])
+        yield _columns.line(columns, [name, *(field.cell(named.rung) for field in fields)], width)
 
 
 def _definitions(run: StepRun, width: int) -> Iterator[Text]:

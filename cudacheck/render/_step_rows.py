@@ -26,8 +26,6 @@ SPOKEN = {
 }
 MOST_ROWS = 40
 """Of any table: what has more is not ours."""
-MOST_GPUS = 16
-"""In tables and advice: no machine of ours has more."""
 MOST = 1e9
 """Milliseconds, tokens per second, shares: what is larger was not measured."""
 

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from cudacheck.facts import Facts
 from cudacheck.render import _columns, _ladder
-from cudacheck.render._clean import clean, packed, wrapped
-from cudacheck.render._columns import Column
+from cudacheck.render._clean import clean, packed, typed, wrapped
+from cudacheck.render._columns import MOST_GPUS, Column
 from cudacheck.render._kernels import meter
-from cudacheck.render._step_rows import MOST_GPUS, MOST_ROWS, sensible, spoken
+from cudacheck.render._step_rows import MOST_ROWS, sensible, spoken
 from cudacheck.speed import article_table, first_answer, step_advice, steps
 from cudacheck.speed.first_answer import Part
 from cudacheck.speed.steps import StepRun
@@ -47,8 +47,7 @@ def _how(run: StepRun, width: int) -> Iterator[Text]:
 def _code(code: str) -> Iterator[Text]:
     """To copy, with its indentation."""
     for line in code.splitlines()[:MOST_ROWS]:
-        indent = len(line) - len(line.lstrip(" "))
-        yield Text.assemble(" " * (LABEL + 2 + min(indent, 40)), (clean(line), "green"))
+        yield Text.assemble(" " * (LABEL + 2), (typed(line), "green"))
 
 
 def lines(facts: Facts, width: int) -> Iterator[Text]:
@@ -70,33 +69,32 @@ def lines(facts: Facts, width: int) -> Iterator[Text]:
 
 
 def _labelled(label: str, text: str, width: int, style: str = "") -> Iterator[Text]:
-    for number, line in enumerate(wrapped(text, width - LABEL - 2)):
-        yield Text.assemble("  ", (f"{'' if number else label[: LABEL - 1]:<{LABEL}}", "cyan"), (line, style))
+    yield from _columns.labelled(label[: LABEL - 1], text, width, indent=LABEL + 2, style=style)
 
 
 STALLS = (
     Column("attention", 12, left=True),
     Column("extra", 7, "a prompt, ms"),
-    Column("worst", 7, "a prompt, ms"),
-    Column("first", 6, "all of them, s"),
-    Column("again", 6, "all of them, s"),
+    Column("worst", 7, "a prompt, ms", rank=3),
+    Column("first", 6, "all of them, s", rank=1),
+    Column("again", 6, "all of them, s", rank=2),
     Column("a token", 7, "decoding, ms"),
-    Column("first", 6, "decoding, ms"),
-    Column("again", 6, "decoding, ms"),
+    Column("first", 6, "decoding, ms", rank=5),
+    Column("again", 6, "decoding, ms", rank=4),
 )
 CONCURRENCY = (
     Column("served", 17, left=True),
-    Column("all done", 8, "ms"),
-    Column("TTFT", 6, "ms"),
-    Column("latest", 6, "ms"),
+    Column("all done", 8, "ms", rank=1),
+    Column("TTFT", 6, "ms", rank=2),
+    Column("latest", 6, "ms", rank=4),
     Column("together", 8, "tokens/s"),
-    Column("peak", 5, "GB"),
+    Column("peak", 5, "GB", rank=3),
     Column("answers", 9, left=True),
 )
 ARTICLE = (
     Column("", 26, left=True),
-    Column("claimed", 14),
-    Column("possible", 10),
+    Column("claimed", 14, rank=1),
+    Column("possible", 10, rank=2),
     Column("measured here", 16),
 )
 
@@ -107,7 +105,7 @@ def _stalls(run: StepRun, width: int) -> Iterator[Text]:
     if found is None or not told:
         return
     yield from _columns.title("stalls", "lengths that the process has not met, against the same again", width)
-    yield from _columns.head(STALLS)
+    yield from _columns.head(STALLS, width)
     for stall in told:
         measured, name = stall.measured, Text(clean(stall.measured.setting, 12), "cyan")
         if measured.error:
@@ -116,7 +114,7 @@ def _stalls(run: StepRun, width: int) -> Iterator[Text]:
         prompts = (stall.extra_ms, stall.worst_ms, stall.first_s, stall.again_s)
         decoding = (stall.decode_extra_ms, measured.decode_first_ms, measured.decode_again_ms)
         style = "bold yellow" if found.stalled and stall is found.default else ""
-        yield _columns.line(STALLS, [name, *(Text(spoken(number), style) for number in (*prompts, *decoding))])
+        yield _columns.line(STALLS, [name, *(Text(spoken(number), style) for number in (*prompts, *decoding))], width)
     for line in found.lines[len(told) :]:  # before them the same in words
         yield from _labelled("", line, width)
 
@@ -148,7 +146,7 @@ def _concurrency(run: StepRun, width: int) -> Iterator[Text]:
     ran = next((row for row in rows if not row.error and not row.skipped and row.tokens > 0), None)
     about = f"{ran.requests} requests of {ran.tokens} tokens" if ran else "several requests"
     yield from _columns.title("concurrency", f"{about} that arrive together", width)
-    yield from _columns.head(CONCURRENCY)
+    yield from _columns.head(CONCURRENCY, width)
     for row in rows:
         name = Text(clean(row.mode, 17), "cyan")
         if row.error:
@@ -159,7 +157,7 @@ def _concurrency(run: StepRun, width: int) -> Iterator[Text]:
             continue
         numbers = (row.makespan_ms, row.ttft_mean_ms, row.ttft_max_ms, row.tokens_per_s, (row.peak_bytes or 0) / 1e9)
         same = {True: Text("as alone"), False: Text("DIFFERENT", "bold red"), None: Text("-", "dim")}
-        yield _columns.line(CONCURRENCY, [name, *(Text(spoken(n)) for n in numbers), same[row.same_tokens]])
+        yield _columns.line(CONCURRENCY, [name, *(Text(spoken(n)) for n in numbers), same[row.same_tokens]], width)
     yield from _columns.more(len(run.concurrency) - len(rows))
 
 
@@ -168,18 +166,18 @@ def _cold_start(run: StepRun, width: int) -> Iterator[Text]:
     if not starts:
         return
     yield from _columns.title("cold start", "a fresh process until its first token, ms", width)
-    columns = [Column("", 16, left=True), *(Column(clean(start.measured.setting, 10), 10) for start in starts[:3])]
+    settings = [Column(clean(start.measured.setting, 10), 10, rank=n) for n, start in enumerate(starts[:3])]
+    columns = [Column("", 16, left=True), *settings, Column("of the first", 15, left=True, rank=3)]
     names = dict.fromkeys(part.name for start in starts for part in start.parts)
     seconds = [{part.name: part for part in start.parts} for start in starts[:3]]
-    share = Column("of the first", 15, left=True)
-    yield from _columns.head([*columns, share])
+    yield from _columns.head(columns, width)
     for name in names:
         parts = [told.get(name) for told in seconds]
         numbers = [Text(spoken(part.seconds * 1e3 if part else None)) for part in parts]
-        yield _columns.line([*columns, share], [Text(clean(name, 16), "cyan"), *numbers, _share(parts[0])])
+        yield _columns.line(columns, [Text(clean(name, 16), "cyan"), *numbers, _share(parts[0])], width)
     totals = [Text(spoken(start.total_s * 1e3), "bold") for start in starts[:3]]
     partly = "" if starts[0].complete else "what is known"
-    yield _columns.line([*columns, share], [Text("all", "cyan"), *totals, Text(partly, "dim")])
+    yield _columns.line(columns, [Text("all", "cyan"), *totals, Text(partly, "dim")], width)
 
 
 def _share(part: Part | None) -> Text:
@@ -193,7 +191,7 @@ def _article(run: StepRun, width: int) -> Iterator[Text]:
         return
     about = "what it claims, what this GPU allows at best, what was measured"
     yield from _columns.title("the article", about, width)
-    yield from _columns.head(ARTICLE)
+    yield from _columns.head(ARTICLE, width)
     for row in rows:
         claim = row.claim
         cells = (
@@ -202,7 +200,7 @@ def _article(run: StepRun, width: int) -> Iterator[Text]:
             Text(spoken(row.bound)),
             Text(_change(row.before, row.after), "bold"),
         )
-        yield _columns.line(ARTICLE, cells)
+        yield _columns.line(ARTICLE, cells, width)
         here = " → ".join(filter(None, (row.before_row, row.after_row)))
         beyond = "this GPU cannot do what is claimed" if row.possible is False else ""
         said = (beyond, row.why_not, f"here: {here}" if here else "", row.note, f"possible: {row.bound_from}")

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
+from cudacheck.render._clean import encodes, is_harmless
 from cudacheck.report import Report, dumps
 
+_NOT_ASCII = re.compile("[^\n -~]")
 
-def render(report: Report) -> str:
-    """The versioned report; docs/report.schema.json describes it."""
-    return dumps(report)
+
+def render(report: Report, *, encoding: str = "utf-8") -> str:
+    """The versioned report; docs/report.schema.json describes it.
+
+    What is harmful to a terminal, or what the encoding lacks, is escaped: the same value, once it is parsed.
+    """
+    lines = dumps(report).split("\n")
+    return "\n".join(
+        line if is_harmless(line) and encodes(line, encoding) else _escaped(line, encoding) for line in lines
+    )
+
+
+def _escaped(line: str, encoding: str) -> str:
+    def escape(match: re.Match[str]) -> str:
+        one = match.group()
+        if is_harmless(one) and encodes(one, encoding):
+            return one
+        units = one.encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+    return _NOT_ASCII.sub(escape, line)

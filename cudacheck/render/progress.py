@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cudacheck.probes.target import bench_steps
 from cudacheck.probes.target.bench_kernels import BenchPlan
 from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.render._clean import clean
+from cudacheck.render._clean import clean, passing
 from cudacheck.speed.runs import spoken
 from cudacheck.step_groups import Group, Plan
 
@@ -33,8 +34,11 @@ class Bar:
 
     def __init__(self, read: Callable[[Bar, Any], None]) -> None:
         console = Console(stderr=True)
-        columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.room = max(10, min(60, console.width - 48))
+        described = TextColumn("{task.description}", markup=False)  # a name in square brackets is no style
+        columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), described)
+        off = sys.stderr is None or not sys.stderr.isatty()
+        self.progress = Progress(*columns, console=console, transient=True, disable=off)
         self.task = self.progress.add_task("starting", total=None)
         self.read = read
         self.planned = 0
@@ -55,10 +59,13 @@ class Bar:
         self.progress.update(self.task, total=self.planned)
 
     def say(self, text: str) -> None:
-        self.progress.update(self.task, description=clean(text, 60))
+        self.progress.update(self.task, description=self._spoken(text))
 
     def tick(self, text: str) -> None:
-        self.progress.update(self.task, advance=1, description=clean(text, 60), refresh=True)
+        self.progress.update(self.task, advance=1, description=self._spoken(text), refresh=True)
+
+    def _spoken(self, text: str) -> str:
+        return passing(clean(text, self.room), self.progress.console.encoding)
 
     def __enter__(self) -> Bar:
         self.progress.start()

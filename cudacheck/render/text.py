@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from cudacheck.probes.target.bench_kernels import BenchPlan
-from cudacheck.render import _glance, _kernels
-from cudacheck.render._clean import clean, wrapped
+from cudacheck.render import _columns, _glance, _kernels, out
+from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
 from cudacheck.report import Finding, Outcome, Remedy, Report, Severity, State
 from cudacheck.speed import steps
+from cudacheck.verdict import interrupted
 
 MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
 SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 LABEL = 12
+NARROWEST, USUAL, WIDEST = 40, 100, 120
+"""Columns: a narrower terminal wraps by itself, a pipe gets the usual, and longer lines are hard to read."""
+MOST_FINDINGS = 200
+"""There are fewer rules: more findings are not ours."""
 MOST_EVIDENCE = 20
 """Of one finding: a report may hold thousands of rows that failed alike."""
 
 
-def render(report: Report, *, verbose: bool = False, colour: bool = False, width: int | None = None) -> str:
+def render(
+    report: Report,
+    *,
+    verbose: bool = False,
+    colour: bool = False,
+    width: int | None = None,
+    encoding: str = "utf-8",
+) -> str:
     """The whole screen as text. Nothing that someone must copy is wrapped or cut."""
-    width = max(80, min(120, width or shutil.get_terminal_size((100, 24)).columns))
+    width = max(NARROWEST, min(WIDEST, width or out.width() or USUAL))
     console = Console(
         # A string of our own: while capturing, Console would still touch a stdout that may be closed or full.
         file=io.StringIO(),
@@ -38,8 +49,10 @@ def render(report: Report, *, verbose: bool = False, colour: bool = False, width
     )
     with console.capture() as capture:
         for line in _Screen(report, width, verbose=verbose).lines():
-            console.print(line, soft_wrap=isinstance(line, Text))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+            line.plain = harmless(line.plain)  # whatever was forgotten on the way: colours are ours alone
+            console.print(line, soft_wrap=True)
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return passing(text, encoding, colour=colour)
 
 
 class _Screen:
@@ -48,30 +61,34 @@ class _Screen:
         self.width = width
         self.verbose = verbose
 
-    def lines(self) -> Iterator[RenderableType]:
+    def lines(self) -> Iterator[Text]:
         roots = [f for f in self.report.findings if f.caused_by is None]
         shown = [f for f in roots if f.severity is not Severity.NOTE]
         broken = self.report.verdict.state is State.BROKEN
+        if broken and interrupted(self.report.facts):
+            yield from self._headline("?", "interrupted: what was known by then")
+            yield Text()
         if not broken:
             yield from self._headline(MARKS[self.report.verdict.state], self.report.verdict.headline)
             yield Text()
             yield from self._steps("advice")
-        for finding in shown:
+        for finding in shown[:MOST_FINDINGS]:
             yield from self._finding(finding)
+        yield from _columns.more(len(shown) - MOST_FINDINGS, "findings")
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
         if self.report.facts.one(BenchPlan):
             yield from _kernels.lines(self.report, self.width)
         yield from self._steps("lines")
         if not broken or self.verbose:  # advice is for the healthy
-            for finding in (f for f in roots if f.severity is Severity.NOTE):
+            for finding in [f for f in roots if f.severity is Severity.NOTE][:MOST_FINDINGS]:
                 yield Text()
                 yield from self._note(finding)
         yield from self._details()
         yield Text()
         yield from self._summary(shown or roots)
 
-    def _steps(self, part: str) -> Iterator[RenderableType]:
+    def _steps(self, part: str) -> Iterator[Text]:
         """Imported where there is something to show: a doctor without it starts 0.03 s sooner."""
         if any(self.report.facts.all(kind) for kind in steps.MEASURED):
             from cudacheck.render import _steps
@@ -103,13 +120,13 @@ class _Screen:
             yield from self._remedy("do" if index == 0 else "or", remedy)
         verify = next((remedy.verify for remedy in finding.remedies if remedy.verify), "")
         if verify:
-            yield from self._command("check", verify)
-        explained = [f for f in self.report.findings if f.caused_by == finding.rule]
+            yield from self._typed("check", verify)
+        explained = [f for f in self.report.findings if f.caused_by == finding.rule][:MOST_FINDINGS]
         if explained:
             yield from self._labelled("explains", " · ".join(f"{f.rule}: {f.message}" for f in explained), dim=True)
         if self.verbose:
-            for source in finding.sources:
-                yield from self._command("source", source)
+            for source in finding.sources[:MOST_EVIDENCE]:
+                yield from self._whole("source", clean(source))
         yield Text()
 
     def _note(self, finding: Finding) -> Iterator[Text]:
@@ -121,19 +138,20 @@ class _Screen:
         marks = [word for word, on in (("root", remedy.needs_root), ("reboot", remedy.needs_reboot)) if on]
         title = remedy.title + (f" ({', '.join(marks)})" if marks else "")
         yield from self._labelled(label, title)
-        for line in (*remedy.edit.splitlines(), *remedy.commands):
-            yield from self._command("", line)
+        edit = remedy.edit.rstrip("\n").split("\n") if remedy.edit else []
+        for line in (*edit, *remedy.commands):
+            yield from self._typed("", line)
 
     def _labelled(self, label: str, text: str, *, dim: bool = False) -> Iterator[Text]:
-        room = self.width - LABEL - 2
-        for index, line in enumerate(wrapped(text, room) or [""]):
-            yield Text.assemble(
-                "  ", (f"{'' if index else clean(label, 11):<{LABEL}}", "cyan"), (line, "dim" if dim else "")
-            )
+        style = "dim" if dim else ""
+        yield from _columns.labelled(clean(label, 11), text, self.width, indent=LABEL + 2, style=style)
 
-    def _command(self, label: str, command: str) -> Iterator[Text]:
-        """A line to copy: never wrapped, whatever the width."""
-        yield Text.assemble("  ", (f"{label:<{LABEL}}", "cyan"), (clean(command), "green"))
+    def _typed(self, label: str, command: str) -> Iterator[Text]:
+        """A line to copy: never wrapped, whatever the width, for a terminal's own wrapping copies as one line."""
+        yield from self._whole(label, typed(command))
+
+    def _whole(self, label: str, line: str) -> Iterator[Text]:
+        yield Text.assemble("  ", (f"{label:<{LABEL}}", "cyan"), (line, "green"))
 
     def _details(self) -> Iterator[Text]:
         if not self.verbose:
@@ -145,7 +163,7 @@ class _Screen:
             yield from self._labelled("probe", f"{run.probe} {run.outcome}{seconds}{detail}")
             if run.outcome not in {Outcome.OK, Outcome.SKIPPED}:
                 for line in run.log.splitlines()[-12:]:
-                    yield from self._command("", line)
+                    yield from self._whole("", clean(line))
         for unchecked in self.report.unchecked:
             yield from self._labelled("unchecked", f"{unchecked.rule}: {unchecked.reason}")
 
@@ -159,6 +177,7 @@ class _Screen:
             parts.append(f"{n} rule{'s' * (n != 1)} unchecked ({clean(reason, 60)})")
         if self.report.seconds is not None:
             parts.append(f"{self.report.seconds:.1f} s")
-        yield Text(" · ".join(parts), "dim")
+        for line in packed(parts, self.width):
+            yield Text(line, "dim")
         if shown:
             yield Text.assemble((f"more: cudacheck explain {shown[0].rule}", "dim"))

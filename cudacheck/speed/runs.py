@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from cudacheck import knowledge
 from cudacheck.facts import Facts
@@ -65,22 +67,32 @@ class GpuRun:
 def of(facts: Facts) -> list[GpuRun]:
     """What was measured, by GPU. NVML knows nothing of CUDA_VISIBLE_DEVICES: its GPUs are matched by UUID."""
     runs = []
+    rows, conditions = by_index(facts.all(Measurement)), by_index(facts.all(GpuConditions))
+    launches = by_index(fact for fact in facts.all(LaunchOverhead) if fact.launch_us)
+    gpus = {gpu.uuid: gpu for gpu in reversed(facts.all(Gpu)) if gpu.uuid}
     for device in facts.all(TorchDevice):
-        here = tuple(row for row in facts.all(Measurement) if row.device_index == device.index)
-        overheads = [o for o in facts.all(LaunchOverhead) if o.device_index == device.index and o.launch_us]
+        here, overheads = tuple(rows.get(device.index, ())), launches.get(device.index, [])
         if here or overheads:
             runs.append(
                 GpuRun(
                     device=device,
                     rows=here,
-                    gpu=next((gpu for gpu in facts.all(Gpu) if gpu.uuid and gpu.uuid == device.uuid), None),
+                    gpu=gpus.get(device.uuid) if device.uuid else None,
                     launch=min(overheads, key=lambda overhead: overhead.launch_us or 0, default=None),
-                    conditions=tuple(c for c in facts.all(GpuConditions) if c.device_index == device.index),
+                    conditions=tuple(conditions.get(device.index, ())),
                     system=facts.one(System),
                     variables=facts.one(EnvironmentVariables),
                 )
             )
     return runs
+
+
+def by_index(facts: Iterable[Any]) -> dict[int, list[Any]]:
+    """Facts of GPUs, by the number of each GPU."""
+    grouped: dict[int, list[Any]] = {}
+    for fact in facts:
+        grouped.setdefault(int(fact.device_index), []).append(fact)
+    return grouped
 
 
 # Whether measurements can be believed

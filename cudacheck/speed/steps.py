@@ -25,7 +25,7 @@ from cudacheck.probes.target.bench_steps import (
     StepRow,
 )
 from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.speed.runs import GpuRun
+from cudacheck.speed.runs import GpuRun, by_index
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class StepRun:
 
 def of(facts: Facts) -> list[StepRun]:
     """By GPU; empty where no step was measured."""
-    grouped = {kind: _by_index(facts.all(kind)) for kind in (*MEASURED, RowLaunches, GpuConditions)}
+    grouped = {kind: by_index(facts.all(kind)) for kind in (*MEASURED, RowLaunches, GpuConditions)}
     indices = sorted({index for kind in MEASURED for index in grouped[kind]})
     devices = {device.index: device for device in reversed(facts.all(TorchDevice))}
     gpus = {gpu.uuid: gpu for gpu in reversed(facts.all(Gpu)) if gpu.uuid}
@@ -122,13 +122,6 @@ def of(facts: Facts) -> list[StepRun]:
         known = GpuRun(device, (), gpu, None, conditions, facts.one(System), facts.one(EnvironmentVariables))
         runs.append(_of_one(known, {kind: told.get(index, []) for kind, told in grouped.items()}))
     return runs
-
-
-def _by_index(facts: tuple[Any, ...]) -> dict[int, list[Any]]:
-    grouped: dict[int, list[Any]] = {}
-    for fact in facts:
-        grouped.setdefault(int(fact.device_index), []).append(fact)
-    return grouped
 
 
 def _of_one(gpu: GpuRun, told: Mapping[type[Any], list[Any]]) -> StepRun:
