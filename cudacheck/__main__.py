@@ -5,21 +5,42 @@ from __future__ import annotations
 import os
 import sys
 
-from cudacheck import interrupts
+
+def trusted(path: list[str], pythonpath: str) -> list[str]:
+    """Our own import path: cudacheck and its interpreter's packages first, what PYTHONPATH names last.
+
+    The current folder, which `python -m` and an empty entry put there, and the folder of a script that lies in it, are
+    left out, unless cudacheck or the interpreter's packages are in it.
+    """
+
+    def absolute(entry: str) -> str:
+        try:
+            return os.path.realpath(entry or os.curdir)
+        except OSError:  # the current folder was deleted
+            return entry
+
+    ours = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120
+    named = {absolute(entry) for entry in pythonpath.split(os.pathsep)} if pythonpath else set()
+    site = sys.modules.get("site")  # imported by now, or not wanted (-S)
+    packages = {ours, *map(absolute, getattr(site, "getsitepackages", list)())}
+    here = absolute("")
+    own = [e for e in path if absolute(e) in packages or absolute(e) not in {*named, here}]
+    last = [e for e in path if absolute(e) in named - packages - {here}]
+    return own + last
 
 
 def main() -> None:
     """Run `cudacheck`.
 
-    A module on PYTHONPATH that shadows the standard library (a `json.py`, an old `pynvml`) is something to
-    diagnose, not something to die of: what PYTHONPATH names goes to the end of our path, but for the entry that
-    holds cudacheck itself. The environment variable is left alone, so the inspected interpreter sees it as it is.
+    A module on PYTHONPATH or in the current folder that shadows the standard library (a `json.py`, an old `pynvml`)
+    is something to diagnose, not something to die of. The environment variable is left alone, so the inspected
+    interpreter sees it as it is.
     """
+    sys.path[:] = trusted(sys.path, os.environ.get("PYTHONPATH", ""))
+
+    from cudacheck import interrupts
+
     interrupts.take_over()
-    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib is not imported yet
-    entries = [os.path.abspath(e) for e in os.environ.get("PYTHONPATH", "").split(os.pathsep) if e]  # noqa: PTH100
-    last = [p for p in sys.path if os.path.abspath(p) in entries and os.path.abspath(p) != ours]  # noqa: PTH100
-    sys.path[:] = [p for p in sys.path if p not in last] + last
 
     from cudacheck.cli import run
 

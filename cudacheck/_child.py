@@ -2,7 +2,8 @@
 
 Run by path, by our own interpreter (host probes) or by the inspected one (target probes), so: stdlib only,
 Python 3.8 syntax, and nothing of ours on `sys.path`. Every event is one JSON line appended to a file: stdout
-belongs to whatever the probes import, and a library that prints, or closes every descriptor, cannot spoil it.
+belongs to whatever the probes import, and a library that prints, closes every descriptor, or takes the file's folder
+away, cannot spoil it.
 
     _child.py EVENTS host|target EXTRA_SYS_PATH PROBE...
 """
@@ -44,6 +45,34 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+class Events:
+    """The file that events go to: opened at once, and again where what is inspected has closed it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.descriptor = self._open()
+        self.identity = self._identity()
+
+    def _open(self) -> int:
+        # It never waits (for a FIFO's reader), nor leads elsewhere.
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0))
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def append(self, line: bytes) -> None:
+        if self._identity() != self.identity:  # by now the number may be another file's, which is not ours to write
+            self.descriptor = self._open()
+            if self._identity() != self.identity:
+                raise OSError("the file of events is another one")
+        while line:
+            line = line[os.write(self.descriptor, line) :]
+
+
 def main(events_path: str, kind: str, extra_sys_path: str, probes: list[str]) -> None:
     import importlib
     import json
@@ -54,10 +83,10 @@ def main(events_path: str, kind: str, extra_sys_path: str, probes: list[str]) ->
 
     sys.path.extend(p for p in extra_sys_path.split(os.pathsep) if p and p not in sys.path)
 
+    events = Events(events_path)
+
     def tell(**event: object) -> None:
-        # Opened anew each time: what is inspected may close descriptors that it does not own.
-        with open(events_path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+        events.append((json.dumps(event) + "\n").encode("ascii"))
 
     ended: dict[str, tuple[str, str]] = {}  # probe → outcome, detail
     for name in probes:

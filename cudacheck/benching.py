@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cudacheck import probing, repeating
+from cudacheck._processes import NoRoomError
 from cudacheck.facts import Facts
 from cudacheck.inspecting import InputError, Inspected, Stopwatch, judged, patient, prepare
 from cudacheck.probes.target.benchmark import Measurement
@@ -37,9 +38,12 @@ def kernels(
     chosen = patient(python)
     options = {**probing.options_in_environment(), "quick": quick, "dtype": dtype, "devices": [*devices] or None}
     clock = Stopwatch(timeout_s)
-    inspection = probing.run(
-        chosen, timeout_s=timeout_s, asked={PROBE: options}, progress=progress, heard=heard, meanwhile=prepare
-    )
+    try:
+        inspection = probing.run(
+            chosen, timeout_s=timeout_s, asked={PROBE: options}, progress=progress, heard=heard, meanwhile=prepare
+        )
+    except NoRoomError as error:
+        raise InputError(str(error)) from None
     facts = inspection.facts
     for row in earlier:
         facts.add(row)

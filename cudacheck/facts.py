@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+MAX_OF_A_TYPE = 2000
+"""No machine has more GPUs, packages or libraries than this that matter."""
+
 
 class Facts:
     """A bag of facts that knows which questions were answered.
@@ -19,19 +22,25 @@ class Facts:
         self._by_type: dict[type, list[Any]] = {}
         self._known: set[type] = set(known)
         self._seen: set[Any] = set()
+        self._cut: set[type] = set()
         for fact in facts:
             self.add(fact)
 
     def add(self, fact: Any) -> None:
-        """Keep a fact; one that is already there word for word is not kept twice."""
+        """Keep a fact; one that is already there word for word is not kept twice, nor one of too many."""
         same_type = self._by_type.setdefault(type(fact), [])
         try:
-            new = fact not in self._seen
-            self._seen.add(fact)
-        except TypeError:  # a fact that holds a dictionary cannot be hashed
-            new = fact not in same_type
-        if new:
-            same_type.append(fact)
+            hash(fact)
+            key = fact
+        except TypeError:  # it holds a dictionary
+            key = repr(fact)
+        if key in self._seen:
+            return
+        if len(same_type) >= MAX_OF_A_TYPE:
+            self._cut.add(type(fact))
+            return
+        self._seen.add(key)
+        same_type.append(fact)
 
     def know(self, *fact_types: type) -> None:
         """Say that the list of these facts is complete."""
@@ -50,7 +59,7 @@ class Facts:
 
     def complete(self, fact_type: type) -> bool:
         """Whether the list of these facts is whole."""
-        return fact_type in self._known
+        return fact_type in self._known and fact_type not in self._cut
 
     def types(self) -> tuple[type[Any], ...]:
         """The types that are known or present, in order of name."""

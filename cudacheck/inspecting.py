@@ -39,13 +39,14 @@ def live(
     Raises InputError where there is no such interpreter, or on an operating system without live probing.
     """
     from cudacheck import probing, repeating
+    from cudacheck._processes import NoRoomError
 
     chosen = patient(python)
     clock = Stopwatch(timeout_s)
     without = {} if bench else {"benchmark": "--no-bench"}
     try:
         inspection = probing.run(chosen, timeout_s=timeout_s, without=without, progress=progress, meanwhile=prepare)
-    except probing.NoRoomError as error:
+    except NoRoomError as error:
         raise InputError(str(error)) from None
     report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
@@ -85,12 +86,13 @@ class Stopwatch:
 def glimpse(python: str | None = None) -> Facts:
     """The facts that take no time: files and NVML, nothing imported, nothing run on a GPU."""
     from cudacheck import probing, registry, target
+    from cudacheck._processes import NoRoomError
 
     slow = {"torch_import", "libcuda", "benchmark"}
     left_out = {p.name: "not asked for" for p in registry.probes() if p.name in slow or "torch_import" in p.after}
     try:
         return probing.run(target.find(python), timeout_s=20, without=left_out).facts
-    except target.TargetError as error:
+    except (target.TargetError, NoRoomError) as error:
         raise InputError(str(error)) from None
 
 

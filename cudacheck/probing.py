@@ -10,16 +10,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from cudacheck import untrusted
+from cudacheck._processes import (
+    SharedFile,
+    adopt_orphans,
+    end_orphans,
+    ended_gently,
+    kill_session,
+    living_children,
+    temporary_place,
+)
 from cudacheck.facts import Facts
 from cudacheck.registry import Probe, fact_types, probes
 from cudacheck.report import Outcome, ProbeRun
@@ -32,9 +43,14 @@ KILL_S = 2.0
 """How long a killed child may take to die before it is called stuck."""
 POLL_S = 0.005
 LOG_BYTES = 4000
-MAX_EVENT_BYTES = 64 * 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+MAX_FACTS = 20_000
 MAX_LOG_BYTES = 256 * 1024 * 1024
 """More events are no facts, more output is no message: such a child is stopped before the disk is full."""
+CHUNK_BYTES = 256 * 1024
+"""Read at a time, so that a flood of events keeps nobody from looking at the clock."""
+DRAIN_S = 0.3
+"""How long the last events of a child that was stopped are read."""
 
 OPTIONS = "CUDACHECK_BENCH"
 """The variable through which a command tells its options to the probe that it asks for, as JSON."""
@@ -85,20 +101,21 @@ def run(
     chosen = [probe for probe in _asked_for({*(asked or {}), *alone}) if probe.name not in left_out]
     environment = {OPTIONS: json.dumps(options) for options in (asked or {}).values()}  # noqa: B035 - there is one at most
     # The inspected interpreter first: importing torch is what takes long.
-    with _scratch_folder() as folder:
-        children = [
-            Child(
-                "target",
-                [target.python, "-B"],
-                [p for p in chosen if p.child == "target"],
-                folder,
-                environment=environment,
-                heard=heard,
-            ),
-            # -E: what PYTHONPATH leads the patient to must not lead us; our own path goes along (see Child.start).
-            Child("host", [sys.executable, "-E", "-B"], [p for p in chosen if p.child == "host"], folder),
-        ]
-        interrupted = _watch(children, timeout_s, progress, meanwhile)
+    children = [
+        Child(
+            "target",
+            [target.python, "-B"],
+            [p for p in chosen if p.child == "target"],
+            environment=environment,
+            heard=heard,
+        ),
+        # -E: what PYTHONPATH leads the patient to must not lead us; our own path goes along (see Child.start).
+        Child("host", [sys.executable, "-E", "-B"], [p for p in chosen if p.child == "host"]),
+    ]
+    deadline = time.monotonic() + timeout_s
+    interrupted = _watch(children, timeout_s, progress, meanwhile)
+    if not interrupted:
+        children[0].explain(target.python, deadline)
     runs = [run for child in reversed(children) for run in child.runs]
     runs += [ProbeRun(p.name, p.child, Outcome.SKIPPED, None, why) for p, why in _left_out(without or {})]
     facts = Facts()
@@ -127,20 +144,25 @@ class Ready:
         options: Options | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder = _scratch_folder()
+        self.folder = tempfile.TemporaryDirectory(
+            prefix="cudacheck-", dir=temporary_place(), ignore_cleanup_errors=True
+        )
         self.go = Path(self.folder.name, "go")
         told = json.dumps({**(options or {}), "go": str(self.go)})
         variables = {**_caches_in(self.folder.name), **(environment or {}), OPTIONS: told}
-        self.child = Child("target", [target.python, "-B"], [probe], self.folder.name, environment=variables)
+        self.child = Child("target", [target.python, "-B"], [probe], environment=variables)
 
     def begin(self, heard: Callable[[Any], None]) -> Child:
-        self.go.touch()
+        with contextlib.suppress(OSError):  # where the folder is lost for good, the probe's limit ends its waiting
+            self.go.parent.mkdir(mode=0o700, exist_ok=True)
+            self.go.touch()
         self.child.heard = heard
         return self.child
 
     def close(self) -> None:
         self.child.stop(Outcome.SKIPPED, "it was not needed")
-        self.folder.cleanup()
+        with contextlib.suppress(RecursionError):  # folders within folders, a thousand deep
+            self.folder.cleanup()
 
 
 def ask(
@@ -202,20 +224,6 @@ def _asked_for(asked: Collection[str]) -> list[Probe]:
     return [p for p in probes() if (p.name in asked or not p.on_request) and p.name not in replaced]
 
 
-class NoRoomError(OSError):
-    """There is no folder to write the children's events to."""
-
-
-def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for events and logs: the usual temporary one, or shared memory where the file system is read-only."""
-    for place in (None, "/dev/shm"):  # noqa: S108 - made with a random name, for this user only
-        try:
-            return tempfile.TemporaryDirectory(prefix="cudacheck-", dir=place, ignore_cleanup_errors=True)
-        except OSError:
-            continue
-    raise NoRoomError("no writable temporary folder; set TMPDIR to one")
-
-
 def _left_out(without: dict[str, str]) -> list[tuple[Probe, str]]:
     return [(probe, without[probe.name]) for probe in probes() if probe.name in without]
 
@@ -227,55 +235,63 @@ def _watch(
     meanwhile: Callable[[], None],
     whole_s: float | None = None,
 ) -> bool:
-    """Start the children and see them through. Returns whether Ctrl-C (or SIGTERM) cut it short."""
+    """Start the children and see them through. Returns whether Ctrl-C, or another such signal, cut it short."""
     deadline = time.monotonic() + timeout_s
-    previous = _terminate_like_interrupt()
-    try:
-        for child in children:
-            if child.process is None:
-                child.start()
-        meanwhile()
-        while not all(child.done for child in children):
+    with ended_gently(), _orphans_ended():
+        try:
             for child in children:
-                child.look()
-            progress([child.state for child in children if not child.done])
-            if time.monotonic() > deadline:
+                if child.process is None:
+                    child.start()
+            meanwhile()
+            while not all(child.done for child in children):
                 for child in children:
-                    child.stop(Outcome.TIMED_OUT, f"the whole run's limit of {whole_s or timeout_s:g} s (--timeout)")
-            time.sleep(POLL_S)
-    except KeyboardInterrupt:
-        for child in children:
-            child.stop(Outcome.SKIPPED, "interrupted")
-        return True
-    finally:
-        for child in children:
-            child.stop(Outcome.SKIPPED, "the inspection ended")  # whatever was raised: no child outlives us
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+                    child.look()
+                progress([child.state for child in children if not child.done])
+                if time.monotonic() > deadline:
+                    why = f"the whole run's limit of {whole_s or timeout_s:g} s (--timeout)"
+                    _stop(children, Outcome.TIMED_OUT, why, cut_short=True)
+                time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            _stop(children, Outcome.SKIPPED, "interrupted")
+            return True
+        finally:
+            _stop(children, Outcome.SKIPPED, "the inspection ended")  # whatever was raised: no child outlives us
     return False
 
 
-def _terminate_like_interrupt() -> dict[int, Any]:
-    """A SIGTERM, or a terminal that is gone, must not leave children behind: they live in sessions of their own."""
+def _stop(children: Sequence[Child], outcome: Outcome, why: str, *, cut_short: bool = False) -> None:
+    """All at once, so that they share the time it takes to die."""
+    for child in children:
+        if not child.done:
+            child.signal()
+    for child in children:
+        child.stop(outcome, why, cut_short=cut_short)
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
 
+@contextlib.contextmanager
+def _orphans_ended() -> Iterator[None]:
+    """What the children start and leave behind, in sessions of its own, is ended with them."""
+    adopt_orphans(True)
+    before = living_children()
     try:
-        return {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    except ValueError:  # not the main thread: a caller's own business
-        return {}
+        yield
+    finally:
+        end_orphans(before | Child.living, KILL_S / 2)
+        if not Child.living:
+            adopt_orphans(False)
 
 
 class Child:
     """One process after another that work through a list of probes."""
+
+    living: ClassVar[set[int]] = set()
+    """The processes of all of them."""
 
     def __init__(
         self,
         kind: str,
         command: list[str],
         waiting: list[Probe],
-        folder: str,
         *,
         environment: Mapping[str, str] | None = None,
         heard: Callable[[Any], None] = lambda _: None,
@@ -285,16 +301,20 @@ class Child:
         self.environment = environment or {}
         self.heard = heard
         self.waiting = list(waiting)
-        self.folder = Path(folder)
         self.facts: list[Any] = []
         self.runs: list[ProbeRun] = []
-        self.generation = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.current: Probe | None = None
         self.since = self.limit_since = time.monotonic()
         self.said_bye = False
         self.done = not waiting
+        self.dies_by = math.inf
+        self.unborn = False
+        """Its interpreter died before the first probe."""
         self._traceback = ""
+        self._unread = ""
+        self._events: SharedFile | None = None
+        self._log: SharedFile | None = None
         self._read = 0
         self._partial = b""
 
@@ -303,113 +323,128 @@ class Child:
         name = self.current.name if self.current else "starting"
         return self.kind, name, time.monotonic() - self.since
 
-    @property
-    def _events(self) -> Path:
-        return self.folder / f"{self.kind}-{self.generation}.jsonl"
-
-    @property
-    def _log(self) -> Path:
-        return self.folder / f"{self.kind}-{self.generation}.log"
-
     def start(self) -> None:
         """Start a fresh process on the probes that are left."""
         self._skip_hopeless()
         if not self.waiting:
-            self.done = True
+            self._end()
             return
-        self.generation += 1
         self._read, self._partial = 0, b""
         self.current, self.said_bye = None, False
         self.since = self.limit_since = time.monotonic()
-        self._events.touch()
         # Our own imports must be found by the host child wherever we were installed; the target gets nothing.
         paths = os.pathsep.join(sys.path) if self.kind == "host" else ""
         names = [probe.name for probe in self.waiting]
+        self._close()
+        self.dies_by = math.inf
+        self._events, self._log = SharedFile(), SharedFile()
         try:
-            with self._log.open("wb") as log:
-                self.process = subprocess.Popen(
-                    [*self.command, str(CHILD), str(self._events), self.kind, paths, *names],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    env={**os.environ, **self.environment},
-                )
+            self.process = subprocess.Popen(
+                [*self.command, str(CHILD), self._events.path, self.kind, paths, *names],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log.fileno(),
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, **self.environment},
+            )
         except OSError as error:
             self._give_up(Outcome.CRASHED, f"the interpreter could not be started: {error.strerror or error}")
+        else:
+            self.living.add(self.process.pid)
 
     def look(self) -> None:
         """Take in what was told since the last look, and act when the child died or a limit has passed."""
-        if self.done or self.process is None:
+        if self.done or self.process is None or self._log is None:
             return
         ended = self.process.poll() is not None  # asked before reading, so that nothing told is missed
-        self._take_in()
-        if ended:
+        all_read = not self._take_in()
+        if ended and all_read:
             self._kill()  # what it started may live on
             self._ended(self.process.returncode)
-        elif self._read >= MAX_EVENT_BYTES or self._log.stat().st_size > MAX_LOG_BYTES:
+        elif self._read >= MAX_EVENT_BYTES or len(self.facts) > MAX_FACTS or self._log.size > MAX_LOG_BYTES:
             self._kill_and_go_on(Outcome.FAILED, "said more than any probe has to say")
         elif self._overdue():
             limit = self.current.timeout_s if self.current else START_S
             what = f"no answer within {limit:g} s" if self.current else f"did not start within {limit:g} s"
             self._kill_and_go_on(Outcome.TIMED_OUT, what)
 
-    def stop(self, outcome: Outcome, why: str) -> None:
+    def stop(self, outcome: Outcome, why: str, *, cut_short: bool = False) -> None:
         """End it now: the probe in flight gets the outcome, the rest are skipped for the same reason."""
         if self.done:
             return
         stuck = self._kill()
-        self._take_in()
-        self._finish(Outcome.STUCK if stuck else outcome, why)
-        self._give_up(Outcome.SKIPPED, why)
+        until = time.monotonic() + DRAIN_S
+        while self._take_in() and time.monotonic() < until:
+            pass
+        outcome = Outcome.STUCK if stuck else outcome
+        if self.current:
+            self._finish(outcome, why, cut_short=cut_short)
+            outcome = Outcome.SKIPPED
+        self._give_up(outcome, why, cut_short=cut_short)
 
     def _overdue(self) -> bool:
         limit = self.current.timeout_s if self.current else START_S
         return time.monotonic() - self.limit_since > limit
 
-    def _take_in(self) -> None:
-        with self._events.open("rb") as file:
-            file.seek(self._read)
-            fresh = file.read(MAX_EVENT_BYTES - self._read)
+    def _take_in(self) -> bool:
+        """Read some of what was told. Returns whether there may be more."""
+        if self._events is None or self._read >= MAX_EVENT_BYTES:
+            return False
+        fresh = self._events.read(CHUNK_BYTES, self._read)
         self._read += len(fresh)
+        self._told(fresh)
+        return len(fresh) == CHUNK_BYTES
+
+    def _told(self, fresh: bytes) -> None:
         *lines, self._partial = (self._partial + fresh).split(b"\n")
         for line in lines:
             try:
-                self._event(json.loads(line, parse_constant=lambda _: None))
+                self._event(untrusted.parse(line, lenient=True))
             except (ValueError, KeyError, TypeError):
                 continue  # half a line of a dying child, or not ours
 
     def _event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "start":
-            self.current = next((p for p in self.waiting if p.name == event["probe"]), None)
+            self.current = next((p for p in self.waiting if p.name == event["probe"]), self.current)
             self.since = self.limit_since = time.monotonic()
         elif kind == "fact":
-            fact = _fact(event["type"], event["fields"])
-            if self.current and self.current.per_fact:
-                self.limit_since = time.monotonic()
-            self.facts.append(fact)
-            self.heard(fact)
+            self._hear(event["type"], event["fields"])
         elif kind == "traceback":
-            self._traceback = event["text"]
+            self._traceback = untrusted.value(str, event["text"])
         elif kind == "end":
-            self._finish(Outcome(event["outcome"]), event["detail"], event["seconds"])
+            seconds = untrusted.value(float | None, event["seconds"])
+            self._finish(Outcome(event["outcome"]), untrusted.value(str, event["detail"]), seconds)
         elif kind == "bye":
             self.said_bye = True
 
-    def _finish(self, outcome: Outcome, detail: str, seconds: float | None = None) -> None:
+    def _hear(self, type_name: str, fields: Any) -> None:
+        """A fact; one that does not fit makes its list incomplete, so its probe has failed."""
+        try:
+            fact = untrusted.record(fact_types()[type_name], fields)
+        except untrusted.MalformedError as error:
+            self._unread = f"told a {type_name} that is none: {error}"
+            return
+        if self.current and self.current.per_fact:
+            self.limit_since = time.monotonic()
+        self.facts.append(fact)
+        self.heard(fact)
+
+    def _finish(self, outcome: Outcome, detail: str, seconds: float | None = None, *, cut_short: bool = False) -> None:
         """Record how the probe in flight ended."""
         if self.current is None:
             return
         if seconds is None:
             seconds = round(time.monotonic() - self.since, 3)
+        if outcome is Outcome.OK and self._unread:
+            outcome, detail = Outcome.FAILED, self._unread
         log = ""
         if outcome not in {Outcome.OK, Outcome.SKIPPED}:
             log = self._traceback if outcome is Outcome.FAILED else self._last_words()
-        self.runs.append(ProbeRun(self.current.name, self.kind, outcome, seconds, detail, log))
+        self.runs.append(ProbeRun(self.current.name, self.kind, outcome, seconds, detail, log, cut_short))
         self.waiting.remove(self.current)
         self.current = None
-        self._traceback = ""
+        self._traceback = self._unread = ""
         self.since = self.limit_since = time.monotonic()
 
     def _skip_hopeless(self) -> None:
@@ -425,12 +460,10 @@ class Child:
 
     def _ended(self, code: int) -> None:
         if self.said_bye or not self.waiting:
-            self.done = True
+            self._end()
         elif self.current is None:
-            self._give_up(
-                Outcome.CRASHED,
-                f"the interpreter {_death(code)} before its first probe; it must be Python 3.8 or newer",
-            )
+            self.unborn = True
+            self._give_up(Outcome.CRASHED, f"the interpreter {_death(code)} before its first probe")
         else:
             self._finish(Outcome.CRASHED, _death(code))
             self.start()
@@ -438,51 +471,66 @@ class Child:
     def _kill_and_go_on(self, outcome: Outcome, why: str) -> None:
         outcome = Outcome.STUCK if self._kill() else outcome
         if self.current is None:
+            self.unborn = outcome is Outcome.TIMED_OUT
             self._give_up(outcome, f"the interpreter {why}")
         else:
             self._finish(outcome, why)
             self.start()
 
+    def explain(self, python: str, deadline: float) -> None:
+        """Say what keeps the interpreter from starting, where it did not come to its first probe."""
+        if self.unborn and self.runs:
+            from cudacheck.starting import why_not
+
+            given_up = next(run for run in self.runs if run.detail.startswith("the interpreter "))
+            why = why_not(python, given_up.log, deadline)
+            detail = f"{given_up.detail}: {why}" if why else given_up.detail
+            self.runs = [
+                dataclasses.replace(run, detail=detail) if run.detail == given_up.detail else run for run in self.runs
+            ]
+
+    def signal(self) -> None:
+        """Kill the child's whole session, without waiting."""
+        if self.process is not None:
+            kill_session(self.process)
+            self.dies_by = min(self.dies_by, time.monotonic() + KILL_S)
+
     def _kill(self) -> bool:
         """End the child's whole session. Returns whether it is stuck: alive after SIGKILL, so in the kernel."""
         if self.process is None:
             return False
-        if os.name == "posix":
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        else:
-            self.process.kill()
+        self.signal()
         try:
-            self.process.wait(KILL_S)
+            self.process.wait(max(0.0, self.dies_by - time.monotonic()))
         except subprocess.TimeoutExpired:
             return True
+        self.living.discard(self.process.pid)
         return False
 
-    def _give_up(self, outcome: Outcome, why: str) -> None:
+    def _give_up(self, outcome: Outcome, why: str, *, cut_short: bool = False) -> None:
         """No child can go on: the first probe that is left gets the outcome, the others are skipped for it."""
         log = self._last_words() if outcome is not Outcome.SKIPPED else ""
         for probe in self.waiting:
-            self.runs.append(ProbeRun(probe.name, self.kind, outcome, None, why, log))
-            outcome, log = Outcome.SKIPPED, ""
+            self.runs.append(ProbeRun(probe.name, self.kind, outcome, None, why, log, cut_short))
+            outcome, log, cut_short = Outcome.SKIPPED, "", False
         self.waiting.clear()
+        self._end()
+
+    def _end(self) -> None:
         self.current = None
         self.done = True
+        self._close()
+
+    def _close(self) -> None:
+        for file in (self._events, self._log):
+            if file is not None:
+                file.close()
 
     def _last_words(self) -> str:
         """The end of what the child printed: faulthandler's stack, the loader's complaint."""
-        try:
-            with self._log.open("rb") as file:
-                file.seek(max(0, self._log.stat().st_size - LOG_BYTES))
-                return file.read(LOG_BYTES).decode("utf-8", "replace").strip()
-        except OSError:
+        if self._log is None:
             return ""
-
-
-def _fact(type_name: str, fields: dict[str, Any]) -> Any:
-    """A fact out of a child's JSON; lists become the tuples that frozen facts hold."""
-    return fact_types()[type_name](**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        return self._log.read(LOG_BYTES, max(0, self._log.size - LOG_BYTES)).decode("utf-8", "replace").strip()
 
 
 def _death(code: int) -> str:

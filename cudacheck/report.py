@@ -7,18 +7,14 @@ import enum
 import json
 from typing import Any
 
-from cudacheck import __version__
-from cudacheck.facts import Facts
+from cudacheck import __version__, untrusted
+from cudacheck.facts import MAX_OF_A_TYPE, Facts
 
 SCHEMA_VERSION = "1.0"
 """MAJOR.MINOR: fields are added with a new minor; a new major is refused by older readers."""
 
 MAX_BYTES = 16 * 1024 * 1024
 """A report larger than this is not one of ours."""
-
-
-MAX_ENTRIES = 2000
-"""Of one kind: no machine has more GPUs, packages or libraries than this that matter."""
 
 
 class Severity(enum.StrEnum):
@@ -156,6 +152,8 @@ class ProbeRun:
     """One line: the exception, the signal, the deadline, or why it was skipped."""
     log: str = ""
     """What the child printed last, or its traceback; for a support ticket."""
+    cut_short: bool = False
+    """The whole run's time (`--timeout`) was over, not a limit of its own: that says nothing of what it examined."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,9 +215,9 @@ def loads(text: str) -> Report:
     if len(text) > MAX_BYTES:
         raise ReportError(f"larger than {MAX_BYTES // 1024 // 1024} MiB: not a cudacheck report")
     try:
-        data = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"not JSON: {str(error)[:120]}") from None
+        data = untrusted.parse(text)
+    except untrusted.MalformedError as error:
+        raise ReportError(str(error)) from None
     if not isinstance(data, dict) or not isinstance(data.get("schema_version"), str):
         raise ReportError("JSON, but not a cudacheck report: it has no schema_version")
     major = data["schema_version"].partition(".")[0]
@@ -227,19 +225,6 @@ def loads(text: str) -> Report:
         version = data["schema_version"][:20]
         raise ReportError(f"report of schema {version!r}; this cudacheck reads {SCHEMA_VERSION}: upgrade cudacheck")
     return _Reader(data).report()
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > 20:
-        raise ValueError("a number that is out of range")
-    return int(digits)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if abs(number) > 1e30 or number != number:  # noqa: PLR0124 - not a number is what differs from itself
-        raise ValueError("a number that is out of range")
-    return number
 
 
 def redacted(report: Report) -> Report:
@@ -258,32 +243,20 @@ def exit_code(report: Report, *, fail_on: str = "error", strict: bool = False) -
 
 
 class _Reader:
-    """Typed values out of untrusted JSON, with pydantic for the checking."""
+    """Typed values out of a report's JSON."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
 
     def values(self, key: str, cls: type, source: Any = None) -> list[Any]:
-        from pydantic import TypeAdapter, ValidationError
-
         raw = self.data.get(key, []) if source is None else source
         if not isinstance(raw, list):
             raise ReportError(f"report: `{key}` is not a list")
-        if len(raw) > MAX_ENTRIES:
-            raise ReportError(f"report: `{key}` has more than {MAX_ENTRIES} entries")
-        known = {field.name for field in dataclasses.fields(cls)}
-        adapter: TypeAdapter[Any] = TypeAdapter(cls)
-        read = []
-        for item in raw:
-            if not isinstance(item, dict):
-                raise ReportError(f"report: an entry of `{key}` is not an object")
-            try:
-                read.append(adapter.validate_python({k: v for k, v in item.items() if k in known}))
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])[:80]
-                raise ReportError(f"report: `{key}` {where}: {first['msg'][:120]}") from None
-        return read
+        try:
+            # one more than are kept, so that what is left out does not go unnoticed
+            return [untrusted.record(cls, item) for item in raw[: MAX_OF_A_TYPE + 1]]
+        except untrusted.MalformedError as error:
+            raise ReportError(f"report: an entry of `{key}` cannot be read: {str(error)[:200]}") from None
 
     def report(self) -> Report:
         from cudacheck.registry import fact_types
@@ -307,7 +280,7 @@ class _Reader:
             facts=facts,
             speed=tuple(self.values("speed", Axis)),
             created=str(self.data.get("created", ""))[:40],
-            seconds=seconds if isinstance(seconds, int | float) else None,
+            seconds=float(seconds) if isinstance(seconds, int | float) else None,
             cudacheck_version=str(self.data.get("cudacheck_version", ""))[:40],
             schema_version=self.data["schema_version"][:20],
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cudacheck import probing
+from cudacheck._processes import NoRoomError, ended_gently
 from cudacheck.bench.steps import options_of
 from cudacheck.facts import Facts
 from cudacheck.inspecting import InputError, Inspected, Stopwatch, judged, patient, prepare
@@ -56,13 +57,14 @@ def steps(
     planned = plan(quick=quick, rows=rows, stack=stack, concurrency=concurrency, compile=compile)
     chosen, clock = patient(python), Stopwatch(timeout_s)
     try:
-        inspection = probing.run(
-            chosen, timeout_s=timeout_s, alone=[PROBE], progress=progress, heard=heard, meanwhile=prepare
-        )
-        bench = Bench(chosen, inspection.facts, clock, device, quick=quick, heard=heard)
-        if not inspection.interrupted:
-            bench.measure(planned)
-    except probing.NoRoomError as error:
+        with ended_gently():  # between two children, too: one that waits its turn has a folder
+            inspection = probing.run(
+                chosen, timeout_s=timeout_s, alone=[PROBE], progress=progress, heard=heard, meanwhile=prepare
+            )
+            bench = Bench(chosen, inspection.facts, clock, device, quick=quick, heard=heard)
+            if not inspection.interrupted:
+                bench.measure(planned)
+    except NoRoomError as error:
         raise InputError(str(error)) from None
     # No kernels were timed, and none were meant to be.
     inspection.facts.know(Measurement)

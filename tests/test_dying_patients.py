@@ -140,6 +140,7 @@ def test_a_json_module_on_pythonpath_is_one_more_death(patient, tmp_path):
     told = patient.doctor(bench=False)
     assert told.code == 1
     assert "a json.py of my own" in told.stdout
+    assert f"suspect {shadow / 'json.py'}" in told.stdout
     assert told.report["facts"]["Gpu"][0]["name"] == "NVIDIA A10"
 
 
@@ -148,7 +149,7 @@ def test_a_target_that_is_no_python(patient):
     patient.python.symlink_to("/bin/true")
     told = patient.doctor(bench=False)
     assert told.code == 1
-    assert "exited with status 0 before its first probe" in told.stdout
+    assert "exited with status 0 before its first probe: it runs no Python code" in told.stdout
 
 
 def test_a_torch_that_closes_every_descriptor_and_prints_rubbish(patient):
@@ -175,7 +176,8 @@ def test_a_torch_that_sleeps_for_ever(hanging):
     told = told_by(hanging["torch"])
     assert told.report["seconds"] < 30  # hangs are what is tested: 8 s are asked for, 1000 would be the fault
     assert told.code == 1
-    assert set(told.roots) & {"torch-import-failed", "probe-did-not-finish"}
+    assert "probe-did-not-finish" in told.roots
+    assert "torch-import-failed" not in told.rules  # 8 s are no fault of PyTorch's
     assert "8 s" in told.stdout
     assert told.report["facts"]["Gpu"][0]["name"] == "NVIDIA A10"
     outcomes = {run["probe"]: run["outcome"] for run in told.report["probes"]}

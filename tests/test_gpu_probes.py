@@ -23,6 +23,7 @@ needs_gpu = pytest.mark.skipif(not GPUS, reason="PyTorch sees no GPU here")
 def told_by(tmp_path, *probes, path="", python=sys.executable):
     """What a child told: the facts by type, and the outcome of each probe."""
     events = tmp_path / "events"
+    events.write_bytes(b"")
     subprocess.run([python, "-B", CHILD, events, "target", str(path), *probes], check=True, timeout=120)
     lines = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
     facts: dict[str, list] = {}

@@ -30,7 +30,7 @@ def patient(tmp_path):
 def ask(patient, *probes, **variables):
     """Run target probes in the patient's own interpreter: the facts by type, the outcomes by probe."""
     events = patient.folder.parent / "events"
-    events.unlink(missing_ok=True)
+    events.write_bytes(b"")
     done = subprocess.run(
         [patient.python, "-B", CHILD, events, "target", "", *probes],
         env={**clean_environment(), **variables},

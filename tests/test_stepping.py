@@ -226,10 +226,10 @@ def test_nothing_is_started_in_vain(bench, options, why):
     assert set(rows(done).values()) <= {why}
 
 
-def test_a_limit_for_each_fact_begins_anew(tmp_path):
+def test_a_limit_for_each_fact_begins_anew():
     probe = probing.named("bench_steps")
     assert probe.per_fact
-    child = probing.Child("target", ["/bin/true"], [probe], str(tmp_path))
+    child = probing.Child("target", ["/bin/true"], [probe])
     for event in (
         {"event": "start", "probe": probe.name},
         {"event": "fact", "type": "DecodeCeiling", "fields": {"device_index": 0}},
@@ -239,13 +239,12 @@ def test_a_limit_for_each_fact_begins_anew(tmp_path):
         assert child.limit_since > 0
 
 
-def test_what_is_no_number_is_not_known(tmp_path):
+def test_what_is_no_number_is_not_known():
     """A NaN would make a report that nobody can read."""
     probe = probing.named("bench_steps")
-    child = probing.Child("target", ["/bin/true"], [probe], str(tmp_path))
+    child = probing.Child("target", ["/bin/true"], [probe])
     fields = '{"row": "fused", "table": "ladder", "device_index": 0, "logits_error": NaN, "itl_ms": Infinity}'
-    child._events.write_text(f'{{"event": "fact", "type": "StepRow", "fields": {fields}}}\n')
-    child._take_in()
+    child._told(f'{{"event": "fact", "type": "StepRow", "fields": {fields}}}\n'.encode())
     (row,) = child.facts
     assert (row.row, row.logits_error, row.itl_ms) == ("fused", None, None)
 

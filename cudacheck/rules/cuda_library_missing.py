@@ -56,7 +56,8 @@ def check(
     if imported and not imported.ok and re.fullmatch(_libraries.CUDA_LIBRARY, imported.missing_library or ""):
         told = Evidence(_torch.one_line(imported.error or ""), imported.found_in)
         yield _finding(imported.missing_library or "", told, facts, by_torch=True)
-    died = any(run.probe == "torch_import" and run.outcome not in {Outcome.OK, Outcome.SKIPPED} for run in runs or ())
+    ended = {run.outcome for run in runs or () if run.probe == "torch_import" and not run.cut_short}
+    died = bool(ended - {Outcome.OK, Outcome.SKIPPED})
     for library in missing or ():
         # What torch wants but does not need is no fault: only an import that failed or died convicts.
         if re.fullmatch(_libraries.CUDA_LIBRARY, library.soname) and (died or (imported and not imported.ok)):
@@ -121,6 +122,10 @@ FIRES = {
     ),
 }
 QUIET = {
+    "the run's own time was over": (
+        MissingLibraryFile("libcudart.so.12", "/env/torch/lib/libtorch_cuda.so"),
+        ProbeRun("torch_import", "target", Outcome.TIMED_OUT, 8.0, "the whole run's limit of 8 s", cut_short=True),
+    ),
     "torch imports: what is missing is not needed": (
         TorchImport(True),
         MissingLibraryFile("libnvshmem_host.so.3", "/env/torch/lib/libtorch_nvshmem.so"),

@@ -70,7 +70,7 @@ def check(imported: TorchImport | None, runs: tuple[ProbeRun, ...] | None, facts
     if error and not re.search(r"No module named ['\"]torch['\"]", error):
         yield _finding(_words(error), Evidence(_torch.one_line(error), "import torch"), error, facts)
     for run in runs or ():
-        if run.probe == "torch_import" and run.outcome in DIED:
+        if run.probe == "torch_import" and run.outcome in DIED and not run.cut_short:
             words = f"{DIED[run.outcome]}: {run.detail}" if run.detail else DIED[run.outcome]
             told = Evidence(run.detail or str(run.outcome), "import torch in a child process")
             yield _finding(words, told, "", facts)
@@ -148,6 +148,9 @@ FIRES = {
     "the import died of a signal": (ProbeRun("torch_import", "target", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),),
 }
 QUIET = {
+    "the run's own time was over": (
+        ProbeRun("torch_import", "target", Outcome.TIMED_OUT, 8.0, "the whole run's limit of 8 s", cut_short=True),
+    ),
     "another package's library": (
         ErrorMessage(
             '[WinError 126] The specified module could not be found. Error loading "C:\\py\\onnxruntime\\capi\\x.dll"',

@@ -1,0 +1,115 @@
+"""Values of our own dataclasses out of JSON that somebody else wrote: a saved report, a child beside a hostile library.
+
+Everything is bounded here, once: how long a text may be, how large a number, how deep a value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import types
+import typing
+from functools import lru_cache
+from typing import Any
+
+MAX_TEXT = 4096
+"""Longer texts are cut: no probe tells longer ones, and int() refuses what has more than 4,300 digits."""
+MAX_DIGITS = 20
+MAX_NUMBER = 1e30
+
+
+class MalformedError(ValueError):
+    """JSON that is none, or that does not fit; the words say why, in one line."""
+
+
+def parse(text: str | bytes, *, lenient: bool = False) -> Any:
+    """JSON with bounded numbers. NaN and infinity, which Python's json writes, are None where it is `lenient`.
+
+    Raises MalformedError.
+    """
+    constant = (lambda _: None) if lenient else _finite
+    try:
+        return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"not JSON: {str(error)[:120]}") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("a number that is out of range")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not abs(number) <= MAX_NUMBER:  # nor is it so for what is not a number
+        raise ValueError("a number that is out of range")
+    return number
+
+
+def record(cls: type, raw: Any) -> Any:
+    """A dataclass out of a JSON object; fields it does not have are left out. Raises MalformedError."""
+    if not isinstance(raw, dict):
+        raise MalformedError("not an object")
+    fields = {}
+    for name, hint in _hints(cls).items():
+        if name in raw:
+            try:
+                fields[name] = value(hint, raw[name])
+            except MalformedError as error:
+                raise MalformedError(f"{name}: {error}") from None
+    missing = [f.name for f in dataclasses.fields(cls) if _needed(f) and f.name not in fields]
+    if missing:
+        raise MalformedError(f"{missing[0]}: missing")
+    return cls(**fields)
+
+
+@lru_cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def value(hint: Any, raw: Any) -> Any:
+    """A value of this type, of which our dataclasses use few. Raises MalformedError."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in {typing.Union, types.UnionType}:
+        inner = next(argument for argument in arguments if argument is not types.NoneType)
+        return None if raw is None else value(inner, raw)
+    if origin is tuple and isinstance(raw, list):
+        return tuple(value(arguments[0], item) for item in raw)
+    if origin is dict and isinstance(raw, dict):
+        return {value(arguments[0], key): value(arguments[1], item) for key, item in raw.items()}
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return record(hint, raw)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _member(hint, raw)
+    if hint is str and isinstance(raw, str):
+        return raw[:MAX_TEXT]
+    if hint is bool and isinstance(raw, bool):
+        return raw
+    if hint in {int, float} and isinstance(raw, int | float) and not isinstance(raw, bool):
+        return _number(hint, raw)
+    raise MalformedError(f"not {_spoken(hint)}")
+
+
+def _number(hint: Any, raw: float) -> float:
+    if hint is int and raw != int(raw):
+        raise MalformedError("not a whole number")
+    return int(raw) if hint is int else float(raw)
+
+
+def _member(hint: type[enum.Enum], raw: Any) -> enum.Enum:
+    try:
+        return hint(raw)
+    except (ValueError, TypeError):
+        raise MalformedError(f"not one of {', '.join(str(member.value) for member in hint)}") from None
+
+
+def _spoken(hint: Any) -> str:
+    names = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
+    return names.get(hint, "an object" if typing.get_origin(hint) is dict else "a list")
