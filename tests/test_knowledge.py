@@ -1,5 +1,6 @@
 """The tables: every row has its source, the functions answer what is known, and stay quiet about the rest."""
 
+import dataclasses
 import itertools
 import re
 import subprocess
@@ -11,6 +12,7 @@ from importlib.resources import files
 import pytest
 
 from cudacheck import knowledge
+from cudacheck.knowledge import torch_builds
 
 FILES = ("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "article")
 TABLES = {name: tomllib.loads(files(knowledge).joinpath(f"{name}.toml").read_text()) for name in FILES}
@@ -223,9 +225,13 @@ def test_the_builds_agree_with_pytorch_itself():
         ("2.12.0", "cu128", False),
         ("2.15.0", "cu128", False),
         ("2.15.0", "cu132", True),
-        ("2.15.0", "cu126", None),
+        ("2.15.0", "cu126", False),
         ("2.14.0+cu130", "cu126", True),
-        ("2.14.1", "cu126", None),
+        ("2.14.1", "cu126", True),
+        ("2.9.1", "cu129", True),
+        ("2.10.0", "cu129", True),
+        ("2.10.0", "cu127", None),
+        ("2.16.0", "cu126", None),
         ("2.4.7", "cu124", False),
         ("3.0.0", "cu140", None),
         ("2.7.0.dev20250310+cu124", "cu124", None),
@@ -270,6 +276,40 @@ def test_companions_pythons_and_default_tags():
     assert knowledge.pythons_of("2.4.1") == ("3.8", "3.9", "3.10", "3.11", "3.12")
     assert knowledge.pythons_of("2.15.0") == ("3.11", "3.12", "3.13", "3.14", "3.15")
     assert knowledge.why_not("torch==2.4.0+cu128")
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "torch", "fit"),
+    [
+        ("torchvision", "0.29.2", "2.15.0", True),
+        ("torchvision", "0.29.1", "2.14.1+cu130", True),
+        ("torchvision", "0.29.2", "2.16.0", True),
+        ("torchvision", "0.29.2", "2.13.0", False),
+        ("torchvision", "0.29.0", "2.15.0", False),
+        ("torchvision", "0.23.0+cu128", "2.8.0+cu128", True),
+        ("torchvision", "0.23.0", "2.15.0", False),
+        ("torchaudio", "2.11.1", "2.15.0", True),
+        ("torchaudio", "2.8.0", "2.15.0", False),
+        ("torchvision", "0.29.9", "2.13.0", None),
+        ("torchvision", "0.23.0", "2.9.0.dev20250803", None),
+        ("torchvision", "0.23.0a0+1a2b3c4", "2.15.0", None),
+        ("xformers", "0.0.30", "2.15.0", None),
+    ],
+)
+def test_a_partner_fits_or_not_or_nobody_knows(package, version, torch, fit):
+    assert knowledge.fits(package, version, torch) is fit
+
+
+def test_every_release_fits_its_own_partners():
+    for release in knowledge.releases():
+        for package, version in dataclasses.asdict(release.companions).items() if release.companions else ():
+            assert version is None or knowledge.fits(package, version, release.version) is True, (release, package)
+
+
+def test_a_table_without_the_row_knows_nothing(monkeypatch):
+    kept = tuple(b for b in torch_builds._all_builds() if (b.torch, b.tag) != ("2.10", "cu126"))
+    monkeypatch.setattr(torch_builds, "_all_builds", lambda: kept)
+    assert knowledge.exists("2.10.0", "cu126") is None
 
 
 def test_default_tags_are_published():

@@ -47,11 +47,14 @@ from cudacheck.knowledge.torch_builds import (
     cuda_of_tag,
     default_index_tag,
     exists,
+    fits,
+    newer_than_known,
     pythons_of,
     release,
     release_of,
     releases,
     tag_of_cuda,
+    torch_for,
     why_not,
 )
 
@@ -80,6 +83,7 @@ __all__ = [
     "driver_serves",
     "exists",
     "first_driver",
+    "fits",
     "flash_attn_built_for",
     "flash_attn_import_error",
     "flash_attn_supports",
@@ -91,6 +95,7 @@ __all__ = [
     "gpu_models",
     "last_driver_branch",
     "minimum_driver",
+    "newer_than_known",
     "parse_driver",
     "pythons_of",
     "release",
@@ -101,5 +106,6 @@ __all__ = [
     "tensor_rate",
     "toolkit_compiles",
     "toolkit_driver",
+    "torch_for",
     "why_not",
 ]

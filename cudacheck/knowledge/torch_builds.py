@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from packaging.specifiers import SpecifierSet
+
 from cudacheck.knowledge._tables import as_version, rows
 
 
@@ -131,33 +133,56 @@ def archs_of(torch_version: str, cuda: str, machine: str = "x86_64", os: str = "
 
 
 def exists(torch_version: str, tag: str) -> bool | None:
-    """Whether `torch==VERSION+TAG` was ever published, for whatever machine; None where unknown."""
+    """Whether `torch==VERSION+TAG` was ever published, for whatever machine; None where no row tells."""
     version = release_of(torch_version)
     if version is None or not tag.startswith("cu"):
         return None
-    if as_version(version) > as_version(releases()[-1].version):
-        return None
-    known = release(version)
+    known, minor = release(version), version.rpartition(".")[0]
     if known is None:
-        return False  # the list of releases has no holes
-    minor = version.rpartition(".")[0]
-    same_minor = [build for build in _all_builds() if build.torch in (version, minor)]
-    with_tag = [build for build in same_minor if build.tag == tag]
-    if with_tag:
-        return True if known.verified and any(build.verified for build in with_tag) else None
-    if any(build.verified for build in same_minor) and all(
-        build.verified for build in same_minor if build.os == "linux"
-    ):
-        return False
-    return False if _outside_of_range(version, tag) else None
+        return False if any(_within(version, row) for row in rows("torch_builds", "whole")) else None
+    found = [build for build in _all_builds() if build.tag == tag and build.torch in (version, minor)]
+    if found:
+        return True if known.verified and any(build.verified for build in found) else None
+    lies = next((row for row in rows("torch_builds", "tags") if row["tag"] == tag), None)
+    denied = why_not(f"torch=={version}+{tag}") is not None or (lies is not None and not _within(version, lies))
+    return False if denied else None
 
 
-def _outside_of_range(version: str, tag: str) -> bool:
-    row = next((row for row in rows("torch_builds", "tags") if row["tag"] == tag), None)
-    if row is None:
-        return False
+def _within(version: str, row: dict[str, Any]) -> bool:
+    """Whether a release lies between a row's first and last one; a row without `last` has no end."""
     wanted = as_version(version)
-    return wanted < as_version(row["first"]) or ("last" in row and wanted > as_version(row["last"]))
+    return as_version(row["first"]) <= wanted and ("last" not in row or wanted <= as_version(row["last"]))
+
+
+def newer_than_known(torch_version: str) -> bool:
+    """Whether this PyTorch comes after the last one that the tables know: then they say nothing of it."""
+    wanted = as_version(torch_version.partition("+")[0])[:2]
+    return bool(wanted) and wanted > as_version(releases()[-1].version)[:2]
+
+
+@lru_cache
+def torch_for(package: str, version: str) -> str | None:
+    """The torch (`==2.8.*`, `>=2.14.0`) that this torchvision or torchaudio release fits; None where no row tells."""
+    public = version.partition("+")[0]
+    for row in rows("torch_builds", "partners"):
+        if row["verified"] and row["package"] == package and public in row["versions"].split():
+            return str(row["torch"])
+    with_it = (known for known in releases() if getattr(known.companions, package, None) == public)
+    return next((f"=={known.version.rpartition('.')[0]}.*" for known in with_it), None)
+
+
+def fits(package: str, version: str, torch_version: str) -> bool | None:
+    """Whether this torchvision or torchaudio fits this torch; None where unknown: nightlies, source builds, newer ones.
+
+    >>> fits("torchvision", "0.29.2", "2.15.0+cu132"), fits("torchvision", "0.23.0", "2.15.0")
+    (True, False)
+    >>> fits("torchvision", "0.99.0", "2.15.0") is None
+    True
+    """
+    wanted, release_version = torch_for(package, version), release_of(torch_version)
+    if wanted is None or release_version is None:
+        return None
+    return SpecifierSet(wanted).contains(release_version)
 
 
 def why_not(spec: str) -> str | None:

@@ -6,7 +6,6 @@ import dataclasses
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
@@ -68,17 +67,6 @@ def spoken(build: TorchBuild | None) -> str:
 
 def build_evidence(build: TorchBuild) -> Evidence:
     return Evidence(spoken(build), build.found_in)
-
-
-@lru_cache
-def torch_of(package: str, version: str) -> str | None:
-    """The PyTorch minor (`2.8`) whose verified partner this torchvision or torchaudio minor is."""
-    for number in range(40):
-        pair = knowledge.companions(f"2.{number}.0")
-        partner = getattr(pair, package, None) if pair else None
-        if partner and minor(partner) == minor(version):
-            return f"2.{number}"
-    return None
 
 
 # GPUs

@@ -76,8 +76,8 @@ def check(
 def _mismatch(package: Distribution, build: TorchBuild, files: Sequence[ExtensionFile]) -> str:
     """Why the two do not fit, in words; empty where they do."""
     name, installed = f"{package.name} {package.version}", _torch.spoken(build)
-    wanted = _required(package) or _partner(package)
-    if wanted and _other_minor(wanted, build.version) and not _loads(package.name, files):
+    wanted = _other_torch(package, build.version)
+    if wanted and not _loads(package.name, files):
         return f"{name} belongs to torch {wanted}, but {installed} is installed"
     return f"{name} and {installed} are not built for the same CUDA" if _other_cuda(package, build) else ""
 
@@ -96,12 +96,13 @@ def _required(package: Distribution) -> str | None:
     return None
 
 
-def _partner(package: Distribution) -> str | None:
-    """The torch minor that it is the verified partner of; torchaudio is no longer tied to one from 2.11 on."""
-    tied = package.name == "torchvision" or not _torch.at_least(package.version, "2.11")
-    if package.name in FAMILY and tied and not package.requires and _torch.release(package.version):
-        return _torch.torch_of(package.name, package.version)
-    return None
+def _other_torch(package: Distribution, installed: str) -> str | None:
+    """The torch that it wants instead of the installed one: its metadata outranks the table of partners."""
+    if wanted := _required(package):
+        return wanted if _other_minor(wanted, installed) else None
+    if package.requires or knowledge.fits(package.name, package.version, installed) is not False:
+        return None
+    return (knowledge.torch_for(package.name, package.version) or "").removeprefix("==").removesuffix(".*")
 
 
 def _other_minor(wanted: str, installed: str) -> bool:
@@ -166,6 +167,14 @@ FIRES = {
         TorchBuild("2.8.0+cu128", cuda="12.8"),
         Distribution("torchvision", "0.21.0", requires=("torch==2.6.0",)),
     ),
+    "a paste that names the versions alone": (
+        TorchBuild("2.15.0+cu132", cuda="13.2"),
+        Distribution("torchvision", "0.23.0"),
+    ),
+    "torchvision 0.29.2 beside an older torch": (
+        TorchBuild("2.13.0+cu130", cuda="13.0"),
+        Distribution("torchvision", "0.29.2"),
+    ),
     "CPU torchvision beside a CUDA torch": (
         TORCH_26,
         Distribution("torchvision", "0.21.0+cpu", requires=("torch==2.6.0",)),
@@ -208,6 +217,19 @@ QUIET = {
     "torchaudio 2.11 is tied to no torch": (
         TorchBuild("2.14.0+cu130", cuda="13.0"),
         Distribution("torchaudio", "2.11.0"),
+    ),
+    "torchvision 0.29.2 serves every torch from 2.14 on": (
+        TorchBuild("2.15.0+cu132", cuda="13.2"),
+        Distribution("torchvision", "0.29.2"),
+    ),
+    "partners and a torch newer than any table": (
+        TorchBuild("2.99.0+cu140", cuda="14.0"),
+        Distribution("torchvision", "0.99.0"),
+        Distribution("torchaudio", "2.99.0"),
+    ),
+    "a source build, of which no table tells": (
+        TorchBuild("2.15.0a0+git3c1f2a9", cuda="13.2"),
+        Distribution("torchvision", "0.23.0"),
     ),
     "it requires another torch, but all its symbols are there": (
         TorchBuild("2.9.1+cu128", cuda="12.8"),
