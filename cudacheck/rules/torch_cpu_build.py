@@ -24,7 +24,8 @@ import re
 from collections.abc import Iterator
 
 from cudacheck.facts import Facts
-from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.torch_files import TorchBuild
@@ -45,6 +46,8 @@ def check(build: TorchBuild, system: System | None, facts: Facts) -> Iterator[Fi
     known = build.cuda_known or re.search(r"\+(?:cpu|xpu)", build.version) is not None
     if not known or build.cuda or build.hip or "+rocm" in build.version or (system and system.os == "darwin"):
         return
+    if not _wants_cuda(facts):
+        return
     kind = "an Intel GPU build" if "+xpu" in build.version else "a CPU-only build"
     yield Finding(
         f"PyTorch cannot use any NVIDIA GPU: {_torch.spoken(build)} is {kind}",
@@ -52,6 +55,13 @@ def check(build: TorchBuild, system: System | None, facts: Facts) -> Iterator[Fi
         _torch.right_build(facts, "install a CUDA build of PyTorch for this platform"),
         SOURCES,
     )
+
+
+def _wants_cuda(facts: Facts) -> bool:
+    """Whether there is an NVIDIA GPU or driver: without either, a CPU build is the right one."""
+    nvml = facts.one(Nvml)
+    has_driver = nvml is not None and (nvml.driver_version is not None or bool(nvml.gpu_count))
+    return has_driver or any((*facts.all(Gpu), *facts.all(PciGpu)))
 
 
 def _origin(build: TorchBuild, system: System | None) -> tuple[Evidence, ...]:
@@ -90,5 +100,7 @@ QUIET = {
     "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
     "a paste that does not name the CUDA version": (TorchBuild("2.8.0", cuda_known=False),),
     "a ROCm build": (TorchBuild("2.5.1+rocm6.2", hip="6.2"),),
+    "no NVIDIA GPU and no driver in sight": (TorchBuild("2.8.0+cpu"),),
+    "an Intel GPU": (TorchBuild("2.10.0+xpu"),),
     "macOS": (TorchBuild("2.8.0"), System("darwin", machine="arm64")),
 }
