@@ -83,8 +83,12 @@ def run() -> int:
     except KeyboardInterrupt:
         out.say("interrupted")
         return interrupts.CODE
+    except SystemExit:  # Click's own, where a reader of the help has gone: whoever read it has read enough
+        return 0
     except Exception as error:
         return _failed(error)
+    if code == interrupts.CODE:  # Typer turns a KeyboardInterrupt into this code, and says nothing
+        out.say("interrupted")
     return code if isinstance(code, int) else 0
 
 

@@ -91,9 +91,12 @@ def glimpse(python: str | None = None) -> Facts:
     slow = {"torch_import", "libcuda", "benchmark"}
     left_out = {p.name: "not asked for" for p in registry.probes() if p.name in slow or "torch_import" in p.after}
     try:
-        return probing.run(target.find(python), timeout_s=20, without=left_out).facts
+        inspection = probing.run(target.find(python), timeout_s=20, without=left_out)
     except (target.TargetError, NoRoomError) as error:
         raise InputError(str(error)) from None
+    if inspection.interrupted:
+        raise KeyboardInterrupt
+    return inspection.facts
 
 
 def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cudacheck.probes import holds
+
 
 class TargetError(ValueError):
     """The interpreter that was asked for cannot be inspected; the words say why, in one line."""
@@ -17,9 +19,9 @@ class TargetError(ValueError):
 class Target:
     """The choice of interpreter: the report's first fact."""
 
-    python: str
+    python: holds.Path
     """As it will be started; symbolic links are kept, because a venv's python is one."""
-    found_via: str
+    found_via: holds.FreeText
     """`--python`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `PATH` or `cudacheck's own`."""
 
 

@@ -15,6 +15,7 @@ TARGET_CODE = sorted(
         PACKAGE / "_child.py",
         PACKAGE / "probes" / "__init__.py",
         PACKAGE / "probes" / "_roots.py",
+        PACKAGE / "probes" / "holds.py",
         PACKAGE / "probes" / "messages.py",
         *(PACKAGE / "probes" / "target").glob("*.py"),
         *(PACKAGE / "bench").glob("*.py"),

@@ -283,7 +283,7 @@ BY_TYPE = {
 
 
 def facts_of(cls):
-    fields = {field.name: BY_TYPE[field.type] for field in dataclasses.fields(cls)}
+    fields = {field.name: BY_TYPE[re.sub(r"holds\.\w+", "str", str(field.type))] for field in dataclasses.fields(cls)}
     fields["device_index"] = st.sampled_from([0, 0, 0, 1, -7])
     if "table" in fields:
         fields["table"] = st.sampled_from(["ladder", "without", "extra", "stack", "nonsense"])

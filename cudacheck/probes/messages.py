@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cudacheck.probes import holds
+
 
 @dataclass(frozen=True)
 class ErrorMessage:
-    text: str
+    text: holds.FreeText
     """The message as printed, without the traceback above it; may hold several lines."""
-    found_in: str
+    found_in: holds.FreeText
     """Who said it: `import torch`, `kernel log`, or the paste it was read from."""

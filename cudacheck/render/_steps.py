@@ -54,8 +54,9 @@ def lines(facts: Facts, width: int) -> Iterator[Text]:
     runs = steps.of(facts)
     for run in runs[:MOST_GPUS]:
         yield Text()
-        about = ": Qwen2-1.5B's shape, random weights, batch 1"
-        yield Text.assemble("  ", (clean(run.gpu.label, 60), "bold"), (about, "dim"))
+        head = f"{clean(run.gpu.label, 60)}: Qwen2-1.5B's shape, random weights, batch 1"
+        for number, line in enumerate(wrapped(head, width - 2)):
+            yield Text.assemble("  ", (line, "dim" if number else "bold"))
         yield from _stalls(run, width)
         yield from _ladder.lines(run, width)
         yield from _prefix(run, width)

@@ -180,4 +180,4 @@ class _Screen:
         for line in packed(parts, self.width):
             yield Text(line, "dim")
         if shown:
-            yield Text.assemble((f"more: cudacheck explain {shown[0].rule}", "dim"))
+            yield Text.assemble(("more: ", "dim"), (f"cudacheck explain {shown[0].rule}", "green"))

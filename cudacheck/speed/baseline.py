@@ -7,6 +7,7 @@ import enum
 from collections.abc import Iterable, Sequence
 
 from cudacheck.facts import Facts
+from cudacheck.probes import holds
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 
@@ -18,16 +19,16 @@ SLOWER_BY = 1.10
 class Baseline:
     """One case of the report that `--baseline` named."""
 
-    case: str
-    dtype: str
-    shape: str
-    device_name: str
-    device_uuid: str | None = None
-    backend: str | None = None
+    case: holds.Term
+    dtype: holds.Term
+    shape: holds.Term
+    device_name: holds.Term
+    device_uuid: holds.Uuid | None = None
+    backend: holds.Term | None = None
     median_us: float | None = None
     ci95_rel: float | None = None
     sm_clock_mhz: float | None = None
-    found_in: str = "--baseline"
+    found_in: holds.FreeText = "--baseline"
     """The report's own date."""
 
 

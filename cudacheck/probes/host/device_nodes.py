@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import Skipped, _roots
+from cudacheck.probes import Skipped, _roots, holds
 
 TIMEOUT_S = 3.0
 
@@ -21,12 +21,12 @@ GPU_NAME = re.compile(r"nvidia\d+$")
 
 @dataclass(frozen=True)
 class DeviceNode:
-    path: str
+    path: holds.Path
     """`/dev/nvidiactl`, `/dev/nvidia0`, `/dev/nvidia-uvm`, `/dev/dxg` …"""
     exists: bool
-    open_error: str | None = None
+    open_error: holds.FreeText | None = None
     """`EACCES`, `EPERM` …; empty when it opens, None when it was not tried."""
-    mode: str | None = None
+    mode: holds.Term | None = None
     """`crw-rw-rw-`"""
 
 

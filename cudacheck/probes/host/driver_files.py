@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import Skipped, _roots
+from cudacheck.probes import Skipped, _roots, holds
 
 TIMEOUT_S = 3.0
 
@@ -35,13 +35,13 @@ CACHE_HEADER, CACHE_ENTRY = 48, 24
 
 @dataclass(frozen=True)
 class DriverLibrary:
-    soname: str
+    soname: holds.Term
     """`libcuda.so.1` or `libnvidia-ml.so.1`."""
-    path: str
-    real_path: str
-    version: str | None = None
+    path: holds.Path
+    real_path: holds.Path
+    version: holds.Term | None = None
     """Of the file's name, `575.57.08`; None where the name carries none."""
-    found_via: str = ""
+    found_via: holds.FreeText = ""
     """`LD_LIBRARY_PATH`, `ld.so.cache`, `directory`; the loader takes the first of them."""
 
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cudacheck.probes import holds
+
 TIMEOUT_S = 2.0
 
 ALLOWED = (
@@ -90,11 +92,11 @@ LONGEST_VALUE = 4096
 
 @dataclass(frozen=True)
 class EnvironmentVariables:
-    values: dict[str, str]
+    values: dict[holds.Term, holds.FreeText]
     """Only the variables of the allow-list that are set, values as they are."""
     complete: bool = True
     """False for a paste: a variable that is not in it may be set all the same."""
-    found_in: str = "environment"
+    found_in: holds.FreeText = "environment"
 
 
 def collect() -> Iterator[object]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import Skipped, _roots
+from cudacheck.probes import Skipped, _roots, holds
 
 TIMEOUT_S = 3.0
 
@@ -32,22 +32,22 @@ FOLDERS = (
 class KernelModule:
     loaded: bool | None
     """None where the kernel does not show its modules."""
-    version: str | None = None
-    flavour: str | None = None
+    version: holds.Term | None = None
+    flavour: holds.Term | None = None
     """`open` or `proprietary`."""
     uvm_loaded: bool | None = None
     nouveau_loaded: bool | None = None
-    kernel: str | None = None
+    kernel: holds.Term | None = None
     """The running kernel's release."""
     built_for_kernel: bool | None = None
     """Whether /lib/modules/<running kernel> has an nvidia module; None without /lib/modules (containers)."""
-    other_kernels: tuple[str, ...] = ()
+    other_kernels: tuple[holds.Term, ...] = ()
     """Other kernels under /lib/modules that do have one."""
-    dkms: tuple[str, ...] = ()
+    dkms: tuple[holds.Term, ...] = ()
     """Module versions that DKMS knows (/var/lib/dkms/nvidia)."""
     hmm_disabled: bool | None = None
     """nvidia_uvm's parameter uvm_disable_hmm."""
-    found_in: str = ""
+    found_in: holds.FreeText = ""
 
 
 def collect() -> Iterator[object]:

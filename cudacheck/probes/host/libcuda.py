@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cudacheck.probes import holds
 from cudacheck.probes.host._mapped import mapped_file
 
 TIMEOUT_S = 20.0
@@ -18,18 +19,18 @@ LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 @dataclass(frozen=True)
 class LibCuda:
     found: bool
-    path: str | None = None
+    path: holds.Path | None = None
     """The file that was mapped, symbolic links resolved."""
-    cuda_version: str | None = None
+    cuda_version: holds.Term | None = None
     """cuDriverGetVersion as `12.8`."""
     init_code: int | None = None
     """cuInit's return value (a CUresult): 0 is success."""
-    init_error: str | None = None
+    init_error: holds.FreeText | None = None
     """Its name and words: `CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected`."""
     device_count: int | None = None
-    load_error: str | None = None
+    load_error: holds.FreeText | None = None
     """The loader's words where the library is missing or does not load."""
-    found_in: str = "libcuda.so.1"
+    found_in: holds.FreeText = "libcuda.so.1"
 
 
 def collect() -> Iterator[object]:

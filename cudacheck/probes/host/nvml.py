@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from cudacheck.probes import Skipped, _roots
+from cudacheck.probes import Skipped, _roots, holds
 from cudacheck.probes.host._mapped import mapped_file
 
 TIMEOUT_S = 10.0
@@ -49,17 +49,17 @@ Ask = Callable[..., Any]
 class Nvml:
     library_found: bool | None
     """Whether libnvidia-ml.so.1 could be loaded at all."""
-    library: str | None = None
+    library: holds.Path | None = None
     """The file that was mapped."""
     init_code: int | None = None
     """nvmlInit's return value: 0 is success, 9 driver not loaded, 18 driver/library version mismatch …"""
-    init_error: str | None = None
-    driver_version: str | None = None
-    cuda_version: str | None = None
+    init_error: holds.FreeText | None = None
+    driver_version: holds.Term | None = None
+    cuda_version: holds.Term | None = None
     """The newest CUDA this driver serves, `12.8`; PyTorch may need less (see minor-version compatibility)."""
-    nvml_version: str | None = None
+    nvml_version: holds.Term | None = None
     gpu_count: int | None = None
-    found_in: str = "NVML"
+    found_in: holds.FreeText = "NVML"
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ class Gpu:
     """One GPU as NVML numbers them; None is what this driver, board or paste does not tell."""
 
     index: int
-    name: str | None = None
-    uuid: str | None = None
-    compute_capability: str | None = None
+    name: holds.Term | None = None
+    uuid: holds.Uuid | None = None
+    compute_capability: holds.Term | None = None
     """`8.9`"""
-    pci_address: str | None = None
+    pci_address: holds.Term | None = None
     memory_total_bytes: int | None = None
     memory_used_bytes: int | None = None
     pcie_generation: int | None = None
@@ -88,7 +88,7 @@ class Gpu:
     memory_bus_bits: int | None = None
     temperature_c: int | None = None
     utilization_percent: int | None = None
-    clock_event_reasons: tuple[str, ...] | None = None
+    clock_event_reasons: tuple[holds.Term, ...] | None = None
     """Of NVML's names: gpu_idle, applications_clocks_setting, sw_power_cap, hw_slowdown, sync_boost,
     sw_thermal_slowdown, hw_thermal_slowdown, hw_power_brake_slowdown, display_clock_setting."""
     ecc_enabled: bool | None = None
@@ -97,21 +97,21 @@ class Gpu:
     rows_remap_pending: bool | None = None
     rows_remap_failed: bool | None = None
     mig_enabled: bool | None = None
-    mig_instances: tuple[str, ...] | None = None
+    mig_instances: tuple[holds.Uuid, ...] | None = None
     """UUIDs of its MIG devices."""
-    compute_mode: str | None = None
+    compute_mode: holds.Term | None = None
     """`default`, `exclusive-process`, `prohibited`, `exclusive-thread`."""
     persistence_mode: bool | None = None
-    fabric_state: str | None = None
+    fabric_state: holds.Term | None = None
     """`not-supported`, `not-started`, `in-progress`, `completed`: the NVSwitch fabric."""
-    driver_model: str | None = None
+    driver_model: holds.Term | None = None
     """Windows only: `WDDM`, `TCC`, `MCDM`."""
-    virtualization: str | None = None
+    virtualization: holds.Term | None = None
     """`none`, `passthrough`, `vgpu` …"""
-    error: str | None = None
+    error: holds.FreeText | None = None
     """NVML's words when the GPU's handle could not be had (`GPU is lost`); then all else is None."""
     error_code: int | None = None
-    found_in: str = "NVML"
+    found_in: holds.FreeText = "NVML"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class GpuProcess:
     gpu_index: int
     pid: int
     memory_bytes: int | None = None
-    name: str | None = None
+    name: holds.CommandLine | None = None
     visible: bool | None = None
     """Whether the process exists in our pid namespace."""
 

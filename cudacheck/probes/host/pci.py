@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import _roots
+from cudacheck.probes import _roots, holds
 
 TIMEOUT_S = 3.0
 
@@ -21,22 +21,22 @@ DISPLAY = "0x03"
 class PciBus:
     readable: bool
     """False where the kernel shows no PCI devices at all (gVisor, sandboxes): then none proves nothing."""
-    found_in: str = "/sys/bus/pci/devices"
+    found_in: holds.FreeText = "/sys/bus/pci/devices"
 
 
 @dataclass(frozen=True)
 class PciGpu:
-    address: str
+    address: holds.Term
     """`0000:01:00.0`"""
-    device_id: str
+    device_id: holds.Term
     """`0x2684`, without the vendor."""
-    driver: str | None = None
+    driver: holds.Term | None = None
     """The kernel driver bound to it: `nvidia`, `nouveau`, `vfio-pci` …; empty when none is."""
     lost: bool | None = None
     """Its configuration space reads all ones: it fell off the bus."""
     link_width: int | None = None
     link_width_max: int | None = None
-    found_in: str = ""
+    found_in: holds.FreeText = ""
 
 
 def collect() -> Iterator[object]:

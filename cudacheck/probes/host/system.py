@@ -9,27 +9,27 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import _roots
+from cudacheck.probes import _roots, holds
 
 TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
 class System:
-    os: str
+    os: holds.Term
     """`linux`, `windows` or `darwin`."""
-    kernel: str | None = None
-    machine: str | None = None
+    kernel: holds.Term | None = None
+    machine: holds.Term | None = None
     """`x86_64`, `aarch64` …"""
-    distribution: str | None = None
+    distribution: holds.Term | None = None
     """As /etc/os-release prints it: `Ubuntu 24.04.1 LTS`."""
-    glibc: str | None = None
-    container: str | None = None
+    glibc: holds.Term | None = None
+    container: holds.Term | None = None
     """`docker`, `podman`, `kubernetes`, `apptainer`, `lxc`, `container` (other); empty when there is none."""
     wsl: int | None = None
     """0 where there is none, else 1 or 2."""
     jetson: bool | None = None
-    sandbox: str | None = None
+    sandbox: holds.Term | None = None
     """`gvisor` where /proc and /sys are not the kernel's own; empty when there is none."""
     cpus: int | None = None
     memory_available_bytes: int | None = None
@@ -39,8 +39,8 @@ class System:
     secure_boot: bool | None = None
     slept: bool | None = None
     """Whether the machine has been suspended since it booted."""
-    found_in: str = ""
-    container_sign: str = ""
+    found_in: holds.FreeText = ""
+    container_sign: holds.FreeText = ""
     """What tells that it is a container: `/.dockerenv`, `container=podman` …"""
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import _roots
+from cudacheck.probes import _roots, holds
 
 TIMEOUT_S = 5.0
 
@@ -25,12 +25,12 @@ DIRECTORIES = (
 
 @dataclass(frozen=True)
 class CudaToolkit:
-    path: str
-    version: str | None = None
+    path: holds.Path
+    version: holds.Term | None = None
     """`12.8`, or finer where it is told."""
-    nvcc: str | None = None
+    nvcc: holds.Path | None = None
     """The path of its nvcc; None where it has none (runtime images)."""
-    found_via: str = ""
+    found_via: holds.FreeText = ""
     """`CUDA_HOME`, `PATH`, `directory`, `paste`."""
 
 

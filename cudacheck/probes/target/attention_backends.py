@@ -6,6 +6,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Iterator
 
+from cudacheck.probes import holds
+
 TIMEOUT_S = 20.0
 AFTER = ("torch_cuda",)
 
@@ -13,15 +15,15 @@ AFTER = ("torch_cuda",)
 @dataclass(frozen=True)
 class AttentionBackend:
     device_index: int
-    case: str
+    case: holds.Term
     """What was asked: `prefill float16 1×12×512×128 causal`, `decode …`."""
-    chosen: str | None
+    chosen: holds.Term | None
     """`flash`, `efficient`, `cudnn`, `math`; None where this PyTorch does not tell."""
-    refused: dict[str, str]
+    refused: dict[holds.Term, holds.Term]
     """Backend → PyTorch's sentence."""
-    enabled: dict[str, bool]
+    enabled: dict[holds.Term, bool]
     """Backend → whether torch.backends.cuda has it switched on."""
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
 
 
 SWITCHES = {

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Iterator
 
-from cudacheck.probes import Skipped
+from cudacheck.probes import Skipped, holds
 from cudacheck.probes.target.benchmark import Measurement
 
 TIMEOUT_S = 300.0
@@ -32,7 +32,7 @@ class BenchPlan:
     device_indices: tuple[int, ...]
     cases: int
     """On all GPUs together: so many Measurements follow."""
-    dtype: str | None = None
+    dtype: holds.Term | None = None
     """The one 16-bit type that was asked for; None for both."""
 
 
@@ -41,7 +41,7 @@ class LaunchOverhead:
     """What a kernel costs before it computes anything."""
 
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     launch_us: float | None = None
     """The host's time to queue one small kernel through PyTorch, on average over thousands."""
     event_pair_us: float | None = None
@@ -58,7 +58,7 @@ class GpuConditions:
     """What surrounded the measurements on one GPU: whether it was ours alone, and what held its clock back."""
 
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     spin_median_us: float | None = None
     """Of the burst of spins that was spread most, out of three: before, between and after the cases."""
     spin_p95_us: float | None = None
@@ -66,9 +66,9 @@ class GpuConditions:
     queue_us: float | None = None
     """The host's time to queue an event, a spin and an event: what a call that is timed costs it at least."""
     seconds: float | None = None
-    limited_ms: dict[str, float] | None = None
+    limited_ms: dict[holds.Term, float] | None = None
     """For how long each policy held the clock back meanwhile: `power`, `thermal`, `board limit`, `reliability`."""
-    reasons_seen: tuple[str, ...] | None = None
+    reasons_seen: tuple[holds.Term, ...] | None = None
     """NVML's clock event reasons, looked at after each case."""
     energy_j: float | None = None
     temperature_c: int | None = None
@@ -83,7 +83,7 @@ class HostCopy:
     """64 MiB between host memory and one GPU."""
 
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     pinned_to_gpu_gb_per_s: float | None = None
     pinned_from_gpu_gb_per_s: float | None = None
     pageable_to_gpu_gb_per_s: float | None = None
@@ -102,7 +102,7 @@ class PeerBandwidth:
     peer_access: bool | None = None
     """Whether the GPUs reach each other's memory directly; else the copy goes through the host."""
     ok: bool | None = None
-    error: str | None = None
+    error: holds.FreeText | None = None
 
 
 def collect() -> Iterator[object]:

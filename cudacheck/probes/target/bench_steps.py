@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
-from cudacheck.probes import Skipped
+from cudacheck.probes import Skipped, holds
 
 TIMEOUT_S = 60.0
 PER_FACT = True
@@ -29,17 +29,17 @@ OPTIONS = "CUDACHECK_BENCH"
 class StepRow:
     """One way to run the model, and how fast it answers. Times are what the host's clock saw, batch 1, greedy."""
 
-    row: str
+    row: holds.Term
     """`fp32`, `16bit`, `kv-cache`, `sdpa`, `cudnn-off`, `static-cache`, `fused`, `decode-graph`, `prefill-graph`;
     the same name in table `without`: everything but that step. `triton`, `compile`, `flash-attn` as extras; in table
     `stack` what transformers was told: `eager`, `sdpa`, `sdpa static cache`, `sdpa static cache, compiled`,
     `flash-attention-2`."""
-    table: str
+    table: holds.Term
     """`ladder` (each row adds one step), `without`, `extra` or `stack`."""
     device_index: int
-    device_uuid: str | None = None
-    dtype: str = "bfloat16"
-    what: str = ""
+    device_uuid: holds.Uuid | None = None
+    dtype: holds.Term = "bfloat16"
+    what: holds.FreeText = ""
     """What is switched on, in one line."""
     ttft_first_ms: float | None = None
     """Time to first token: from token ids on the host to the first answer's id on the host. The very first call of
@@ -74,9 +74,9 @@ class StepRow:
     is float32, eager and without a cache, on the same rounded weights."""
     tolerance: float | None = None
     ok: bool | None = None
-    error: str | None = None
+    error: holds.FreeText | None = None
     """What it raised, or how its process died."""
-    skipped: str | None = None
+    skipped: holds.FreeText | None = None
     """Why it was not run; no fault by itself."""
 
 
@@ -84,23 +84,23 @@ class StepRow:
 class RowLaunches:
     """Kernels, copies and fills for one decoded token; the profiler counts them when every row is measured."""
 
-    row: str
-    table: str
+    row: holds.Term
+    table: holds.Term
     device_index: int
     launches: int | None = None
     gpu_ms: float | None = None
     """The time that these kept the GPU busy."""
-    error: str | None = None
+    error: holds.FreeText | None = None
 
 
 @dataclass(frozen=True)
 class NewLengthStalls:
     """What lengths that are new cost, in a process that did nothing else before: eager SDPA, growing cache."""
 
-    setting: str
+    setting: holds.Term
     """`default`, or `cudnn off`: `torch.backends.cuda.enable_cudnn_sdp(False)`."""
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     first_ms: tuple[float, ...] = ()
     """Time to first token of prompts whose lengths were all new, in order."""
     again_ms: tuple[float, ...] = ()
@@ -109,17 +109,17 @@ class NewLengthStalls:
     decode_first_ms: float | None = None
     """All of the decoded tokens together, where each made the cache as long as it had never been."""
     decode_again_ms: float | None = None
-    error: str | None = None
+    error: holds.FreeText | None = None
 
 
 @dataclass(frozen=True)
 class ColdStart:
     """A fresh process until its first token, split up. Weights are random: a real checkpoint is read from disk."""
 
-    setting: str
+    setting: holds.Term
     """As in NewLengthStalls."""
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     import_s: float | None = None
     """`import torch`."""
     context_s: float | None = None
@@ -140,7 +140,7 @@ class DecodeCeiling:
     """How fast one token could come, measured on this GPU."""
 
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     decode_bytes: int = 0
     """What one token must read: the weights but for the embedding, and a cache of 128 tokens."""
     prefill_flop: int = 0
@@ -160,7 +160,7 @@ class PrefixReuse:
     """A prompt whose beginning is in the cache already, against prefilling all of it."""
 
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     tokens: int = 0
     kept: int = 0
     """So many of them were in the cache."""
@@ -172,17 +172,17 @@ class PrefixReuse:
     logits_error: float | None = None
     """Against the full prefill's logits."""
     ok: bool | None = None
-    error: str | None = None
+    error: holds.FreeText | None = None
 
 
 @dataclass(frozen=True)
 class Concurrency:
     """Several requests that arrive together, served in one of four ways."""
 
-    mode: str
+    mode: holds.Term
     """`one after another`, `batched`, `threads`, `processes`."""
     device_index: int
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     requests: int = 3
     tokens: int = 0
     """Of each answer."""
@@ -195,8 +195,8 @@ class Concurrency:
     """Weights included; of all processes together."""
     same_tokens: bool | None = None
     """Whether each answer is what it is when the request is served alone."""
-    error: str | None = None
-    skipped: str | None = None
+    error: holds.FreeText | None = None
+    skipped: holds.FreeText | None = None
     """Why it was not tried: no memory for so many copies of the weights."""
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Iterator
 
+from cudacheck.probes import holds
+
 TIMEOUT_S = 30.0
 AFTER = ("kernels",)
 
@@ -14,17 +16,17 @@ AFTER = ("kernels",)
 class Measurement:
     """One case of a benchmark on one GPU."""
 
-    case: str
+    case: holds.Term
     """`matmul`, `matmul decode`, `matmul prefill`, `copy`, `attention`, `attention decode`; and `attention at
     a new length`, `attention decode at a new length`, where `first_call_ms` is the median of the first calls
     at lengths that the process had not met, and `median_us` that of the second calls."""
-    dtype: str
+    dtype: holds.Term
     """`float16`, `bfloat16`, `float32`, `tf32`."""
-    shape: str
+    shape: holds.Term
     """`8192³`, `1×12×2048×128 causal`."""
     device_index: int
-    device_uuid: str | None = None
-    backend: str | None = None
+    device_uuid: holds.Uuid | None = None
+    backend: holds.Term | None = None
     """For attention: `default` is PyTorch's own choice; `flash`, `efficient`, `cudnn`, `math`, `flash-attn`.
     At new lengths: `default` and `cudnn off`, or a variable that was set for the whole process."""
     median_us: float | None = None
@@ -40,8 +42,8 @@ class Measurement:
     """Whether the result was within tolerance of float64 on the CPU."""
     max_error: float | None = None
     tolerance: float | None = None
-    error: str | None = None
-    skipped: str | None = None
+    error: holds.FreeText | None = None
+    skipped: holds.FreeText | None = None
     """Why it was not run: no time or memory left, or refused by PyTorch, in its words. No fault by itself."""
     first_call_ms: float | None = None
     """The first call of this case in this process, by the host's clock: loading and planning are in it."""
@@ -52,9 +54,9 @@ class Measurement:
     """How much slower the last fifth of the samples was than the first."""
     discarded: int = 0
     """Samples left out because the clock had dropped for a moment."""
-    method: str | None = None
+    method: holds.Term | None = None
     """`events` round each call, replays of a CUDA `graph`, or the host's `wall` clock."""
-    cache: str | None = None
+    cache: holds.Term | None = None
     """`rotated`: inputs taken in turn from three times the L2 cache; `hot`: they may have stayed in it."""
     bitwise_repeatable: bool | None = None
     """Whether the last call gave the same bits as the first."""

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Iterator
 
-from cudacheck.probes import Skipped
+from cudacheck.probes import Skipped, holds
 from cudacheck.probes.target import _libraries, _torch
 from cudacheck.probes.target._elf import Elf, c_strings
 from cudacheck.probes.target._places import Places
@@ -18,12 +18,12 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class LibraryFile:
-    soname: str
+    soname: holds.Term
     """`libcudnn.so.9`, `libcublas.so.12` …"""
-    path: str
-    version: str | None = None
+    path: holds.Path
+    version: holds.Term | None = None
     """Of the distribution that owns it or of the file's full name; None where neither tells."""
-    found_via: str = ""
+    found_via: holds.FreeText = ""
     """`LD_LIBRARY_PATH`, `wheel`, `torch/lib`, `conda`, `ld.so.cache`, `toolkit`."""
 
 
@@ -31,10 +31,10 @@ class LibraryFile:
 class MissingLibraryFile:
     """A library that one which is there asks for, and that no place offers."""
 
-    soname: str
-    wanted_by: str
+    soname: holds.Term
+    wanted_by: holds.Path
     """The path of the library that names it."""
-    search: tuple[str, ...] = ()
+    search: tuple[holds.Path, ...] = ()
 
 
 # What `import torch` maps, and what torch opens later on.

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Iterator
 
+from cudacheck.probes import holds
 from cudacheck.probes.target import _installed
 
 TIMEOUT_S = 10.0
@@ -14,18 +15,18 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Distribution:
-    name: str
+    name: holds.Term
     """Normalised (PEP 503): `flash-attn`, `nvidia-cudnn-cu12`."""
-    version: str
-    location: str | None = None
+    version: holds.Term
+    location: holds.Path | None = None
     """The folder it is installed in; for conda packages the environment."""
-    installer: str | None = None
+    installer: holds.Term | None = None
     """`pip`, `uv`, `conda` …, as recorded at installation."""
-    build: str | None = None
+    build: holds.Term | None = None
     """conda's build string, or the wheel's local tag."""
-    requires: tuple[str, ...] = ()
+    requires: tuple[holds.Term, ...] = ()
     """Its Requires-Dist lines that name torch or an nvidia package, markers left on."""
-    shadowed_by: str | None = None
+    shadowed_by: holds.Path | None = None
     """The location of a same-named distribution earlier on the path."""
 
 
@@ -33,10 +34,10 @@ class Distribution:
 class FileClash:
     """One file that several installed distributions say is theirs; whoever was installed last won."""
 
-    path: str
-    owners: tuple[str, ...]
+    path: holds.Path
+    owners: tuple[holds.Term, ...]
     """`name==version` of each."""
-    winner: str | None = None
+    winner: holds.Term | None = None
     """The owner whose recorded hash the file on disk has; None where none or several match."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Iterator
 
-from cudacheck.probes import Skipped
+from cudacheck.probes import Skipped, holds
 from cudacheck.probes.target import _installed, _torch
 from cudacheck.probes.target._elf import Elf
 from cudacheck.probes.target._symbols import exports, gnu_hash, undefined_symbols
@@ -22,19 +22,19 @@ AFTER = ("torch_files",)
 
 @dataclass(frozen=True)
 class ExtensionFile:
-    package: str
+    package: holds.Term
     """The distribution it belongs to: `flash-attn`, `torchvision`, `vllm` …"""
-    path: str
-    version: str | None = None
+    path: holds.Path
+    version: holds.Term | None = None
     cuda_major: int | None = None
     """N of the libcudart.so.N it needs; None where it needs none."""
-    missing_symbols: tuple[str, ...] = ()
+    missing_symbols: tuple[holds.Term, ...] = ()
     """PyTorch symbols (mangled) that it wants and this PyTorch does not export; at most eight are kept."""
     missing_symbol_count: int = 0
-    glibc_required: str | None = None
+    glibc_required: holds.Term | None = None
     """The newest GLIBC_x.y among its version requirements."""
-    glibcxx_required: str | None = None
-    wheel_tag: str | None = None
+    glibcxx_required: holds.Term | None = None
+    wheel_tag: holds.Term | None = None
     """`cu12torch2.6cxx11abiFALSE`, of the wheel it came from."""
 
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterator
 
+from cudacheck.probes import holds
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target import _installed
 
@@ -20,17 +21,17 @@ AFTER = ("torch_import",)
 class FlashAttention:
     """Yielded only where flash-attn is installed."""
 
-    version: str | None
+    version: holds.Term | None
     imports: bool
-    error_type: str | None = None
-    error: str | None = None
-    missing_symbol: str | None = None
+    error_type: holds.Term | None = None
+    error: holds.FreeText | None = None
+    missing_symbol: holds.Term | None = None
     ran: bool | None = None
     """Whether its kernel ran on the first GPU; None where no GPU could be tried."""
     max_error: float | None = None
     """Largest relative error against float64 on the CPU."""
-    run_error: str | None = None
-    found_in: str = "import flash_attn"
+    run_error: holds.FreeText | None = None
+    found_in: holds.FreeText = "import flash_attn"
 
 
 EXTENSION = re.compile(r"flash_attn_2_cuda\b.*\.(so|pyd)")

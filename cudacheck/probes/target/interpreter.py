@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Iterator
 
+from cudacheck.probes import holds
 from cudacheck.probes.target import _installed
 
 TIMEOUT_S = 5.0
@@ -18,31 +19,31 @@ TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Interpreter:
-    version: str
+    version: holds.Term
     """`3.12.3`"""
-    executable: str | None = None
-    implementation: str | None = None
-    os: str | None = None
+    executable: holds.Path | None = None
+    implementation: holds.Term | None = None
+    os: holds.Term | None = None
     """`linux`, `windows` or `darwin`."""
-    machine: str | None = None
-    prefix: str | None = None
-    base_prefix: str | None = None
-    paths: tuple[str, ...] = ()
+    machine: holds.Term | None = None
+    prefix: holds.Path | None = None
+    base_prefix: holds.Path | None = None
+    paths: tuple[holds.Path, ...] = ()
     """sys.path as the child saw it, our own folder left out."""
-    pythonpath: tuple[str, ...] = ()
-    user_site: str | None = None
+    pythonpath: tuple[holds.Path, ...] = ()
+    user_site: holds.Path | None = None
     """The user's site-packages where it is on the path; empty when it is not."""
-    installer: str | None = None
+    installer: holds.Term | None = None
     """`pip`, `uv`, `conda`, `pixi` or `poetry`: what put packages here, and should again."""
-    installer_found_in: str | None = None
-    conda_prefix: str | None = None
+    installer_found_in: holds.FreeText | None = None
+    conda_prefix: holds.Path | None = None
     """The conda environment that this interpreter belongs to; empty when none."""
     has_pip: bool | None = None
     externally_managed: bool | None = None
     """PEP 668: the distribution forbids pip here."""
     python_headers: bool | None = None
     """Whether Python.h is installed (Triton compiles against it)."""
-    compiler: str | None = None
+    compiler: holds.Path | None = None
     """The C compiler that $CC or PATH names; empty when there is none."""
 
 

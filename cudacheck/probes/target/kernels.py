@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, NamedTuple
 
-from cudacheck.probes import Skipped
+from cudacheck.probes import Skipped, holds
 from cudacheck.probes.messages import ErrorMessage
 
 TIMEOUT_S = 60.0
@@ -17,15 +17,15 @@ AFTER = ("torch_cuda",)
 @dataclass(frozen=True)
 class KernelRun:
     device_index: int
-    kernel: str
+    kernel: holds.Term
     """`addition` (PyTorch's own), `float16 matmul` (cuBLAS), `convolution` (cuDNN)."""
     ok: bool
     """It ran and every element was within tolerance of the float64 result."""
-    device_uuid: str | None = None
+    device_uuid: holds.Uuid | None = None
     max_error: float | None = None
     """Largest relative error seen; None when it did not run."""
     tolerance: float | None = None
-    error: str | None = None
+    error: holds.FreeText | None = None
     seconds: float | None = None
 
 

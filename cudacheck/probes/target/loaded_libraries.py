@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Iterator
 
+from cudacheck.probes import holds
 from cudacheck.probes.target import _libraries, _torch
 from cudacheck.probes.target._elf import Elf
 
@@ -15,10 +16,10 @@ AFTER = ("torch_import",)
 
 @dataclass(frozen=True)
 class LoadedLibrary:
-    soname: str
-    path: str
+    soname: holds.Term
+    path: holds.Path
     """As /proc/self/maps shows it, symbolic links resolved."""
-    version: str | None = None
+    version: holds.Term | None = None
 
 
 def collect() -> Iterator[object]:

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Iterator
 
-from cudacheck.probes import Skipped
+from cudacheck.probes import Skipped, holds
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target import _torch
 
@@ -20,26 +20,26 @@ AFTER = ("torch_import",)
 class TorchCuda:
     available: bool
     device_count: int | None = None
-    error: str | None = None
+    error: holds.FreeText | None = None
     """The exception or warning with which PyTorch explained why not."""
-    cudnn_version: str | None = None
+    cudnn_version: holds.Term | None = None
     """torch.backends.cudnn.version() written out: `9.10.2`."""
-    arch_list: tuple[str, ...] | None = None
+    arch_list: tuple[holds.Term, ...] | None = None
     seconds: float | None = None
-    found_in: str = "torch.cuda"
+    found_in: holds.FreeText = "torch.cuda"
 
 
 @dataclass(frozen=True)
 class TorchDevice:
     index: int
     """As PyTorch numbers them; CUDA_VISIBLE_DEVICES reorders, so match NVML's by `uuid`."""
-    name: str
-    uuid: str | None = None
-    compute_capability: str | None = None
+    name: holds.Term
+    uuid: holds.Uuid | None = None
+    compute_capability: holds.Term | None = None
     memory_total_bytes: int | None = None
     multiprocessors: int | None = None
     l2_bytes: int | None = None
-    pci_address: str | None = None
+    pci_address: holds.Term | None = None
 
 
 # PyTorch's C++ warnings end with the line of its source; both ways of saying it start with who speaks.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Iterator
 
+from cudacheck.probes import holds
 from cudacheck.probes.target import _installed, _torch
 from cudacheck.probes.target._elf import Elf, c_strings
 from cudacheck.probes.target._symbols import exports, gnu_hash
@@ -20,34 +21,34 @@ TIMEOUT_S = 10.0
 class TorchBuild:
     """The PyTorch that `import torch` would take. Yielded only where one is installed."""
 
-    version: str
+    version: holds.Term
     """As `torch.__version__` prints it, `2.8.0+cu128`; of torch/version.py, never of the wheel's metadata."""
-    cuda: str | None = None
+    cuda: holds.Term | None = None
     """`12.8`; None for a CPU or ROCm build, and where a paste does not say (see `cuda_known`)."""
     cuda_known: bool = True
-    hip: str | None = None
-    arch_list: tuple[str, ...] | None = None
+    hip: holds.Term | None = None
+    arch_list: tuple[holds.Term, ...] | None = None
     """`sm_80`, `compute_90` …; the literal in libtorch_python that torch.cuda.get_arch_list() returns."""
-    path: str | None = None
+    path: holds.Path | None = None
     """The package folder."""
-    metadata_version: str | None = None
-    cudnn_pin: str | None = None
+    metadata_version: holds.Term | None = None
+    cudnn_pin: holds.Term | None = None
     """`nvidia-cudnn-cu12==9.10.2.21`, of its Requires-Dist or of conda's record."""
-    nccl_pin: str | None = None
+    nccl_pin: holds.Term | None = None
     cxx11_abi: bool | None = None
-    conda_build: str | None = None
-    found_in: str = "torch/version.py"
+    conda_build: holds.Term | None = None
+    found_in: holds.FreeText = "torch/version.py"
 
 
 @dataclass(frozen=True)
 class ShadowingModule:
     """Something other than an installed PyTorch that `import torch` would take, or a second PyTorch behind it."""
 
-    path: str
+    path: holds.Path
     taken: bool
     """True: this is what `import torch` takes. False: this one is hidden by another."""
-    version: str | None = None
-    found_via: str = ""
+    version: holds.Term | None = None
+    found_via: holds.FreeText = ""
     """`PYTHONPATH`, `user site`, `sys.path`."""
 
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Iterator
 
-from cudacheck.probes import Skipped
+from cudacheck.probes import Skipped, holds
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target import _torch
 
@@ -20,14 +20,14 @@ AFTER = ("torch_files",)
 class TorchImport:
     ok: bool
     seconds: float | None = None
-    version: str | None = None
-    path: str | None = None
-    error_type: str | None = None
+    version: holds.Term | None = None
+    path: holds.Path | None = None
+    error_type: holds.Term | None = None
     """`ImportError`, `OSError`, `SystemExit` … when it raised."""
-    error: str | None = None
-    missing_library: str | None = None
+    error: holds.FreeText | None = None
+    missing_library: holds.Term | None = None
     """`libcudnn.so.8`, where the error names one."""
-    found_in: str = "import torch"
+    found_in: holds.FreeText = "import torch"
 
 
 _LONGEST_MESSAGE = 8000
