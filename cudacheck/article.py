@@ -78,15 +78,24 @@ def _gradio(_: Facts) -> Remedy:
 
 
 def _server(facts: Facts) -> Remedy:
-    env = installers.environment(facts)
+    env, machine = installers.environment(facts), torch_choice.machine_of(facts)
+    wheel = table("article")["vllm"]
+    title = "serve several users at once by continuous batching: vLLM"
+    if machine.os == "windows":
+        return Remedy(f"{title}, under WSL 2: it does not support Windows natively")
+    needs = knowledge.minimum_driver(wheel["cuda"], machine.driver_os)
+    if machine.driver and needs and not knowledge.driver_at_least(machine.driver, needs):
+        return Remedy(f"{title}; its wheel is built for CUDA {wheel['cuda']}, so upgrade the driver to {needs} first")
+    if machine.python and machine.python not in wheel["pythons"]:
+        first, last = wheel["pythons"][0], wheel["pythons"][-1]
+        return Remedy(f"{title}, in an environment with Python {first} to {last}: it has no wheel for {machine.python}")
     inside = "vllm-env\\Scripts\\" if env.windows else "vllm-env/bin/"
     commands = (
         f"{installers.python(env)} -m venv vllm-env",
         f"{inside}python -m pip install vllm",
         f"{inside}vllm serve {MODEL} --max-model-len 32768",
     )
-    # vLLM brings a PyTorch of its own choice.
-    return Remedy("serve several users at once by continuous batching: vLLM, in an environment of its own", commands)
+    return Remedy(f"{title}, in an environment of its own: it brings PyTorch {wheel['torch']}", commands)
 
 
 def _cudnn(facts: Facts) -> Remedy:

@@ -117,7 +117,9 @@ def usage_error(message: str) -> NoReturn:
 
 def _version(asked: bool) -> None:
     if asked:
-        _print(f"cudacheck {__version__}\n")
+        from cudacheck import knowledge
+
+        _print(f"cudacheck {__version__} (knowledge of {knowledge.as_of()})\n")
         raise typer.Exit
 
 

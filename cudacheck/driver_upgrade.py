@@ -19,6 +19,9 @@ OPEN_MODULES_FROM = "7.5"
 def upgrade_driver(facts: Facts, minimum: str) -> Remedy:
     """Upgrade the NVIDIA driver to this version or newer; commands only where they are sure to lead there."""
     system = facts.one(System) or System(os="linux")
+    of_windows = system.os == "windows" or bool(system.wsl)
+    firsts = [knowledge.first_driver(found, "windows" if of_windows else "linux") for found in capabilities(facts)]
+    minimum = max([minimum, *filter(None, firsts)], key=knowledge.parse_driver)
     branch, oldest = knowledge.parse_driver(minimum)[0], next(iter(capabilities(facts)), None)
     last = knowledge.last_driver_branch(oldest) if oldest else None
     if last is not None and last < branch:

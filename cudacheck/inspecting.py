@@ -121,6 +121,7 @@ def prepare() -> None:
 
 def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seconds: float | None) -> Report:
     """The report on these facts."""
+    from cudacheck import knowledge
     from cudacheck.judging import judge
     from cudacheck.speed import axes
     from cudacheck.verdict import verdict
@@ -134,6 +135,7 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
         probes=tuple(runs),
         facts=facts,
         speed=speed,
+        knowledge_date=knowledge.as_of(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=seconds,
     )

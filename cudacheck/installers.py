@@ -173,7 +173,8 @@ def _conda(plan: Installation, env: Environment) -> tuple[str, ...]:
     target = f"-p {quoted(env.prefix, env)}" if env.prefix else ""
     commands = []
     if env.conda_packages and plan.torch and not plan.no_deps:
-        commands.append(_words("conda remove", target, "--yes", *env.conda_packages))
+        # Without --yes: it lists what depends on PyTorch and would go with it, and asks.
+        commands.append(_words("conda remove", target, *env.conda_packages))
         gone = {"torch", *env.conda_packages}
         plan = dataclasses.replace(plan, uninstall=tuple(name for name in plan.uninstall if name not in gone))
     elif env.conda_packages and plan.torch:

@@ -16,6 +16,8 @@ from cudacheck.report import Remedy
 from cudacheck.torch_choice import Choice, Machine
 
 FAMILY = ("torch", "torchvision", "torchaudio")
+COMPILED = ("flash-attn", "xformers", "vllm")
+"""What is built for one minor release of PyTorch, and is in no choice of ours."""
 
 
 def torch_build(facts: Facts, *, keep_version: bool = False) -> tuple[Remedy, ...]:
@@ -145,6 +147,8 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
     title = f"install PyTorch {choice.release.version} built for CUDA {build.cuda}"
     if missing:
         title += f" (there is no {' and no '.join(sorted(missing))} for it)"
+    if broken := _built_for_another(facts, choice.release.version):
+        title += f", and {' and '.join(broken)} anew for it (built for the installed PyTorch)"
     if machine.driver is None:
         title += f" (driver {_oldest_driver(build.cuda, machine)} or newer)"
     return install(
@@ -154,6 +158,14 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
         index_tag=build.tag if build.index else None,
         uninstall=(*_installed_family(facts), *_wheels_of_other_major(facts, build.cuda)),
     )
+
+
+def _built_for_another(facts: Facts, version: str) -> list[str]:
+    """The installed extensions that a change of PyTorch's minor release leaves without their symbols."""
+    build = facts.one(TorchBuild)
+    if build is None or build.version.split(".")[:2] == version.split(".")[:2]:
+        return []
+    return sorted({dist.name for dist in facts.all(Distribution)} & {*COMPILED})
 
 
 def _oldest_driver(cuda: str, machine: Machine) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from cudacheck import __version__, untrusted
 from cudacheck.facts import MAX_OF_A_TYPE, Facts
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """MAJOR.MINOR: fields are added with a new minor; a new major is refused by older readers."""
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -175,6 +175,8 @@ class Report:
     """ISO 8601, UTC."""
     seconds: float | None = None
     """Wall time of the inspection."""
+    knowledge_date: str = ""
+    """On which the tables behind the findings were last checked, ISO 8601; empty in reports older than schema 1.1."""
     cudacheck_version: str = __version__
     schema_version: str = SCHEMA_VERSION
 
@@ -189,7 +191,7 @@ class ReportError(ValueError):
 def as_dict(report: Report) -> dict[str, Any]:
     """The report as JSON-native values, keys in the order of a reader's interest."""
     plain = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
-    head = ("schema_version", "cudacheck_version", "created", "seconds")
+    head = ("schema_version", "cudacheck_version", "knowledge_date", "created", "seconds")
     ordered = {key: plain[key] for key in head}
     ordered["verdict"] = dataclasses.asdict(report.verdict)
     for key in ("findings", "unchecked", "speed", "probes"):
@@ -282,6 +284,7 @@ class _Reader:
             speed=tuple(self.values("speed", Axis)),
             created=str(self.data.get("created", ""))[:40],
             seconds=float(seconds) if isinstance(seconds, int | float) else None,
+            knowledge_date=str(self.data.get("knowledge_date", ""))[:40],
             cudacheck_version=str(self.data.get("cudacheck_version", ""))[:40],
             schema_version=self.data["schema_version"][:20],
         )
@@ -307,6 +310,7 @@ def json_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "schema_version": {"type": "string", "pattern": r"^\d+\.\d+$"},
         "cudacheck_version": {"type": "string"},
+        "knowledge_date": {"type": "string", "description": "of the tables behind the findings, ISO 8601"},
         "created": {"type": "string", "description": "ISO 8601, UTC"},
         "seconds": {"type": ["number", "null"], "description": "wall time of the inspection"},
         "verdict": ref(Verdict),

@@ -85,7 +85,10 @@ def choose(machine: Machine, installed: TorchBuild | None, *, keep_version: bool
     """The best build: the installed one where it suits, else its release with another tag, else the newest release."""
     same = knowledge.release_of(installed.version) if installed else None
     tag = knowledge.tag_of_cuda(installed.cuda) if installed and installed.cuda else None
-    fitting = [c for c in candidates(machine) if not keep_version or c.release.version == same]
+    fitting = list(candidates(machine))
+    if not any(choice.release.version == same for choice in fitting):  # rather without a partner than another release
+        fitting += [c for c in candidates(dataclasses.replace(machine, companions=())) if c.release.version == same]
+    fitting = [c for c in fitting if not keep_version or c.release.version == same]
     return max(fitting, key=lambda choice: _rank(choice, machine, same, tag), default=None)
 
 
@@ -118,9 +121,16 @@ def _suits(choice: Choice, machine: Machine) -> bool:
     return (
         all(knowledge.covers(build.archs, capability) for capability in machine.capabilities)
         and (machine.driver is None or (minimum is not None and knowledge.driver_at_least(machine.driver, minimum)))
+        and driver_knows(machine)
         and (machine.python is None or machine.python in choice.release.pythons)
         and (machine.glibc is None or build.glibc is None or as_version(machine.glibc) >= as_version(build.glibc))
     )
+
+
+def driver_knows(machine: Machine) -> bool:
+    """Whether the driver is as new as the GPUs: with an older one no build computes on them. Unknown counts as yes."""
+    firsts = [knowledge.first_driver(capability, machine.driver_os) for capability in machine.capabilities]
+    return machine.driver is None or all(knowledge.driver_at_least(machine.driver, first) for first in firsts if first)
 
 
 def installed_suits(facts: Facts) -> bool:

@@ -4,7 +4,7 @@ A row that is not there means unknown: the answer is None, never a guess. A row 
 but never convicts and is never made into a command.
 """
 
-from cudacheck.knowledge._tables import as_version
+from cudacheck.knowledge._tables import as_of, as_version
 from cudacheck.knowledge.architectures import covers, gap
 from cudacheck.knowledge.cuda_drivers import (
     driver_at_least,
@@ -68,6 +68,7 @@ __all__ = [
     "TensorRate",
     "achieved",
     "archs_of",
+    "as_of",
     "as_version",
     "build_of",
     "builds",

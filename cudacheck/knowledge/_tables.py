@@ -21,6 +21,12 @@ def rows(name: str, key: str) -> tuple[dict[str, Any], ...]:
     return tuple(row | {"source": _written_out(row["source"], sources)} for row in table(name)[key])
 
 
+def as_of() -> str:
+    """The date on which the tables were last checked against what is published, ISO 8601."""
+    names = (entry.name for entry in files(__package__).iterdir() if entry.name.endswith(".toml"))
+    return max(str(table(name.removesuffix(".toml"))["checked"]) for name in names)
+
+
 def _written_out(source: str | list[str], sources: dict[str, str]) -> str:
     keys = [source] if isinstance(source, str) else source
     return "; ".join(sources.get(key, key) for key in keys)
