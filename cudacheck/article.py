@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 from cudacheck import installers, knowledge, remedies, torch_choice
 from cudacheck.facts import Facts
 from cudacheck.knowledge._tables import rows, table
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Remedy
+from cudacheck.torch_choice import Machine
 
 MODEL = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
 
@@ -78,24 +80,39 @@ def _gradio(_: Facts) -> Remedy:
 
 
 def _server(facts: Facts) -> Remedy:
-    env, machine = installers.environment(facts), torch_choice.machine_of(facts)
-    wheel = table("article")["vllm"]
-    title = "serve several users at once by continuous batching: vLLM"
-    if machine.os == "windows":
-        return Remedy(f"{title}, under WSL 2: it does not support Windows natively")
-    needs = knowledge.minimum_driver(wheel["cuda"], machine.driver_os)
-    if machine.driver and needs and not knowledge.driver_at_least(machine.driver, needs):
-        return Remedy(f"{title}; its wheel is built for CUDA {wheel['cuda']}, so upgrade the driver to {needs} first")
-    if machine.python and machine.python not in wheel["pythons"]:
-        first, last = wheel["pythons"][0], wheel["pythons"][-1]
-        return Remedy(f"{title}, in an environment with Python {first} to {last}: it has no wheel for {machine.python}")
-    inside = "vllm-env\\Scripts\\" if env.windows else "vllm-env/bin/"
+    row, title = rows("article", "vllm")[-1], "serve several users at once by continuous batching: vLLM"
+    machine = torch_choice.machine_of(facts)
+    if why := _no_vllm(row, machine):
+        return Remedy(f"{title}; {why}")
+    python = installers.python(installers.environment(facts))
     commands = (
-        f"{installers.python(env)} -m venv vllm-env",
-        f"{inside}python -m pip install vllm",
-        f"{inside}vllm serve {MODEL} --max-model-len 32768",
+        f"{python} -m venv vllm-env",
+        f"vllm-env/bin/python -m pip install vllm=={row['version']}",
+        f"vllm-env/bin/vllm serve {MODEL} --max-model-len 32768",
     )
-    return Remedy(f"{title}, in an environment of its own: it brings PyTorch {wheel['torch']}", commands)
+    needs = [] if machine.python else [f"Python {row['pythons'][0]} to {row['pythons'][-1]}"]
+    if machine.driver is None:
+        needs.append(f"driver {knowledge.minimum_driver(knowledge.cuda_of_tag(row['tag']))} or newer")
+    wants = f" (needs {' and '.join(needs)})" if needs else ""
+    own = f"in an environment of its own, because it pins torch {row['torch']} and would replace the one here"
+    return Remedy(f"{title} {row['version']}, {own}{wants}", commands)
+
+
+def _no_vllm(row: dict[str, Any], machine: Machine) -> str:
+    """Why vLLM's wheel of the default index cannot work here; empty where it may."""
+    cuda, name = knowledge.cuda_of_tag(row["tag"]), f"vLLM {row['version']}"
+    minimum = knowledge.minimum_driver(cuda, machine.driver_os) or ""
+    if machine.os != "linux":
+        return "it does not run on Windows or macOS: use WSL 2 or Linux"
+    if machine.python and machine.python not in row["pythons"]:
+        return f"{name} wants Python {row['pythons'][0]} to {row['pythons'][-1]}, this is {machine.python}"
+    if machine.jetson:
+        return "on a Jetson take NVIDIA's container for it"
+    if machine.driver and not knowledge.driver_at_least(machine.driver, minimum):
+        return f"the wheel of {name} is for CUDA {cuda} and needs driver {minimum}: its own index has others"
+    build = knowledge.build_of(row["torch"], row["tag"], machine.machine)
+    without = [cc for cc in machine.capabilities if build is None or not knowledge.covers(build.archs, cc)]
+    return f"{name} brings a PyTorch without kernels for compute capability {without[0]}" if without else ""
 
 
 def _cudnn(facts: Facts) -> Remedy:

@@ -19,9 +19,7 @@ OPEN_MODULES_FROM = "7.5"
 def upgrade_driver(facts: Facts, minimum: str) -> Remedy:
     """Upgrade the NVIDIA driver to this version or newer; commands only where they are sure to lead there."""
     system = facts.one(System) or System(os="linux")
-    of_windows = system.os == "windows" or bool(system.wsl)
-    firsts = [knowledge.first_driver(found, "windows" if of_windows else "linux") for found in capabilities(facts)]
-    minimum = max([minimum, *filter(None, firsts)], key=knowledge.parse_driver)
+    minimum = _that_knows_the_gpus(facts, minimum, "windows" if system.os == "windows" or system.wsl else "linux")
     branch, oldest = knowledge.parse_driver(minimum)[0], next(iter(capabilities(facts)), None)
     last = knowledge.last_driver_branch(oldest) if oldest else None
     if last is not None and last < branch:
@@ -36,6 +34,9 @@ def upgrade_driver(facts: Facts, minimum: str) -> Remedy:
             f"upgrade the NVIDIA driver of Windows to {minimum} or newer (WSL uses it), then run `wsl --shutdown` there"
         )
         return Remedy(title, verify="nvidia-smi")
+    if system.jetson:
+        title = f"install a JetPack with driver {branch} or newer: on a Jetson the driver is part of it"
+        return Remedy(title, needs_root=True, needs_reboot=True, verify="nvidia-smi")
     if system.container:
         title = f"{wanted} on the HOST: a container uses the driver of its host"
         return Remedy(title, needs_root=True, needs_reboot=True, verify="nvidia-smi")
@@ -44,6 +45,12 @@ def upgrade_driver(facts: Facts, minimum: str) -> Remedy:
         return Remedy(title, needs_root=True, needs_reboot=True, verify="nvidia-smi")
     where, commands = _packages(system, branch, oldest)
     return Remedy(wanted + where, commands, needs_root=True, needs_reboot=True, verify="nvidia-smi")
+
+
+def _that_knows_the_gpus(facts: Facts, minimum: str, os: str) -> str:
+    """The driver asked for, or the first one for the newest of the GPUs where that is newer."""
+    firsts = [knowledge.first_driver(capability, os) for capability in capabilities(facts)]
+    return max(minimum, *filter(None, firsts), key=knowledge.parse_driver) if any(firsts) else minimum
 
 
 def _packages(system: System, branch: int, capability: str | None) -> tuple[str, tuple[str, ...]]:

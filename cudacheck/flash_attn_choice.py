@@ -22,7 +22,10 @@ def wheel(facts: Facts) -> tuple[str | None, str]:
     abi = build.cxx11_abi if build.cxx11_abi is not None or row is None else row.cxx11_abi
     found = None
     if machine.os == "linux":
-        found = knowledge.flash_attn_wheel(build.version, build.cuda, interpreter.version, abi, machine.machine)
+        blackwell = any(knowledge.as_version(capability) >= (10,) for capability in machine.capabilities)
+        found = knowledge.flash_attn_wheel(
+            build.version, build.cuda, interpreter.version, abi, machine.machine, blackwell=blackwell
+        )
     if found is None:
         return None, f"there is no official flash-attn wheel for PyTorch {build.version} and Python {machine.python}"
     needed = knowledge.flash_attn_wheel_glibc()

@@ -135,9 +135,9 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
         probes=tuple(runs),
         facts=facts,
         speed=speed,
-        knowledge_date=knowledge.as_of(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=seconds,
+        knowledge_date=knowledge.as_of(),
     )
 
 

@@ -114,7 +114,8 @@ def spell(plan: Installation, env: Environment) -> Spelled:
     if env.installer == "pixi":
         return _pixi(plan, env)
     if env.installer == "conda":
-        return Spelled(_conda(plan, env))
+        where = "(conda asks first, and removes what depends on its PyTorch)" if _takes_conda_away(plan, env) else ""
+        return Spelled(_conda(plan, env), where=where)
     return Spelled((*_with_pip(env), *_pip(plan, python(env) + " -m pip", env)))
 
 
@@ -168,12 +169,16 @@ def _uv(plan: Installation, env: Environment) -> tuple[str, ...]:
     return tuple(commands)
 
 
+def _takes_conda_away(plan: Installation, env: Environment) -> bool:
+    return bool(env.conda_packages) and plan.torch and not plan.no_deps
+
+
 def _conda(plan: Installation, env: Environment) -> tuple[str, ...]:
     """The pytorch channel ended with 2.5: conda's PyTorch goes, and the environment's own pip takes over."""
     target = f"-p {quoted(env.prefix, env)}" if env.prefix else ""
     commands = []
-    if env.conda_packages and plan.torch and not plan.no_deps:
-        # Without --yes: it lists what depends on PyTorch and would go with it, and asks.
+    if _takes_conda_away(plan, env):
+        # without --yes: conda lists what depends on its PyTorch, which goes along, and asks
         commands.append(_words("conda remove", target, *env.conda_packages))
         gone = {"torch", *env.conda_packages}
         plan = dataclasses.replace(plan, uninstall=tuple(name for name in plan.uninstall if name not in gone))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cudacheck import driver_upgrade, flash_attn_choice, installers, knowledge, torch_choice
 from cudacheck.facts import Facts
 from cudacheck.installers import Installation
+from cudacheck.knowledge import Build
 from cudacheck.probes.host.system import System
 from cudacheck.probes.target.distributions import Distribution
 from cudacheck.probes.target.torch_files import TorchBuild
@@ -16,8 +17,6 @@ from cudacheck.report import Remedy
 from cudacheck.torch_choice import Choice, Machine
 
 FAMILY = ("torch", "torchvision", "torchaudio")
-COMPILED = ("flash-attn", "xformers", "vllm")
-"""What is built for one minor release of PyTorch, and is in no choice of ours."""
 
 
 def torch_build(facts: Facts, *, keep_version: bool = False) -> tuple[Remedy, ...]:
@@ -27,20 +26,44 @@ def torch_build(facts: Facts, *, keep_version: bool = False) -> tuple[Remedy, ..
     another release. A remedy without commands where no verified row fits. Where the driver is all that is in the way
     of the installed PyTorch, the second remedy upgrades it.
     """
-    machine, installed, system = torch_choice.machine_of(facts), facts.one(TorchBuild), facts.one(System)
-    if system and system.jetson:
-        title = "install PyTorch from NVIDIA's index for this JetPack: other builds do not run on a Jetson"
+    machine, installed = torch_choice.machine_of(facts), facts.one(TorchBuild)
+    if machine.jetson and torch_choice.JETSON_WITH_STOCK_BUILDS not in machine.capabilities:
+        title = "install PyTorch from NVIDIA's index for this JetPack: before Thor, other builds do not run on a Jetson"
         return (Remedy(title, verify=verify(facts)),)
+    if installed and knowledge.is_newer_than_known(installed.version):
+        return (_beyond_knowledge(facts, installed),)
     choice = torch_choice.choose(machine, installed, keep_version=keep_version)
     if choice is not None:
         return (_install_torch(facts, choice, machine), *_driver_instead(facts, machine, installed))
     any_driver = dataclasses.replace(machine, driver=None)
     newer = torch_choice.choose(any_driver, installed, keep_version=keep_version)
     minimum = newer and knowledge.minimum_driver(newer.build.cuda, machine.driver_os)
-    if minimum:
+    if minimum and machine.driver:
         return (upgrade_driver(facts, minimum),)
     what = f"build of PyTorch {installed.version}" if keep_version and installed else "PyTorch build"
+    if not machine.capabilities:
+        title = f"find out which GPU this is: no {what} is known that serves every GPU, for {_described(machine)}"
+        return (Remedy(title, verify=verify(facts)),)
     return (Remedy(f"no published {what} is known for {_described(machine)}", verify=verify(facts)),)
+
+
+def cpu_build(facts: Facts) -> Remedy:
+    """The PyTorch for a machine without a GPU."""
+    machine = torch_choice.machine_of(facts)
+    choice = torch_choice.choose_cpu(machine) if machine.os in ("linux", "windows") else None
+    if choice is None:
+        return Remedy("install the CPU build of PyTorch, as its own page says for this platform", verify=verify(facts))
+    title = f"where the CPU is enough, install PyTorch {choice.release.version} built without CUDA"
+    return install(facts, choice.specs, title=title, index_tag="cpu", uninstall=_installed_family(facts))
+
+
+def _beyond_knowledge(facts: Facts, installed: TorchBuild) -> Remedy:
+    known = f"{knowledge.releases()[-1].version}, as of {knowledge.as_of()}"
+    title = (
+        f"choose a build on https://pytorch.org/get-started/locally: torch {installed.version} is newer than all that "
+        f"cudacheck knows ({known})"
+    )
+    return Remedy(title, verify=verify(facts))
 
 
 def install(
@@ -147,10 +170,9 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
     title = f"install PyTorch {choice.release.version} built for CUDA {build.cuda}"
     if missing:
         title += f" (there is no {' and no '.join(sorted(missing))} for it)"
-    if broken := _built_for_another(facts, choice.release.version):
-        title += f", and {' and '.join(broken)} anew for it (built for the installed PyTorch)"
-    if machine.driver is None:
-        title += f" (driver {_oldest_driver(build.cuda, machine)} or newer)"
+    if needs := ", ".join(_needs(build, machine)):
+        title += f" ({needs})"
+    title += _left_behind(facts, choice)
     return install(
         facts,
         choice.specs,
@@ -160,12 +182,37 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
     )
 
 
-def _built_for_another(facts: Facts, version: str) -> list[str]:
-    """The installed extensions that a change of PyTorch's minor release leaves without their symbols."""
+def _needs(build: Build, machine: Machine) -> Iterator[str]:
+    """What the build asks of a driver or a GPU that nobody told of."""
+    span = [f"{arch[3:-1]}.{arch[-1]}" for arch in (build.archs[0], build.archs[-1])]
+    if not machine.capabilities:
+        yield f"for GPUs of compute capability {' to '.join(dict.fromkeys(span))}"
+    if machine.driver is None and not machine.jetson:
+        oldest, first = _oldest_driver(build.cuda, machine), knowledge.first_driver(span[-1], machine.driver_os)
+        yield f"driver {oldest} or newer"
+        if not machine.capabilities and first and not knowledge.driver_at_least(oldest, first):
+            yield f"{first} for the newest of them"
+
+
+BUILT_FOR_ONE_TORCH = re.compile(
+    r"(flash-?attn|flash-attention|flashinfer|transformer-engine).*"
+    r"|xformers|vllm|sglang|sgl-kernel|torchtext|torchcodec|torchao|torch-(scatter|sparse|cluster|spline-conv)"
+)
+"""What is compiled against PyTorch's C++ interface, which changes with its minor release, or pins one release."""
+
+
+def _left_behind(facts: Facts, choice: Choice) -> str:
+    """What becomes of the installed packages that were built for the PyTorch which goes: nothing comes with it."""
     build = facts.one(TorchBuild)
-    if build is None or build.version.split(".")[:2] == version.split(".")[:2]:
-        return []
-    return sorted({dist.name for dist in facts.all(Distribution)} & {*COMPILED})
+    minor = choice.release.version.rpartition(".")[0]
+    same_minor = build is not None and re.match(re.escape(minor) + r"(?!\d)", build.version)
+    if same_minor and build and build.cuda and build.cuda.partition(".")[0] == choice.build.cuda.partition(".")[0]:
+        return ""
+    names = sorted({dist.name for dist in facts.all(Distribution) if BUILT_FOR_ONE_TORCH.fullmatch(dist.name)})
+    if not names:
+        return ""
+    those = f"{' and '.join(names)}, which {'were' if len(names) > 1 else 'was'} built for another PyTorch"
+    return f"; afterwards reinstall or remove {those}"
 
 
 def _oldest_driver(cuda: str, machine: Machine) -> str:

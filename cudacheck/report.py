@@ -175,9 +175,9 @@ class Report:
     """ISO 8601, UTC."""
     seconds: float | None = None
     """Wall time of the inspection."""
-    knowledge_date: str = ""
-    """On which the tables behind the findings were last checked, ISO 8601; empty in reports older than schema 1.1."""
     cudacheck_version: str = __version__
+    knowledge_date: str = ""
+    """The day on which the tables were last compared with their sources; empty before schema 1.1."""
     schema_version: str = SCHEMA_VERSION
 
     def count(self, severity: Severity) -> int:
@@ -284,8 +284,8 @@ class _Reader:
             speed=tuple(self.values("speed", Axis)),
             created=str(self.data.get("created", ""))[:40],
             seconds=float(seconds) if isinstance(seconds, int | float) else None,
-            knowledge_date=str(self.data.get("knowledge_date", ""))[:40],
             cudacheck_version=str(self.data.get("cudacheck_version", ""))[:40],
+            knowledge_date=str(self.data.get("knowledge_date", ""))[:40],
             schema_version=self.data["schema_version"][:20],
         )
 
@@ -310,7 +310,10 @@ def json_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "schema_version": {"type": "string", "pattern": r"^\d+\.\d+$"},
         "cudacheck_version": {"type": "string"},
-        "knowledge_date": {"type": "string", "description": "of the tables behind the findings, ISO 8601"},
+        "knowledge_date": {
+            "type": "string",
+            "description": "when the tables were last compared with their sources",
+        },
         "created": {"type": "string", "description": "ISO 8601, UTC"},
         "seconds": {"type": ["number", "null"], "description": "wall time of the inspection"},
         "verdict": ref(Verdict),
@@ -334,7 +337,7 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"cudacheck report, schema {SCHEMA_VERSION}",
         "type": "object",
-        "required": [*properties],
+        "required": [name for name in properties if name != "knowledge_date"],  # which came with 1.1
         "properties": properties,
         "$defs": dict(sorted(defs.items())),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 from cudacheck import knowledge
@@ -20,6 +19,12 @@ from cudacheck.probes.target.torch_files import TorchBuild
 
 # https://pytorch.org/get-started/previous-versions installs with --index-url from this release on.
 FIRST_RELEASE = "2.0.0"
+
+JETSON_WITH_STOCK_BUILDS = "11.0"
+"""Thor, with JetPack 7: OpenRAL/openral#167, and 11.0 in PyTorch's RELEASE.md."""
+
+NEWEST = ("10.0", "12.0")
+"""The GPUs that most builds leave out, B200 and RTX 50: where nobody has seen the GPU, it may be one of them."""
 
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
@@ -38,6 +43,8 @@ class Machine:
     glibc: str | None = None
     companions: tuple[str, ...] = ()
     """torchvision and torchaudio, where installed."""
+    jetson: bool = False
+    """Its drivers are numbered apart within a branch, and only from Thor (11.0) on does it run the stock builds."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +69,25 @@ def machine_of(facts: Facts) -> Machine:
     machine = ((interpreter and interpreter.machine) or (system and system.machine) or "x86_64").lower()
     under_windows = os == "windows" or bool(system and system.wsl)
     names = {dist.name for dist in facts.all(Distribution)}
+    seen = capabilities(facts)
+    jetson = bool(system and system.jetson) or JETSON_WITH_STOCK_BUILDS in seen
     return Machine(
-        capabilities=capabilities(facts),
-        driver=nvml.driver_version if nvml else None,
+        capabilities=seen,
+        driver=_driver(nvml, jetson=jetson),
         driver_os="windows" if under_windows else "linux",
         os=os,
         machine=_MACHINES.get(machine, machine),
         python=".".join(interpreter.version.split(".")[:2]) if interpreter else None,
         glibc=system.glibc if system and os == "linux" else None,
         companions=tuple(name for name in ("torchvision", "torchaudio") if name in names),
+        jetson=jetson,
     )
+
+
+def _driver(nvml: Nvml | None, *, jetson: bool) -> str | None:
+    """Of a Jetson's driver, the branch alone: `580.00` → `580`."""
+    version = nvml.driver_version if nvml else None
+    return version.partition(".")[0] if version and jetson else version
 
 
 def capabilities(facts: Facts) -> tuple[str, ...]:
@@ -85,21 +101,23 @@ def choose(machine: Machine, installed: TorchBuild | None, *, keep_version: bool
     """The best build: the installed one where it suits, else its release with another tag, else the newest release."""
     same = knowledge.release_of(installed.version) if installed else None
     tag = knowledge.tag_of_cuda(installed.cuda) if installed and installed.cuda else None
-    fitting = list(candidates(machine))
-    if not any(choice.release.version == same for choice in fitting):  # rather without a partner than another release
-        fitting += [c for c in candidates(dataclasses.replace(machine, companions=())) if c.release.version == same]
-    fitting = [c for c in fitting if not keep_version or c.release.version == same]
+    fitting = candidates(machine, same, only=keep_version)
     return max(fitting, key=lambda choice: _rank(choice, machine, same, tag), default=None)
 
 
-def candidates(machine: Machine) -> Iterator[Choice]:
-    """Every verified build that suits this machine, with as many of the wanted companions as some build has."""
+def candidates(machine: Machine, same: str | None = None, *, only: bool = False) -> list[Choice]:
+    """Every verified build that suits this machine, with as many of the wanted companions as some build has.
+
+    `same`: the installed release, alone where any of its builds suits. `only`: no other release.
+    """
     fitting = [c for c in _published(machine.machine, machine.os) if _suits(c, machine)]
+    kept = [c for c in fitting if c.release.version == same]
+    pool = kept if kept or only else [c for c in fitting if _serves_unseen(c.build, machine)]
     for wanted in (machine.companions, machine.companions[:1], ()):
-        whole = [c for c in (_with_companions(c, wanted, machine) for c in fitting) if c]
+        whole = [c for c in (_with_companions(c, wanted, machine) for c in pool) if c]
         if whole:
-            yield from whole
-            return
+            return whole
+    return []
 
 
 @lru_cache
@@ -119,18 +137,46 @@ def _published(machine: str, os: str) -> tuple[Choice, ...]:
 def _suits(choice: Choice, machine: Machine) -> bool:
     build, minimum = choice.build, knowledge.minimum_driver(choice.build.cuda, machine.driver_os)
     return (
-        all(knowledge.covers(build.archs, capability) for capability in machine.capabilities)
+        all(
+            knowledge.covers(build.archs, capability) and _knows(machine, capability)
+            for capability in machine.capabilities
+        )
         and (machine.driver is None or (minimum is not None and knowledge.driver_at_least(machine.driver, minimum)))
-        and driver_knows(machine)
-        and (machine.python is None or machine.python in choice.release.pythons)
-        and (machine.glibc is None or build.glibc is None or as_version(machine.glibc) >= as_version(build.glibc))
+        and _installs(choice, machine)
     )
 
 
-def driver_knows(machine: Machine) -> bool:
-    """Whether the driver is as new as the GPUs: with an older one no build computes on them. Unknown counts as yes."""
-    firsts = [knowledge.first_driver(capability, machine.driver_os) for capability in machine.capabilities]
-    return machine.driver is None or all(knowledge.driver_at_least(machine.driver, first) for first in firsts if first)
+def _knows(machine: Machine, capability: str) -> bool:
+    """Whether the driver is of a branch that can know this GPU; unknown counts as yes."""
+    first = knowledge.first_driver(capability, machine.driver_os)
+    return first is None or machine.driver is None or knowledge.driver_at_least(machine.driver, first.split(".")[0])
+
+
+def _installs(choice: Choice, machine: Machine) -> bool:
+    glibc = choice.build.glibc
+    return (machine.python is None or machine.python in choice.release.pythons) and (
+        machine.glibc is None or glibc is None or as_version(machine.glibc) >= as_version(glibc)
+    )
+
+
+def _serves_unseen(build: Build, machine: Machine) -> bool:
+    """Where nobody has seen the GPU: whether the build serves the newest ones, as far as this driver knows them."""
+    return bool(machine.capabilities) or all(
+        knowledge.covers(build.archs, capability) for capability in NEWEST if _knows(machine, capability)
+    )
+
+
+def choose_cpu(machine: Machine) -> Choice | None:
+    """The newest CPU build of PyTorch's index for this Python; None where none is known."""
+    linux = [c for c in _published("x86_64", "linux") if knowledge.has_cpu_build(c.release)]
+    # the CPU builds ask for a glibc as new as the strictest CUDA build of their release
+    built = {c.release.version: c for c in sorted(linux, key=lambda c: as_version(c.build.glibc or "0"))}
+    pool = [c for c in built.values() if _installs(c, machine)]
+    for wanted in (machine.companions, machine.companions[:1], ()):
+        whole = [c for c in (_with_companions(c, wanted, machine) for c in pool) if c]
+        if whole:
+            return max(whole, key=lambda c: as_version(c.release.version))
+    return None
 
 
 def installed_suits(facts: Facts) -> bool:
@@ -169,6 +215,7 @@ def _rank(choice: Choice, machine: Machine, same: str | None, same_tag: str | No
     return (
         release.version == same,
         release.version == same and build.tag == same_tag,
+        _serves_unseen(build, machine),
         # Where the driver is unknown, nothing newer than what every driver since 525 (2022) runs.
         machine.driver is not None or as_version(build.cuda)[0] <= 12,
         not build.experimental,

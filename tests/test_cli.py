@@ -14,7 +14,7 @@ import pytest
 from patients import CUDACHECK, Patient, clean_environment
 from typer.testing import CliRunner, Result
 
-from cudacheck import inspecting
+from cudacheck import __version__, inspecting, knowledge
 from cudacheck.cli import app
 
 
@@ -233,3 +233,16 @@ def test_a_hollow_pytorch_is_a_finding(tmp_path):
     patient.torch("2.8.0+cu128", "12.8", "sm_80 sm_86")
     (patient.site / "torch" / "__init__.py").write_text("")
     assert "torch-import-failed" in patient.doctor_in_this_process(bench=False).rules
+
+
+def test_the_date_of_the_knowledge_is_told():
+    day = knowledge.as_of()
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"cudacheck {__version__} (knowledge of {day})\n"
+    told = pasted("torch==2.15.0+cu132\n", "--format", "json")
+    report = json.loads(told.stdout)
+    assert (report["schema_version"], report["knowledge_date"]) == ("1.1", day)
+    assert f"knowledge of {day}" in pasted("torch==2.15.0+cu132\n").stdout
+    # a report judged again is judged with today's knowledge; one of schema 1.0 has no date
+    del report["knowledge_date"]
+    again = pasted(json.dumps(report | {"schema_version": "1.0"}), "--format", "json")
+    assert json.loads(again.stdout)["knowledge_date"] == day

@@ -1,6 +1,5 @@
 """The tables: every row has its source, the functions answer what is known, and stay quiet about the rest."""
 
-import dataclasses
 import itertools
 import re
 import subprocess
@@ -12,7 +11,6 @@ from importlib.resources import files
 import pytest
 
 from cudacheck import knowledge
-from cudacheck.knowledge import torch_builds
 
 FILES = ("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "article")
 TABLES = {name: tomllib.loads(files(knowledge).joinpath(f"{name}.toml").read_text()) for name in FILES}
@@ -226,12 +224,15 @@ def test_the_builds_agree_with_pytorch_itself():
         ("2.15.0", "cu128", False),
         ("2.15.0", "cu132", True),
         ("2.15.0", "cu126", False),
-        ("2.14.0+cu130", "cu126", True),
-        ("2.14.1", "cu126", True),
+        ("2.15.0", "cu129", False),
+        ("2.15.0", "cu134", None),
+        ("2.14.0", "cu129", None),
         ("2.9.1", "cu129", True),
         ("2.10.0", "cu129", True),
-        ("2.10.0", "cu127", None),
-        ("2.16.0", "cu126", None),
+        ("1.8.2", "cu111", None),
+        ("1.1.0", "cu100", None),
+        ("2.14.0+cu130", "cu126", True),
+        ("2.14.1", "cu126", True),
         ("2.4.7", "cu124", False),
         ("3.0.0", "cu140", None),
         ("2.7.0.dev20250310+cu124", "cu124", None),
@@ -265,7 +266,9 @@ def test_archs_of_is_quiet_about_what_nobody_verified():
     assert knowledge.archs_of("2.7.0.dev20250310+cu124", "12.4") is None
     assert knowledge.archs_of("2.8.0a0+5228986c39.nv25.05", "12.9") is None
     assert knowledge.archs_of("2.5.1", "12.4", os="windows") is None
-    assert knowledge.archs_of("2.15.0", "13.2", machine="aarch64") is None
+    assert knowledge.archs_of("2.14.0", "12.9") is None
+    assert knowledge.archs_of("2.9.1", "12.9") is None
+    assert knowledge.archs_of("2.8.0", "12.8", machine="aarch64") is None
 
 
 def test_companions_pythons_and_default_tags():
@@ -279,37 +282,52 @@ def test_companions_pythons_and_default_tags():
 
 
 @pytest.mark.parametrize(
-    ("package", "version", "torch", "fit"),
+    ("package", "version", "torch", "fits"),
     [
-        ("torchvision", "0.29.2", "2.15.0", True),
-        ("torchvision", "0.29.1", "2.14.1+cu130", True),
+        ("torchvision", "0.29.2", "2.15.0+cu132", True),
+        ("torchvision", "0.29.1+cpu", "2.14.0", True),
         ("torchvision", "0.29.2", "2.16.0", True),
-        ("torchvision", "0.29.2", "2.13.0", False),
+        ("torchvision", "0.29.1", "2.13.0", False),
         ("torchvision", "0.29.0", "2.15.0", False),
-        ("torchvision", "0.23.0+cu128", "2.8.0+cu128", True),
-        ("torchvision", "0.23.0", "2.15.0", False),
+        ("torchvision", "0.29.0", "2.14.1", True),
+        ("torchvision", "0.30.0", "2.15.0", None),
+        ("torchvision", "0.29.3", "2.15.0", None),
+        ("torchvision", "0.22.0", "2.7.1+cu128", True),
+        ("torchvision", "0.11.1", "1.10.0", True),
+        ("torchvision", "0.20.1", "2.4.0", False),
+        ("torchvision", "0.23.0", "2.9.0.dev20250801", None),
+        ("torchvision", "0.23.0", "2.8.0a0+5228986c39.nv25.05", None),
+        ("torchvision", "0.23.0", "2.9.0+git1a2b3c4", None),
+        ("torchvision", "0.24.0a0+094e7af5", "2.9.0", None),
         ("torchaudio", "2.11.1", "2.15.0", True),
-        ("torchaudio", "2.8.0", "2.15.0", False),
-        ("torchvision", "0.29.9", "2.13.0", None),
-        ("torchvision", "0.23.0", "2.9.0.dev20250803", None),
-        ("torchvision", "0.23.0a0+1a2b3c4", "2.15.0", None),
-        ("xformers", "0.0.30", "2.15.0", None),
+        ("torchaudio", "2.11.0", "2.12.1", True),
+        ("torchaudio", "2.11.0", "2.10.0", False),
+        ("torchaudio", "2.12.0", "2.15.0", None),
+        ("torchaudio", "2.8.0", "2.9.0", False),
+        ("xformers", "0.0.32", "2.8.0", None),
     ],
 )
-def test_a_partner_fits_or_not_or_nobody_knows(package, version, torch, fit):
-    assert knowledge.fits(package, version, torch) is fit
+def test_which_partner_fits(package, version, torch, fits):
+    assert knowledge.fits(package, version, torch) is fits
 
 
-def test_every_release_fits_its_own_partners():
-    for release in knowledge.releases():
-        for package, version in dataclasses.asdict(release.companions).items() if release.companions else ():
-            assert version is None or knowledge.fits(package, version, release.version) is True, (release, package)
+def test_every_pair_of_the_tables_fits():
+    for release, package in itertools.product(knowledge.releases(), ("torchvision", "torchaudio")):
+        partner = getattr(release.companions, package, None)
+        assert partner is None or knowledge.fits(package, partner, release.version), (release.version, partner)
 
 
-def test_a_table_without_the_row_knows_nothing(monkeypatch):
-    kept = tuple(b for b in torch_builds._all_builds() if (b.torch, b.tag) != ("2.10", "cu126"))
-    monkeypatch.setattr(torch_builds, "_all_builds", lambda: kept)
-    assert knowledge.exists("2.10.0", "cu126") is None
+def test_what_is_newer_than_the_tables():
+    newest = knowledge.releases()[-1].version
+    assert not knowledge.is_newer_than_known(newest + "+cu132")
+    assert not knowledge.is_newer_than_known("2.15.0a0+git1a2b3c4")
+    assert not knowledge.is_newer_than_known("")
+    for version in ("2.15.1", "2.16.0.dev20261115+cu132", "3.0.0a0+git1"):
+        assert knowledge.is_newer_than_known(version)
+
+
+def test_the_date_of_the_knowledge_is_that_of_the_oldest_table():
+    assert knowledge.as_of() == min(table["checked"] for table in TABLES.values())
 
 
 def test_default_tags_are_published():
@@ -405,7 +423,15 @@ def test_flash_attn_wheels():
         release + "v2.7.4.post1/flash_attn-2.7.4.post1+cu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
     )
     assert "+cu118torch2.0" in knowledge.flash_attn_wheel("2.0.1+cu118", "11.8", "3.10", False)
+    assert "2.6.3+cu123torch2.4cxx11abiFALSE-cp38" in knowledge.flash_attn_wheel("2.4.1", "12.1", "3.8", False)
+    for machine in ("x86_64", "aarch64"):
+        assert f"cu12torch2.9cxx11abiTRUE-cp312-cp312-linux_{machine}" in (
+            knowledge.flash_attn_wheel("2.9.1", "12.8", "3.12", True, machine)
+        )
     for impossible in (
+        ("2.9.1", "12.8", "3.11", True),
+        ("2.9.1", "13.0", "3.12", True, "aarch64"),
+        ("2.4.1", "12.1", "3.13", False),
         ("2.13.0", "13.0", "3.12", True),
         ("2.8.0", "12.8", "3.14", True),
         ("2.8.0", "12.8", "3.12", False),
@@ -418,6 +444,8 @@ def test_flash_attn_wheels():
 def test_recommended_flash_attn_wheels_are_in_their_release():
     for row in TABLES["flash_attn"]["recommended"]:
         built_for = knowledge.flash_attn_built_for(row["version"])
+        if "machines" in row:  # a wheel beyond the release's combinations
+            continue
         assert row["torch"] in built_for.torch
         assert any(tag.startswith(row["cuda"]) for tag in built_for.cuda_tags)
 

@@ -87,15 +87,42 @@ def test_an_import_that_dies_is_convicted_by_the_files():
     }
 
 
-def test_without_a_gpu_a_cpu_build_is_no_fault():
-    machine = (System("linux", container="", wsl=0, jetson=False, sandbox=""), PciBus(True), Nvml(False))
-    roots = found(*machine, TorchBuild("2.8.0+cpu"), Interpreter("3.12.3", os="linux"))
-    assert roots == {"no-gpu": None}
+WITHOUT_GPU = (System("linux", container="", wsl=0, jetson=False, sandbox=""), PciBus(True), Nvml(False))
+
+
+def test_without_a_gpu_a_cpu_build_is_right():
+    assert found(*WITHOUT_GPU, TorchBuild("2.8.0+cpu"), Interpreter("3.12.3", os="linux")) == {"no-gpu": None}
+
+
+def test_without_a_gpu_and_without_torch_there_is_one_root_and_the_cpu_build():
+    facts = Facts([*WITHOUT_GPU, Interpreter("3.12.3", "/v/bin/python", os="linux", has_pip=True)], known={TorchBuild})
+    findings = judge(facts).findings
+    assert [finding.rule for finding in findings if finding.caused_by is None] == ["no-gpu"]
+    commands = [command for finding in findings for remedy in finding.remedies for command in remedy.commands]
+    assert {command.rpartition("/")[2] for command in commands} == {"cpu"}
 
 
 def test_no_torch():
     assert found(Interpreter("3.12.3", os="linux"), known={TorchBuild}) == {"torch-missing": None}
     assert found(Interpreter("3.12.3", os="linux"), known=set()) == {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "python", "says", "command"),
+    [
+        ("torch==2.9.1+cu129", "3.12.3", "on PyTorch's own under cu129", "torch==2.9.1 --index-url"),
+        ("torch==2.9.1+cu129", "3.9.3", "has no wheels for Python 3.9", ""),
+        ("torch==2.15.0+cu126", "3.12.3", "was never published: PyTorch 2.15.0 has no build for CUDA 12.6", ""),
+        ("torch==2.4.7+cu121", "3.12.3", "was never published: there is no PyTorch 2.4.7", ""),
+        ("torch==2.14.0+cu129", "3.12.3", "no wheel of torch==2.14.0+cu129 was found", ""),
+        ("torch==2.16.0+cu126", "3.12.3", "no wheel of torch==2.16.0+cu126 was found", ""),
+    ],
+)
+def test_what_pip_did_not_find(spec, python, says, command):
+    said = ErrorMessage(f"ERROR: No matching distribution found for {spec}", "pip")
+    (finding,) = judge(Facts([said, Interpreter(python, implementation="cpython", os="linux")])).findings
+    assert says in finding.message
+    assert command in " ".join(finding.remedies[0].commands)
 
 
 def test_no_torch_because_no_release_has_wheels_for_this_python():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from cudacheck.knowledge._tables import as_version, rows, table
-from cudacheck.knowledge.torch_builds import release_of
+from cudacheck.knowledge.torch_builds import pythons_of, release_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,36 +38,45 @@ class ImportErrorMeaning:
 
 
 def flash_attn_wheel(
-    torch_version: str, cuda: str, python: str, cxx11_abi: bool | None, machine: str = "x86_64"
+    torch_version: str,
+    cuda: str,
+    python: str,
+    cxx11_abi: bool | None,
+    machine: str = "x86_64",
+    *,
+    blackwell: bool = False,
 ) -> str | None:
-    """The address of an official wheel for this PyTorch (`2.8.0`, `12.8`, `3.12`, True); None where there is none."""
-    minor = (release_of(torch_version) or "").rpartition(".")[0]
-    cuda_tag = f"cu{cuda.partition('.')[0]}"
-    if machine != "x86_64" or cxx11_abi is None:
+    """The address of an official wheel for this PyTorch (`2.8.0`, `12.8`, `3.12`, True); None where there is none.
+
+    `blackwell`: it must hold kernels for compute capability 10.0 and 12.0.
+    """
+    minor, minor_python = (release_of(torch_version) or "").rpartition(".")[0], ".".join(python.split(".")[:2])
+    if cxx11_abi is None or minor_python not in (pythons_of(torch_version) or ()):
         return None
-    row = next(
-        (
-            row
-            for row in rows("flash_attn", "recommended")
-            if row["verified"] and (row["torch"], row["cuda"], row["cxx11_abi"]) == (minor, cuda_tag, cxx11_abi)
-        ),
-        None,
-    )
-    built_for = flash_attn_built_for(row["version"]) if row else None
-    minor_python = ".".join(python.split(".")[:2])
-    if built_for is None or minor_python not in built_for.pythons:
-        return None
-    return _wheel_address(built_for, minor, cuda, minor_python, cxx11_abi)
+    wanted = (minor, f"cu{cuda.partition('.')[0]}", cxx11_abi)
+    for row in rows("flash_attn", "recommended"):
+        built_for = flash_attn_built_for(row["version"])
+        if (
+            built_for is not None
+            and row["verified"]
+            and (row["torch"], row["cuda"], row["cxx11_abi"]) == wanted
+            and minor_python in row.get("pythons", built_for.pythons)
+            and machine in row.get("machines", ("x86_64",))
+            and (built_for.blackwell or not blackwell)
+        ):
+            return _wheel_address(built_for, row, minor_python, machine)
+    return None
 
 
-def _wheel_address(built_for: BuiltFor, torch: str, cuda: str, python: str, cxx11_abi: bool) -> str:
-    major = cuda.partition(".")[0]
+def _wheel_address(built_for: BuiltFor, row: dict[str, Any], python: str, machine: str) -> str:
     wheel = table("flash_attn")["wheel_name"].format(
         version=built_for.version,
-        cuda=next(tag for tag in built_for.cuda_tags if tag.startswith(f"cu{major}")),
-        torch=torch,
-        abi=str(cxx11_abi).upper(),
+        # before 2.7.0 the name holds the minor, too: cu123
+        cuda=next((tag for tag in built_for.cuda_tags if tag.startswith(row["cuda"])), row["cuda"]),
+        torch=row["torch"],
+        abi=str(row["cxx11_abi"]).upper(),
         python=python.replace(".", ""),
+        machine=machine,
     )
     return str(table("flash_attn")["wheel_url"].format(version=built_for.version, wheel=wheel))
 

@@ -133,56 +133,42 @@ def archs_of(torch_version: str, cuda: str, machine: str = "x86_64", os: str = "
 
 
 def exists(torch_version: str, tag: str) -> bool | None:
-    """Whether `torch==VERSION+TAG` was ever published, for whatever machine; None where no row tells."""
-    version = release_of(torch_version)
-    if version is None or not tag.startswith("cu"):
-        return None
-    known, minor = release(version), version.rpartition(".")[0]
-    if known is None:
-        return False if any(_within(version, row) for row in rows("torch_builds", "whole")) else None
-    found = [build for build in _all_builds() if build.tag == tag and build.torch in (version, minor)]
-    if found:
-        return True if known.verified and any(build.verified for build in found) else None
-    lies = next((row for row in rows("torch_builds", "tags") if row["tag"] == tag), None)
-    denied = why_not(f"torch=={version}+{tag}") is not None or (lies is not None and not _within(version, lies))
-    return False if denied else None
+    """Whether `torch==VERSION+TAG` was ever published, for whatever machine; None where unknown.
 
-
-def _within(version: str, row: dict[str, Any]) -> bool:
-    """Whether a release lies between a row's first and last one; a row without `last` has no end."""
-    wanted = as_version(version)
-    return as_version(row["first"]) <= wanted and ("last" not in row or wanted <= as_version(row["last"]))
-
-
-def newer_than_known(torch_version: str) -> bool:
-    """Whether this PyTorch comes after the last one that the tables know: then they say nothing of it."""
-    wanted = as_version(torch_version.partition("+")[0])[:2]
-    return bool(wanted) and wanted > as_version(releases()[-1].version)[:2]
-
-
-@lru_cache
-def torch_for(package: str, version: str) -> str | None:
-    """The torch (`==2.8.*`, `>=2.14.0`) that this torchvision or torchaudio release fits; None where no row tells."""
-    public = version.partition("+")[0]
-    for row in rows("torch_builds", "partners"):
-        if row["verified"] and row["package"] == package and public in row["versions"].split():
-            return str(row["torch"])
-    with_it = (known for known in releases() if getattr(known.companions, package, None) == public)
-    return next((f"=={known.version.rpartition('.')[0]}.*" for known in with_it), None)
-
-
-def fits(package: str, version: str, torch_version: str) -> bool | None:
-    """Whether this torchvision or torchaudio fits this torch; None where unknown: nightlies, source builds, newer ones.
-
-    >>> fits("torchvision", "0.29.2", "2.15.0+cu132"), fits("torchvision", "0.23.0", "2.15.0")
-    (True, False)
-    >>> fits("torchvision", "0.99.0", "2.15.0") is None
-    True
+    A build without a row is unknown. No is the answer of rows that say so: the range of a tag, the list of releases
+    where it is whole.
     """
-    wanted, release_version = torch_for(package, version), release_of(torch_version)
-    if wanted is None or release_version is None:
+    version = release_of(torch_version)
+    if version is None or not tag.startswith("cu") or is_newer_than_known(version):
         return None
-    return SpecifierSet(wanted).contains(release_version)
+    known = release(version)
+    if known is None and _within("whole", version):
+        return False
+    if any(not _in_range(row, version) for row in rows("torch_builds", "tags") if row["tag"] == tag):
+        return False
+    minor = version.rpartition(".")[0]
+    seen = any(b.verified for b in _all_builds() if b.tag == tag and b.torch in (version, minor))
+    return True if seen and known is not None and known.verified else None
+
+
+def _within(key: str, version: str) -> bool:
+    return any(_in_range(row, version) for row in rows("torch_builds", key))
+
+
+def _in_range(row: dict[str, Any], version: str) -> bool:
+    wanted = as_version(version)
+    return as_version(row["first"]) <= wanted and not ("last" in row and wanted > as_version(row["last"]))
+
+
+def is_newer_than_known(torch_version: str) -> bool:
+    """Whether this is a PyTorch from after the newest release that the tables know: `2.16.0`, its nightlies too."""
+    numbers = re.match(r"(\d+\.\d+)(?:\.(\d+))?", torch_version)
+    return numbers is not None and as_version(numbers[0]) > as_version(releases()[-1].version)
+
+
+def has_cpu_build(release: Release) -> bool:
+    """Whether PyTorch's index is known to have this release, and its partners, under `cpu`."""
+    return _within("cpu", release.version)
 
 
 def why_not(spec: str) -> str | None:
@@ -195,6 +181,43 @@ def companions(torch_version: str) -> Companions | None:
     """The torchvision and torchaudio of this release; None where no verified row tells."""
     known = release(torch_version)
     return known.companions if known else None
+
+
+def fits(package: str, version: str, torch_version: str) -> bool | None:
+    """Whether this torchvision or torchaudio works with this PyTorch; None where no row tells.
+
+    Some fit a range of releases; the others fit the minor release of the one that they were published with. Nothing is
+    known of nightlies and source builds, nor of what is newer than the tables.
+
+    >>> fits("torchvision", "0.29.2", "2.15.0+cu132"), fits("torchvision", "0.23.0", "2.15.0")
+    (True, False)
+    >>> fits("torchvision", "0.99.0", "2.15.0") is None, fits("torchvision", "0.23.0", "2.15.0a0+git1") is None
+    (True, True)
+    """
+    wanted, ours = torch_of(package, version), release_of(torch_version)
+    if wanted is None or ours is None:
+        return None
+    return ours in SpecifierSet(wanted)
+
+
+@lru_cache
+def torch_of(package: str, version: str) -> str | None:
+    """The PyTorch that this torchvision or torchaudio works with (PEP 440: `>=2.14.0`); None where no row tells."""
+    public = version.partition("+")[0]
+    for row in rows("torch_builds", "partners"):
+        if row["package"] == package and public in row["versions"].split():
+            return str(row["torch"])
+    return f"=={minor}.*" if (minor := _published_with(package, public)) else None
+
+
+def _published_with(package: str, version: str) -> str | None:
+    """The PyTorch minor (`2.8`) of the releases that this partner, or one of its minor and not older, belongs to."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        return None
+    pairs = [(getattr(each.companions, package, None), each.version) for each in releases() if each.companions]
+    same = [(as_version(p), torch) for p, torch in pairs if p and as_version(p)[:2] == as_version(version)[:2]]
+    known = [torch for partner, torch in same if partner >= as_version(version)]
+    return known[0].rpartition(".")[0] if known else None
 
 
 def default_index_tag(torch_version: str) -> str | None:

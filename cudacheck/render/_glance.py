@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cudacheck import knowledge
 from cudacheck.facts import Facts
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
@@ -131,8 +130,6 @@ def _torch(facts: Facts) -> Iterator[tuple[str, str]]:
             yield "torch", "not installed"
         return
     parts = [torch.version]
-    if knowledge.newer_than_known(torch.version):
-        parts.append(f"newer than what is known here ({knowledge.as_of()})")
     if torch.arch_list:
         parts.append(" ".join(arch.replace("sm_", "sm_" if i == 0 else "") for i, arch in enumerate(torch.arch_list)))
     elif torch.cuda:

@@ -177,6 +177,8 @@ class _Screen:
             parts.append(f"{n} rule{'s' * (n != 1)} unchecked ({clean(reason, 60)})")
         if self.report.seconds is not None:
             parts.append(f"{self.report.seconds:.1f} s")
+        if self.report.knowledge_date:
+            parts.append(f"knowledge of {clean(self.report.knowledge_date, 20)}")
         for line in packed(parts, self.width):
             yield Text(line, "dim")
         if shown:

@@ -109,6 +109,11 @@ NO_KERNEL = (
 SURE = NO_KERNEL[:3]
 
 
+def of_own_probe(said: ErrorMessage) -> bool:
+    """Whether the words are of a kernel that we started on every GPU, wanted there or not."""
+    return said.found_in.startswith("kernel on GPU")
+
+
 def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
     """What messages about missing kernels mean together: the gap, and the GPU it is about.
 
@@ -176,10 +181,18 @@ def labels(gpus: Sequence[_torch.SeenGpu]) -> str:
 
 
 def without(bad: Sequence[_torch.SeenGpu], seen: Sequence[_torch.SeenGpu], facts: Facts) -> tuple[Remedy, ...]:
-    """Hide some GPUs from CUDA, where others are left; by UUID, for CUDA and NVML number them differently."""
-    left = [gpu.uuid for gpu in seen if gpu not in bad]
-    if not left or None in left:
+    """Hide some GPUs from CUDA, where others are left.
+
+    By UUID, for CUDA and NVML number them differently; where NVML's numbers alone are known, CUDA is told to use those.
+    """
+    left = [gpu for gpu in seen if gpu not in bad]
+    by_uuid, by_cuda = all(gpu.uuid for gpu in left), any(gpu.found_in == "torch.cuda" for gpu in left)
+    if not bad or not left or (by_cuda and not by_uuid):
         return ()
-    visible = ",".join(filter(None, left))
-    hide = remedies.set_variable(facts, "CUDA_VISIBLE_DEVICES", visible)
-    return (dataclasses.replace(hide, title=f"or hide GPU {', '.join(str(gpu.index) for gpu in bad)} from CUDA"),)
+    visible = ",".join((gpu.uuid or "") if by_uuid else str(gpu.index) for gpu in left)
+    hide = [remedies.set_variable(facts, "CUDA_VISIBLE_DEVICES", visible)]
+    if not by_uuid:
+        hide.insert(0, remedies.set_variable(facts, "CUDA_DEVICE_ORDER", "PCI_BUS_ID"))
+    commands = tuple(command for remedy in hide for command in remedy.commands)
+    title = f"hide GPU {', '.join(str(gpu.index) for gpu in bad)} from CUDA"
+    return (dataclasses.replace(hide[0], title=title, commands=commands),)

@@ -8,11 +8,17 @@ from cudacheck import remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.kernel_module import KernelModule
+from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.host.system import System
+from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.target.distributions import Distribution
 from cudacheck.report import Evidence, Remedy
+
+OTHER_MAKERS = re.compile(r"(?i)\b(?:AMD|Radeon|Instinct|Intel|Arc)\b|gfx\d")
 
 ANY_DRIVER = "580.65.06"
 """A driver that serves every CUDA and every GPU since Maxwell."""
@@ -48,6 +54,23 @@ def drivers_of(system: System | None) -> tuple[str, ...]:
     if system is None:
         return ("linux", "windows")
     return ("windows",) if system.os == "windows" or wsl(system) else ("linux",)
+
+
+def wants_cuda(facts: Facts) -> bool:
+    """Whether anything in sight is NVIDIA's or asks for CUDA: a GPU, a driver, a toolkit, wheels, an error text."""
+    nvml, libcuda, module = facts.one(Nvml), facts.one(LibCuda), facts.one(KernelModule)
+    return bool(
+        any(not OTHER_MAKERS.search(gpu.name or "") for gpu in facts.all(Gpu))
+        or facts.all(PciGpu)
+        or (nvml and (nvml.driver_version or nvml.library_found or nvml.gpu_count))
+        or (libcuda and libcuda.found)
+        or (module and module.loaded)
+        or passed_nodes(facts)
+        or facts.all(CudaToolkit)
+        or any(variable(facts, name) for name in ("CUDA_HOME", "CUDA_PATH", "NVIDIA_VISIBLE_DEVICES"))
+        or any(re.fullmatch(r"nvidia-.+-cu\d+", dist.name) for dist in facts.all(Distribution))
+        or any(re.search(r"(?i)cuda|nvidia|nvcc|cudnn|cublas|nccl", said.text) for said in facts.all(ErrorMessage))
+    )
 
 
 # Device files, libraries, capabilities

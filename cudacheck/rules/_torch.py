@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from cudacheck import knowledge, remedies
 from cudacheck.facts import Facts
-from cudacheck.probes.host.nvml import Gpu
+from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.interpreter import Interpreter
 from cudacheck.probes.target.kernels import KernelRun
@@ -19,6 +19,7 @@ from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.probes.target.torch_import import TorchImport
 from cudacheck.report import Evidence, Remedy
+from cudacheck.rules import _driver
 
 # Versions
 
@@ -162,5 +163,7 @@ def conda_install(facts: Facts, spec: str, channel: str = "") -> tuple[str, ...]
 
 
 def right_build(facts: Facts, otherwise: str) -> tuple[Remedy, ...]:
-    """The PyTorch that works here; where no verified build fits, words without a command."""
+    """The PyTorch that works here, without a GPU the CPU build; where no verified build fits, words alone."""
+    if _driver.owner_of_silence(facts.one(Nvml), facts) == "no-gpu":
+        return (remedies.cpu_build(facts),)
     return remedies.torch_build(facts) or (Remedy(otherwise),)

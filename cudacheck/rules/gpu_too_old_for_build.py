@@ -3,6 +3,7 @@
 ## What it does
 Compares the architectures compiled into the installed PyTorch with each GPU's compute capability. A GPU older than
 the oldest of them is not covered, nor is one that falls into a gap of the list (6.1 where it jumps from 5.0 to 7.0).
+Beside a GPU that this PyTorch does serve it is a warning: hide the old one, which often drives the display.
 
 ## Why it matters
 `torch.cuda.is_available()` is True all the same; the first kernel raises "no kernel image is available for
@@ -21,8 +22,9 @@ Install the newest release that still has a build for this GPU: with CUDA 12.6, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from cudacheck import knowledge
 from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
@@ -30,7 +32,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.kernels import KernelRun
 from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _kernels, _torch
 
 SEVERITY = Severity.ERROR
@@ -56,23 +58,47 @@ def check(
         yield Finding(
             f"this PyTorch has no kernels for {_kernels.labels(bad)}: {_torch.spoken(build)} {_kernels.reach(archs)}",
             (*(Evidence(gpu.label, gpu.found_in) for gpu in bad), _kernels.archs_evidence(build, archs)),
-            (
-                *_torch.right_build(facts, "install an older PyTorch, built for CUDA 12.6 or older"),
-                *_kernels.without(bad, seen, facts),
-            ),
+            _remedies(bad, seen, facts),
             SOURCES,
+            _severity(bad, seen, archs),
         )
+
+
+def _asked(said: ErrorMessage) -> bool:
+    """Whether a program wanted a kernel on this GPU: PyTorch warns of every old GPU that it sees."""
+    return re.search("|".join(MESSAGES[:2]), said.text) is not None and not _kernels.of_own_probe(said)
+
+
+def _severity(
+    bad: Sequence[_torch.SeenGpu], seen: Sequence[_torch.SeenGpu], archs: Sequence[str] | None
+) -> Severity | None:
+    """A newer GPU beside it computes: the older one is there for the display, or hidden in a moment."""
+    others = [gpu for gpu in seen if gpu not in bad]
+    serves = any(gpu.ran or (gpu.capability and archs and knowledge.covers(archs, gpu.capability)) for gpu in others)
+    return Severity.WARNING if serves else None
+
+
+def _remedies(bad: Sequence[_torch.SeenGpu], seen: Sequence[_torch.SeenGpu], facts: Facts) -> tuple[Remedy, ...]:
+    hide = _kernels.without(bad, seen, facts)
+    builds = _torch.right_build(facts, "install an older PyTorch, built for CUDA 12.6 or older")
+    # where hiding helps, words about a build that does not exist say nothing more
+    return (*hide, *(build for build in builds if build.commands or build.edit or not hide))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     gap, gpu = _kernels.heard_gap(said.text, facts)
-    if gap == "too-old":
-        yield Finding(
-            f"{_torch.spoken(facts.one(TorchBuild))} has no kernels for {gpu}: builds for this CUDA dropped it",
-            (_torch.quoted(said, match),),
-            _torch.right_build(facts, "install an older PyTorch, built for CUDA 12.6 or older"),
-            SOURCES,
-        )
+    if gap != "too-old":
+        return
+    build, seen = facts.one(TorchBuild), _torch.gpus_of(facts)
+    archs = _kernels.architectures(build, facts.one(TorchCuda), facts.one(System))
+    bad = [each for each in seen if not each.ran and _kernels.uncovered(archs, build, each.capability) == "too-old"]
+    yield Finding(
+        f"{_torch.spoken(build)} has no kernels for {gpu}: builds for this CUDA dropped it",
+        (_torch.quoted(said, match),),
+        _remedies(bad, seen, facts),
+        SOURCES,
+        None if _asked(said) or not bad else _severity(bad, seen, archs),
+    )
 
 
 CU130 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")

@@ -66,10 +66,15 @@ def check(
     measurements: tuple[Measurement, ...] | None,
     flash: FlashAttention | None,
 ) -> Iterator[Finding]:
+    served = {run.device_index for run in runs if run.ok}
     for run in runs:
         if not run.ok:
             what = f"{run.kernel} on GPU {run.device_index}"
-            yield _failed(what, run.error) if run.error else _wrong(what, run.max_error, run.tolerance)
+            yield (
+                _failed(what, run.error, elsewhere=bool(served - {run.device_index}))
+                if run.error
+                else _wrong(what, run.max_error, run.tolerance)
+            )
     for row in measurements or ():
         if row.ok is False:
             yield _wrong(f"{row.case} {row.dtype} {row.shape} on GPU {row.device_index}", row.max_error, row.tolerance)
@@ -77,8 +82,10 @@ def check(
         yield _wrong(f"flash-attn {flash.version or ''}", flash.max_error, FLASH_TOLERANCE)
 
 
-def _failed(what: str, error: str) -> Finding:
+def _failed(what: str, error: str, *, elsewhere: bool = False) -> Finding:
     full = "out of memory" in error.lower()
+    # gpu-too-old-for-build tells of an old GPU beside one that works, and how to hide it
+    beside = elsewhere and re.search(MESSAGES[0], error) is not None
     remedy = "free the GPU's memory, and try again" if full else "see the kernel log, and run the check again"
     commands = ("nvidia-smi",) if full else ("sudo dmesg | grep -iE 'nvrm|xid' | tail",)
     return Finding(
@@ -87,7 +94,7 @@ def _failed(what: str, error: str) -> Finding:
         (Remedy(remedy, commands, needs_root=not full),),
         SOURCES,
         # A full GPU is somebody's work, no fault of the machine.
-        severity=Severity.WARNING if full else None,
+        severity=Severity.WARNING if full or beside else None,
     )
 
 
@@ -106,6 +113,8 @@ def _wrong(what: str, error: float | None, tolerance: float | None) -> Finding:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+    if _kernels.of_own_probe(said):
+        return  # the kernel's own fact tells more
     yield Finding(
         "a kernel that the program needs was not compiled for this GPU",
         (_torch.quoted(said, match),),

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck import remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
@@ -29,6 +30,7 @@ from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
+from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
 
@@ -45,9 +47,15 @@ def check(bus: PciBus, nvml: Nvml, system: System | None, facts: Facts) -> Itera
     yield Finding(
         _message(bus, system),
         evidence=(seen, *_driver.silence_evidence(facts)),
-        remedies=(Remedy("run on a machine with an NVIDIA GPU; the CPU build of PyTorch works without one"),),
+        remedies=tuple(_remedies(facts)),
         sources=("https://github.com/pytorch/pytorch/issues/74733",),
     )
+
+
+def _remedies(facts: Facts) -> Iterator[Remedy]:
+    yield Remedy("run on a machine with an NVIDIA GPU; the CPU build of PyTorch works without one")
+    if facts.complete(TorchBuild) and not facts.all(TorchBuild):
+        yield remedies.cpu_build(facts)
 
 
 def _message(bus: PciBus, system: System | None) -> str:

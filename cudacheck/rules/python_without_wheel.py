@@ -2,8 +2,8 @@
 
 ## What it does
 Listens to what pip and uv answer when they find no torch, and says why: a build that was never published, a Python
-that this release has no wheels for, or another platform. Without an answer of theirs it fires only where PyTorch is
-missing and no release has wheels for this Python.
+that this release has no wheels for, another index or platform. Without an answer of theirs it fires only where PyTorch
+is missing and no release has wheels for this Python.
 
 ## Why it matters
 `Could not find a version that satisfies the requirement torch` names neither the Python nor the index as the cause.
@@ -22,8 +22,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck import knowledge
+from cudacheck import knowledge, remedies
 from cudacheck.facts import Facts
+from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.interpreter import Interpreter
 from cudacheck.probes.target.torch_files import TorchBuild
@@ -32,6 +33,7 @@ from cudacheck.rules import _torch
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.TORCH_BUILD
+EXPLAINED_BY = ("no-gpu",)
 SPEC = r"(torch(?:vision|audio)?(?:[=<>~!]=?[\w.+*,<>=!-]*)?)"
 MESSAGES = (
     rf"Could not find a version that satisfies the requirement {SPEC}(?![\w-])",
@@ -49,12 +51,31 @@ def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts
     other = interpreter.implementation not in {None, "cpython"}
     if not builds and python and known and (other or python not in known):
         name = f"{interpreter.implementation} {python}" if other else f"Python {python}"
-        yield _finding(f"no PyTorch release has wheels for {name}", Evidence(name, interpreter.executable or ""), facts)
+        message = f"no PyTorch release up to {knowledge.releases()[-1].version} has wheels for {name}"
+        yield _finding(message, Evidence(name, interpreter.executable or ""), facts)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     spec = match[1].rstrip(".,-")
-    yield _finding(_why(spec, facts), _torch.quoted(said, match), facts)
+    if (index := _index_of(spec, facts)) is None:
+        yield _finding(_why(spec, facts), _torch.quoted(said, match), facts)
+        return
+    message = f"{spec} is not on the index that was asked, but on PyTorch's own under {index}"
+    there = remedies.install(facts, [spec.partition("+")[0]], title="install it from there", index_tag=index)
+    yield Finding(message, (_torch.quoted(said, match),), (there,), SOURCES)
+
+
+def _index_of(spec: str, facts: Facts) -> str | None:
+    """The tag of PyTorch's index that surely has this build for this Python and machine; None where nobody can tell."""
+    exact = re.fullmatch(r"torch==(\d+\.\d+\.\d+)\+(cu\d+)", spec)
+    interpreter, system = facts.one(Interpreter), facts.one(System)
+    if not exact or knowledge.exists(exact[1], exact[2]) is not True:
+        return None
+    machine, os = ((system.machine or "x86_64"), system.os) if system else ("x86_64", "linux")
+    row = knowledge.build_of(exact[1], exact[2], machine, os)
+    python = _torch.minor(interpreter.version) if interpreter else None
+    fits = python is None or python in (knowledge.pythons_of(exact[1]) or ())
+    return exact[2] if row and row.verified and row.index and fits else None
 
 
 def _why(spec: str, facts: Facts) -> str:
@@ -63,6 +84,8 @@ def _why(spec: str, facts: Facts) -> str:
     python = _torch.minor(interpreter.version) if interpreter else None
     exact = re.fullmatch(r"torch==(\d+\.\d+\.\d+)(?:\+(cu\d+))?", spec)
     if exact and exact[2] and knowledge.exists(exact[1], exact[2]) is False:
+        if knowledge.release(exact[1]) is None:
+            return f"{spec} was never published: there is no PyTorch {exact[1]}"
         return f"{spec} was never published: PyTorch {exact[1]} has no build for CUDA {knowledge.cuda_of_tag(exact[2])}"
     pythons = knowledge.pythons_of(exact[1]) if exact else None
     if exact and python and pythons and python not in pythons:
@@ -78,6 +101,9 @@ def _finding(message: str, evidence: Evidence, facts: Facts) -> Finding:
 FIRES = {
     "a build that never existed": (
         ErrorMessage("ERROR: No matching distribution found for torch==2.4.0+cu128", "pip"),
+    ),
+    "a build that only PyTorch's own index has": (
+        ErrorMessage("ERROR: No matching distribution found for torch==2.9.1+cu129", "pip"),
     ),
     "a Python that is too old for the release": (
         Interpreter("3.8.18", implementation="cpython"),

@@ -2,7 +2,8 @@
 
 ## What it does
 Reads in `torch/version.py` which CUDA the build is for. The name of the wheel is no witness: the metadata of a CPU
-wheel lists NVIDIA packages all the same, behind markers.
+wheel lists NVIDIA packages all the same, behind markers. It is an error where anything in sight is NVIDIA's or asks for
+CUDA (a GPU, a driver, a toolkit, an error text), else a warning; where there is surely no GPU it is the right build.
 
 ## Why it matters
 `torch.cuda.is_available()` is False without any warning, and `.cuda()` raises "Torch not compiled with CUDA
@@ -25,12 +26,12 @@ from collections.abc import Iterator
 
 from cudacheck.facts import Facts
 from cudacheck.probes.host.nvml import Gpu, Nvml
-from cudacheck.probes.host.pci import PciGpu
+from cudacheck.probes.host.pci import PciBus
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.torch_files import TorchBuild
 from cudacheck.report import Evidence, Finding, Layer, Severity
-from cudacheck.rules import _torch
+from cudacheck.rules import _driver, _machine, _torch
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.TORCH_BUILD
@@ -46,22 +47,16 @@ def check(build: TorchBuild, system: System | None, facts: Facts) -> Iterator[Fi
     known = build.cuda_known or re.search(r"\+(?:cpu|xpu)", build.version) is not None
     if not known or build.cuda or build.hip or "+rocm" in build.version or (system and system.os == "darwin"):
         return
-    if not _wants_cuda(facts):
-        return
+    if _driver.owner_of_silence(facts.one(Nvml), facts) == "no-gpu":
+        return  # there it is the right build
     kind = "an Intel GPU build" if "+xpu" in build.version else "a CPU-only build"
     yield Finding(
         f"PyTorch cannot use any NVIDIA GPU: {_torch.spoken(build)} is {kind}",
         (Evidence(f"{_torch.spoken(build)}, no CUDA version", build.found_in), *_origin(build, system)),
         _torch.right_build(facts, "install a CUDA build of PyTorch for this platform"),
         SOURCES,
+        None if _machine.wants_cuda(facts) else Severity.WARNING,
     )
-
-
-def _wants_cuda(facts: Facts) -> bool:
-    """Whether there is an NVIDIA GPU or driver: without either, a CPU build is the right one."""
-    nvml = facts.one(Nvml)
-    has_driver = nvml is not None and (nvml.driver_version is not None or bool(nvml.gpu_count))
-    return has_driver or any((*facts.all(Gpu), *facts.all(PciGpu)))
 
 
 def _origin(build: TorchBuild, system: System | None) -> tuple[Evidence, ...]:
@@ -98,9 +93,13 @@ FIRES = {
 }
 QUIET = {
     "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+    "a machine without a GPU": (
+        TorchBuild("2.15.0+cpu"),
+        System("linux", container="", wsl=0, jetson=False),
+        PciBus(readable=True),
+        Nvml(library_found=False, init_code=12),
+    ),
     "a paste that does not name the CUDA version": (TorchBuild("2.8.0", cuda_known=False),),
     "a ROCm build": (TorchBuild("2.5.1+rocm6.2", hip="6.2"),),
-    "no NVIDIA GPU and no driver in sight": (TorchBuild("2.8.0+cpu"),),
-    "an Intel GPU": (TorchBuild("2.10.0+xpu"),),
     "macOS": (TorchBuild("2.8.0"), System("darwin", machine="arm64")),
 }

@@ -1,9 +1,10 @@
 """torchvision, torchaudio, xFormers or another extension was built for another PyTorch than the one installed.
 
 ## What it does
-Compares the exact PyTorch that each of them requires with the one installed, their CUDA tags, and the symbols that
-their compiled files want with those that this PyTorch exports. Only a different minor release counts: 2.7.0 and
-2.7.1 fit together. Nightlies of different days are let pass.
+Compares the PyTorch that each of them requires (its metadata, else the tables) with the one installed, their CUDA tags,
+and the symbols that their compiled files want with those that this PyTorch exports. Only a different minor release
+counts: 2.7.0 and 2.7.1 fit together, and from torchvision 0.29.1 and torchaudio 2.11 on one partner serves a range of
+releases. Nightlies, source builds and what is newer than the tables are let pass.
 
 ## Why it matters
 Compiled extensions use PyTorch's C++ interface, which changes with every minor release: the operators do not
@@ -25,6 +26,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
 from cudacheck import knowledge, remedies
@@ -76,40 +78,50 @@ def check(
 def _mismatch(package: Distribution, build: TorchBuild, files: Sequence[ExtensionFile]) -> str:
     """Why the two do not fit, in words; empty where they do."""
     name, installed = f"{package.name} {package.version}", _torch.spoken(build)
-    wanted = _other_torch(package, build.version)
+    wanted = _wanted(package, build)
     if wanted and not _loads(package.name, files):
-        return f"{name} belongs to torch {wanted}, but {installed} is installed"
+        return f"{name} belongs to torch {_spoken(wanted)}, but {installed} is installed"
     return f"{name} and {installed} are not built for the same CUDA" if _other_cuda(package, build) else ""
 
 
-def _required(package: Distribution) -> str | None:
-    """The exact torch that its metadata asks for."""
+def _spoken(specifier: str) -> str:
+    """`==2.8.*` → `2.8`"""
+    exact = re.fullmatch(r"==([\w.]+?)(?:\.\*)?", specifier)
+    return exact[1] if exact else specifier
+
+
+def _wanted(package: Distribution, build: TorchBuild) -> str | None:
+    """The torch that it needs, where that is surely another: of its own metadata, else of the tables.
+
+    Of nightlies, source builds, and what is newer than the tables, nobody can tell.
+    """
+    ours = _torch.parsed(knowledge.release_of(build.version))
+    if ours is None:
+        return None
+    for requirement in _requirements(package):
+        specifiers = [SpecifierSet(_minor_alone(each)) for each in requirement.specifier]
+        return None if all(ours in each for each in specifiers) else str(requirement.specifier)
+    if package.name in FAMILY and knowledge.fits(package.name, package.version, build.version) is False:
+        return knowledge.torch_of(package.name, package.version)
+    return None
+
+
+def _requirements(package: Distribution) -> Iterator[Requirement]:
+    """What its metadata asks of torch."""
     for line in package.requires:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
             continue
-        exact = [s.version for s in requirement.specifier if s.operator == "=="]
-        optional = "extra" in str(requirement.marker or "")
-        if requirement.name == "torch" and exact and not optional and _torch.parsed(exact[0]):
-            return exact[0]
-    return None
+        if requirement.name == "torch" and "extra" not in str(requirement.marker or ""):
+            yield requirement
 
 
-def _other_torch(package: Distribution, installed: str) -> str | None:
-    """The torch that it wants instead of the installed one: its metadata outranks the table of partners."""
-    if wanted := _required(package):
-        return wanted if _other_minor(wanted, installed) else None
-    if package.requires or knowledge.fits(package.name, package.version, installed) is not False:
-        return None
-    return (knowledge.torch_for(package.name, package.version) or "").removeprefix("==").removesuffix(".*")
-
-
-def _other_minor(wanted: str, installed: str) -> bool:
-    ours, theirs = _torch.parsed(installed), Version(wanted)
-    if ours is None or (ours.is_prerelease and theirs.is_prerelease):
-        return False
-    return (ours.major, ours.minor) != (theirs.major, theirs.minor)
+def _minor_alone(specifier: Specifier) -> str:
+    """`==2.7.0` → `==2.7.*`: patch releases of one minor fit together."""
+    exact = _torch.minor(specifier.version) if specifier.operator == "==" else None
+    pinned = exact and not specifier.version.endswith("*")
+    return f"=={exact}.*" if pinned else str(specifier)
 
 
 def _loads(name: str, files: Sequence[ExtensionFile]) -> bool:
@@ -167,14 +179,7 @@ FIRES = {
         TorchBuild("2.8.0+cu128", cuda="12.8"),
         Distribution("torchvision", "0.21.0", requires=("torch==2.6.0",)),
     ),
-    "a paste that names the versions alone": (
-        TorchBuild("2.15.0+cu132", cuda="13.2"),
-        Distribution("torchvision", "0.23.0"),
-    ),
-    "torchvision 0.29.2 beside an older torch": (
-        TorchBuild("2.13.0+cu130", cuda="13.0"),
-        Distribution("torchvision", "0.29.2"),
-    ),
+    "a torch older than the range": (TorchBuild("2.13.0+cu130", cuda="13.0"), Distribution("torchvision", "0.29.2")),
     "CPU torchvision beside a CUDA torch": (
         TORCH_26,
         Distribution("torchvision", "0.21.0+cpu", requires=("torch==2.6.0",)),
@@ -214,22 +219,18 @@ QUIET = {
         TorchBuild("2.9.0.dev20250803+cu128", cuda="12.8"),
         Distribution("torchvision", "0.24.0.dev20250801+cu128", requires=("torch==2.9.0.dev20250801",)),
     ),
-    "torchaudio 2.11 is tied to no torch": (
-        TorchBuild("2.14.0+cu130", cuda="13.0"),
-        Distribution("torchaudio", "2.11.0"),
-    ),
-    "torchvision 0.29.2 serves every torch from 2.14 on": (
+    "torchvision 0.29.2 serves 2.14 and all that comes": (
         TorchBuild("2.15.0+cu132", cuda="13.2"),
         Distribution("torchvision", "0.29.2"),
     ),
-    "partners and a torch newer than any table": (
-        TorchBuild("2.99.0+cu140", cuda="14.0"),
+    "a torchvision that no table knows": (
+        TorchBuild("2.8.0+cu128", cuda="12.8"),
         Distribution("torchvision", "0.99.0"),
-        Distribution("torchaudio", "2.99.0"),
     ),
-    "a source build, of which no table tells": (
-        TorchBuild("2.15.0a0+git3c1f2a9", cuda="13.2"),
-        Distribution("torchvision", "0.23.0"),
+    "a source build": (TorchBuild("2.9.0a0+git3c1f2a9", cuda="12.8"), Distribution("torchvision", "0.23.0")),
+    "torchaudio 2.11 is tied to no torch": (
+        TorchBuild("2.14.0+cu130", cuda="13.0"),
+        Distribution("torchaudio", "2.11.0"),
     ),
     "it requires another torch, but all its symbols are there": (
         TorchBuild("2.9.1+cu128", cuda="12.8"),

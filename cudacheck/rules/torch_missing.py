@@ -31,7 +31,7 @@ from cudacheck.rules import _torch
 
 SEVERITY = Severity.ERROR
 LAYER = Layer.TORCH_BUILD
-EXPLAINED_BY = ("torch-shadowed", "python-without-wheel")
+EXPLAINED_BY = ("no-gpu", "torch-shadowed", "python-without-wheel")
 MESSAGES = (r"No module named ['\"]torch['\"]",)
 SOURCES = ("https://pytorch.org/get-started/locally/",)
 IS_THERE = re.compile(r"[/\\]torch[/\\]|Error loading \\?[\"']")
