@@ -55,9 +55,7 @@ FailingFrom = Annotated[FailOn, typer.Option(help="The least severity that makes
 Ignore = Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="What to print.")]
 Output = Annotated[Path | None, typer.Option(help="Write the report to a file as well: .json or .txt.", metavar="FILE")]
-Redact = Annotated[
-    bool, typer.Option("--redact", help="Take names, home folders, UUIDs and serials out of the report.")
-]
+Redact = Annotated[bool, typer.Option("--redact", help="Take people, machines and secrets out of the report.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")]
 
 bench_app = typer.Typer(

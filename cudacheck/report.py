@@ -9,6 +9,7 @@ from typing import Any
 
 from cudacheck import __version__, untrusted
 from cudacheck.facts import MAX_OF_A_TYPE, Facts
+from cudacheck.probes import holds
 
 SCHEMA_VERSION = "1.1"
 """MAJOR.MINOR: fields are added with a new minor; a new major is refused by older readers."""
@@ -86,12 +87,12 @@ class Axis:
     """One axis of one GPU's speed, judged."""
 
     device_index: int
-    axis: str
+    axis: holds.Term
     """`correctness`, `matmul`, `memory`, `attention`, `new lengths`, `launch`, `clocks`."""
     health: Health
     reasons: tuple[str, ...] = ()
     """One line each, what decides first."""
-    shares: dict[str, float] = dataclasses.field(default_factory=dict)
+    shares: dict[holds.Term, float] = dataclasses.field(default_factory=dict)
     """Of what decides, over each peak that is known: `datasheet`, `clock` (at the clock measured), `achieved` (the
     best known on this model), `siblings`."""
 
@@ -109,13 +110,13 @@ class Remedy:
     """What to type, kept apart from prose. Printed, never run."""
 
     title: str
-    commands: tuple[str, ...] = ()
+    commands: tuple[holds.Shell, ...] = ()
     """Shell commands, one a line, safe to paste. Empty where only advice can be given."""
-    edit: str = ""
+    edit: holds.Shell = ""
     """Lines for a file that the title names, where the cure is not a command."""
     needs_root: bool = False
     needs_reboot: bool = False
-    verify: str = ""
+    verify: holds.Shell = ""
     """The command that shows whether it worked."""
 
 
@@ -124,19 +125,19 @@ class Finding:
     message: str
     evidence: tuple[Evidence, ...] = ()
     remedies: tuple[Remedy, ...] = ()
-    sources: tuple[str, ...] = ()
+    sources: tuple[holds.Term, ...] = ()
     """Addresses behind the claim."""
     severity: Severity | None = None
     """None: the rule's own."""
-    rule: str = ""
+    rule: holds.Term = ""
     """Filled in by judging, like the severity."""
-    caused_by: str | None = None
+    caused_by: holds.Term | None = None
     """The root finding that explains this one; None for a root."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Unchecked:
-    rule: str
+    rule: holds.Term
     reason: str
 
 
@@ -144,8 +145,8 @@ class Unchecked:
 class ProbeRun:
     """How one probe ended. A fact like any other: rules may ask for them."""
 
-    probe: str
-    child: str
+    probe: holds.Term
+    child: holds.Term
     outcome: Outcome
     seconds: float | None = None
     detail: str = ""
@@ -171,14 +172,14 @@ class Report:
     facts: Facts
     speed: tuple[Axis, ...] = ()
     """What the measurements say, by GPU and axis; empty where nothing was measured."""
-    created: str = ""
+    created: holds.Term = ""
     """ISO 8601, UTC."""
     seconds: float | None = None
     """Wall time of the inspection."""
-    cudacheck_version: str = __version__
-    knowledge_date: str = ""
+    cudacheck_version: holds.Term = __version__
+    knowledge_date: holds.Term = ""
     """The day on which the tables were last compared with their sources; empty before schema 1.1."""
-    schema_version: str = SCHEMA_VERSION
+    schema_version: holds.Term = SCHEMA_VERSION
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity is severity for finding in self.findings)
@@ -233,8 +234,7 @@ def redacted(report: Report) -> Report:
     """The report without what identifies a person or a machine."""
     from cudacheck import redact
 
-    facts = [fact for t in report.facts.types() if t is not ProbeRun for fact in report.facts.all(t)]
-    return loads(json.dumps(redact.redacted(as_dict(report), facts)))
+    return redact.redacted(report)
 
 
 def exit_code(report: Report, *, fail_on: str = "error", strict: bool = False) -> int:

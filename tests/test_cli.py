@@ -184,7 +184,8 @@ def test_closed_and_full_streams_cost_nobody_a_traceback(tmp_path):
 def test_a_user_without_a_home_may_redact(tmp_path):
     patient = Patient(tmp_path / "venv")
     code = (
-        "import os; from cudacheck.redact import Redactor; os.environ.pop('HOME', None); "
+        "import os; from cudacheck.redact import Redactor, _names; _names.ordinary_words(); "
+        "os.environ.pop('HOME', None); "
         "os.setgroups([]); os.setuid(54321); print(Redactor().text('/home/ada/x'))"
     )
     if os.geteuid() != 0:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
-from pathlib import Path
 
 import pytest
 from patients import CUDACHECK, Patient, clean_environment
@@ -14,10 +12,8 @@ from cudacheck.facts import Facts
 from cudacheck.inspecting import judged
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.redact import Redactor
 from cudacheck.render import text
 
-CAPTURES = Path(__file__).parent / "captures"
 HEX = "0123456789abcdef"
 
 PLANTS = {
@@ -100,43 +96,3 @@ def test_nothing_leaves_a_live_report(tmp_path):
         shown = told.stdout.decode() + told.stderr.decode()
         assert told.returncode == 1
         assert [kind for kind, (_, secret) in PLANTS.items() if secret in shown] == []
-
-
-def test_the_same_thing_is_the_same_placeholder():
-    redactor = Redactor()
-    first, second = (redactor.text(f"/home/{user}/x") for user in ("jdoe42", "other7"))
-    assert first != second
-    assert redactor.text("cannot open /home/jdoe42/x") == f"cannot open {first}"
-
-
-HARMLESS = sorted(
-    {line.rstrip() for path in CAPTURES.glob("*pip*.txt") for line in path.read_text("utf-8").splitlines()}
-    | {
-        word
-        for path in CAPTURES.glob("*collect_env*.txt")
-        for word in re.findall(r"\S+", path.read_text("utf-8"))
-        if not re.search(r"[/@]|GPU-", word)
-    }
-    | {
-        "/usr/local/cuda-12.8/lib64/libcudart.so.12",
-        "/usr/lib/x86_64-linux-gnu/libcuda.so.1",
-        "/opt/conda/lib/python3.11/site-packages/torch/lib/libtorch_cuda.so",
-        "libcudnn_engines_precompiled.so.9.10.2",
-        "torch.nn.functional.scaled_dot_product_attention",
-        "undefined symbol: _ZN3c104cuda9SetDeviceEab",
-        "commit 220de39a1b2c3d4e5f60718293a4b5c6d7e8f901",
-        "https://download.pytorch.org/whl/cu128",
-        "https://github.com/pytorch/pytorch/issues/185746",
-        "driver 580.159.04",
-        "nvidia-cudnn-cu12==9.10.2.21",
-        "operator torchvision::nms does not exist",
-        "0000:18:00.0",
-    }
-)
-
-
-def test_what_only_looks_like_it_stays():
-    assert len(HARMLESS) >= 500
-    redactor = Redactor(home="/home/nobody", host="")
-    changed = {said: redactor.text(said) for said in HARMLESS if redactor.text(said) != said}
-    assert changed == {}

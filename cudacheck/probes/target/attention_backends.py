@@ -19,7 +19,7 @@ class AttentionBackend:
     """What was asked: `prefill float16 1×12×512×128 causal`, `decode …`."""
     chosen: holds.Term | None
     """`flash`, `efficient`, `cudnn`, `math`; None where this PyTorch does not tell."""
-    refused: dict[holds.Term, holds.Term]
+    refused: dict[holds.Term, holds.FreeText]
     """Backend → PyTorch's sentence."""
     enabled: dict[holds.Term, bool]
     """Backend → whether torch.backends.cuda has it switched on."""
