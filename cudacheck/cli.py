@@ -78,11 +78,8 @@ def run() -> int:
     """The command line from end to end, in a process of its own. Returns the exit code, whatever was raised."""
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
-        out.say("interrupted")
-        return interrupts.CODE
-    except SystemExit:  # Click's own, where a reader of the help has gone: whoever read it has read enough
-        return 0
+    except SystemExit:
+        return 0  # Click's, where whoever read the help has read enough and closed the pipe
     except Exception as error:
         return _failed(error)
     if code == interrupts.CODE:  # Typer turns a KeyboardInterrupt into this code, and says nothing
@@ -92,8 +89,6 @@ def run() -> int:
 
 def _failed(error: Exception) -> int:
     """One line instead of a traceback, but for those who ask for it."""
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        return 0  # whoever read the help has read enough
     if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
         out.say(f"cannot write to standard output: {error.strerror}")
         out.give_up(sys.stdout)
@@ -329,7 +324,7 @@ def _tell(found: Inspected, output_format: Format, output: Path | None, *, redac
 def _leave(found: Inspected, fail_on: FailOn, *, strict: bool) -> NoReturn:
     from cudacheck.report import exit_code
 
-    raise typer.Exit(130 if found.interrupted else exit_code(found.report, fail_on=fail_on, strict=strict))
+    raise typer.Exit(interrupts.CODE if found.interrupted else exit_code(found.report, fail_on=fail_on, strict=strict))
 
 
 def _tell_costs(**asked: bool) -> None:

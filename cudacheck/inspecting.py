@@ -95,7 +95,7 @@ def glimpse(python: str | None = None) -> Facts:
     except (target.TargetError, NoRoomError) as error:
         raise InputError(str(error)) from None
     if inspection.interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt  # half of the facts would be worse than none
     return inspection.facts
 
 

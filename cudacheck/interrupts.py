@@ -32,6 +32,10 @@ def raised() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        if not ours:
+            raise
+        leave()  # twice, or where nothing was known yet: all is cleaned up
     finally:
         if ours:
             signal.signal(signal.SIGINT, leave)

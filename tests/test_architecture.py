@@ -89,6 +89,17 @@ def test_judging_neither_probes_nor_renders():
     assert not {n for n in imports(PACKAGE / "judging.py") if n.startswith(("cudacheck.probing", "cudacheck.render"))}
 
 
+def test_every_byte_for_a_person_passes_one_door():
+    """Who writes to a stream of this process; the children write to files of their own."""
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] in {"probes", "bench"} or path.name == "_child.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            writes = called == "print" or called.startswith(("sys.stdout.write", "sys.stderr.write"))
+            assert not writes or path.name == "out.py", f"{path.name}:{node.lineno}"
+
+
 @pytest.mark.parametrize(("package", "allowed"), [("typer", ("cli.py",)), ("rich", ("render/", "cli.py"))])
 def test_who_may_print(package, allowed):
     for path in PACKAGE.rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Every byte for a person: harmless in any format, ASCII where that is all there is, narrow screens, bad streams."""
+"""Every byte for a person: nothing harmful in any format, ASCII where need be, narrow screens, bad streams, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.registry import fact_types, rules
 from cudacheck.render import as_text, text
 from cudacheck.render._clean import SPELLED, passing, typed
-from cudacheck.report import Finding, Layer, Outcome, ProbeRun, Remedy, Report, Severity, State, Verdict
+from cudacheck.report import Finding, Outcome, ProbeRun, Remedy, Report, Severity, State, Verdict
 
 HIDING = "\u034f\u115f\u1160\u17b4\u180b\u3164\ufe0f\uffa0\U000e0101"
 """Printable by category, drawn as nothing."""
@@ -222,7 +222,7 @@ def test_progress_shows_nothing_harmful():
     code, told = in_a_terminal(PROGRESS.format(path=path, words=f"a [b] [/c]{ATTACK}"))
     assert code == 0, told
     controls = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]|[\r\n]")
-    assert {*controls.findall(told)} <= {*controls.findall(calm)} | {"\x1b[31m"} - {"\x1b[31m"}
+    assert {*controls.findall(told)} <= {*controls.findall(calm)}
     assert not harmful_in(controls.sub("", told))
 
 
@@ -287,12 +287,14 @@ def test_columns_stay_where_they_are_in_ascii():
 
 def test_a_stream_that_is_not_unicode(tmp_path):
     patient = Patient(tmp_path / "vénv")
-    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
     told = run("doctor", "--no-bench", "--python", str(patient.python), **ascii_only)
     assert told.stdout.startswith(b"FAIL ")
+    assert b"v\\xe9nv" in told.stdout
+    assert b"?" not in told.stdout
+    assert told.stdout.isascii()
     as_json = run("doctor", "--no-bench", "--python", str(patient.python), "--format", "json", **ascii_only)
-    told_python = json.loads(as_json.stdout)["facts"]["Target"][0]["python"]
-    assert told_python.encode("utf-8", "surrogateescape") == os.fsencode(patient.python)
+    assert json.loads(as_json.stdout)["facts"]["Target"][0]["python"] == str(patient.python)
 
 
 # Streams, files and folders that fail
@@ -365,11 +367,12 @@ def test_a_deleted_working_folder_is_no_fault_of_ours(command, tmp_path):
 
 SIGNALLED = """
 import os, signal, sys, threading
+from cudacheck import interrupts
 from cudacheck.__main__ import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupts.take_over()  # what main does first; the timer must not be in its own start when it goes off
 sys.argv = ["cudacheck", *{arguments!r}]
-timer = threading.Timer({delay}, os.kill, (os.getpid(), signal.SIGINT))
-timer.start()
+threading.Timer({delay}, os.kill, (os.getpid(), signal.SIGINT)).start()
 main()
 """
 
@@ -389,7 +392,7 @@ main()
 )
 def test_an_interrupt_at_any_moment_is_130_and_no_traceback(arguments, tmp_path):
     """The process lives until the signal has come: its timer is waited for."""
-    for delay in (0.02, 0.03, 0.06, 0.09, 0.13, 0.2, 0.4):
+    for delay in (0.0, 0.001, 0.01, 0.03, 0.06, 0.09, 0.13, 0.2, 0.25, 0.3, 0.4):
         told = subprocess.run(
             [sys.executable, "-c", SIGNALLED.format(arguments=arguments, delay=delay)],
             stdin=subprocess.PIPE,
@@ -424,6 +427,23 @@ def test_after_ctrl_c_the_first_line_says_so(tmp_path):
     assert "interrupted" in stdout.splitlines()[0]
 
 
+FAULTY = """
+import sys
+from cudacheck import explaining
+from cudacheck.cli import run
+explaining.page = None
+sys.argv = ["cudacheck", "explain"]
+sys.exit(run())
+"""
+
+
+def test_a_fault_of_our_own_is_one_line_and_4():
+    told = subprocess.run([sys.executable, "-c", FAULTY], capture_output=True, text=True, check=False)
+    assert told.returncode == 4
+    assert told.stderr.startswith("cudacheck: internal error, please report it: TypeError")
+    assert len(told.stderr.splitlines()) == 1
+
+
 # Narrow screens
 
 
@@ -432,11 +452,8 @@ def ours_too_wide(told: str, width: int) -> list[str]:
     lines = []
     for coloured in told.splitlines():
         line = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
-        if (
-            len(line) > width
-            and "\x1b[32m" not in coloured
-            and " " in re.sub(r"^ {2}\S+ +|^more: ", "", line).strip()[: width - 20]
-        ):
+        words = re.split(" {2,}", line.strip())[-1]
+        if len(line) > width and "\x1b[32m" not in coloured and " " in words and not line.startswith("more: "):
             lines.append(line)
     return lines
 
@@ -470,7 +487,7 @@ def test_explain_fills_the_terminal_that_it_has():
 
 
 def many_gpus(number: int) -> list[object]:
-    facts: list[object] = [BenchPlan(quick=True, device_indices=tuple(range(number)), cases=number)]
+    facts: list[object] = [BenchPlan(quick=True, device_indices=(), cases=number)]
     for n in range(number):
         uuid = f"GPU-{n:08d}-0000-0000-0000-000000000000"
         facts += [Gpu(n, "NVIDIA H200", uuid=uuid), TorchDevice(n, "NVIDIA H200", uuid=uuid)]
@@ -513,7 +530,7 @@ def test_thousands_of_findings_are_counted_not_listed():
 def test_empty_words_cost_no_report():
     for verbose in (False, True):
         assert text.render(report_saying(""), verbose=verbose)
-    assert text.render(report_saying("", facts=Facts([AttentionBackend(0, "", None, {}, {})])))
+    assert text.render(report_saying("", facts=Facts([AttentionBackend(0, "", "flash", {}, {})])))
 
 
 # Another operating system
@@ -523,8 +540,7 @@ def test_empty_words_cost_no_report():
 def test_a_ticket_from_elsewhere_is_not_told_to_run_cudacheck_there(system):
     from cudacheck.inspecting import judged
 
-    # What is wrong with a container is looked at inside it, whatever system wrote the ticket.
-    for rule in (rule for rule in rules() if rule.layer is not Layer.CONTAINER):
+    for rule in rules():
         for messages in getattr(rule.module, "FIRES", {}).values():
             facts = Facts([fact for fact in messages if not isinstance(fact, System)], known=())
             elsewhere = Facts([System(system), *[f for t in facts.types() for f in facts.all(t)]])

@@ -11,7 +11,7 @@ from cudacheck.probes.target.bench_kernels import HostCopy, LaunchOverhead, Peer
 from cudacheck.probes.target.benchmark import Measurement
 from cudacheck.probes.target.torch_cuda import TorchDevice
 from cudacheck.render import _columns
-from cudacheck.render._clean import clean, hanging
+from cudacheck.render._clean import clean, hanging, wrapped
 from cudacheck.render._columns import MOST_GPUS, Column
 from cudacheck.report import Health, Report
 from cudacheck.speed import baseline, peaks, runs
@@ -36,7 +36,8 @@ def lines(report: Report, width: int) -> Iterator[Text]:
     compared = _compared(report.facts)
     for run in measured[:MOST_GPUS]:
         yield Text()
-        yield Text.assemble("  ", (clean(run.label, 100), "bold"))
+        for part in wrapped(clean(run.label, 100), width - 2):
+            yield Text.assemble("  ", (part, "bold"))
         yield from _table(run, compared, width)
         for label, text in (*_refusals(run), *_overheads(report.facts, run.device.index)):
             yield from _columns.labelled(clean(label, 11), text, width, indent=14)

@@ -54,9 +54,8 @@ def lines(facts: Facts, width: int) -> Iterator[Text]:
     runs = steps.of(facts)
     for run in runs[:MOST_GPUS]:
         yield Text()
-        head = f"{clean(run.gpu.label, 60)}: Qwen2-1.5B's shape, random weights, batch 1"
-        for number, line in enumerate(wrapped(head, width - 2)):
-            yield Text.assemble("  ", (line, "dim" if number else "bold"))
+        about, label = "Qwen2-1.5B's shape, random weights, batch 1", f"{clean(run.gpu.label, 60)}: "
+        yield from _columns.labelled(label, about, width, indent=len(label) + 2, label_style="bold", style="dim")
         yield from _stalls(run, width)
         yield from _ladder.lines(run, width)
         yield from _prefix(run, width)

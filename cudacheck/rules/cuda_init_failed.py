@@ -81,22 +81,22 @@ def check(
         if _driver.answers(facts) and not _driver.computes(facts) and not _is_left_to_container(libcuda, system):
             words = libcuda.load_error or "no libcuda.so.1"
             message = "the driver is there, but its CUDA library cannot be loaded"
-            yield _finding(message, Evidence(words, libcuda.found_in), _library_remedy(system))
+            yield _finding(message, Evidence(words, libcuda.found_in), facts, _library_remedy(facts))
     elif libcuda.init_code == 0:
         if libcuda.device_count and torch is not None and not torch.available and _is_served(build, libcuda):
             seen = Evidence(torch.error or "CUDA is not available", torch.found_in)
-            yield _finding("PyTorch sees no GPU, although the driver's cuInit works", seen)
+            yield _finding("PyTorch sees no GPU, although the driver's cuInit works", seen, facts)
     elif not _is_owned(libcuda.init_code, nvml, system, facts):
         words = libcuda.init_error or "no words"
         seen = Evidence(f"cuInit {libcuda.init_code}: {words}", libcuda.path or libcuda.found_in)
-        yield _finding(f"CUDA does not start: cuInit fails with error {libcuda.init_code}", seen)
+        yield _finding(f"CUDA does not start: cuInit fails with error {libcuda.init_code}", seen, facts)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     code = int(match.groupdict().get("code") or (3 if "initialization failed" in match[0] else 999))
     if facts.knows(LibCuda) or code in OWNED_IN_WORDS or _is_owned(code, facts.one(Nvml), facts.one(System), facts):
         return
-    yield _finding(f"CUDA does not start: error {code}", _machine.quote(match, said))
+    yield _finding(f"CUDA does not start: error {code}", _machine.quote(match, said), facts)
 
 
 def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts) -> bool:
@@ -135,7 +135,8 @@ def _is_left_to_container(libcuda: LibCuda, system: System | None) -> bool:
     return system is None or bool(system.jetson) or (bool(system.container) and not libcuda.found)
 
 
-def _library_remedy(system: System | None) -> Remedy:
+def _library_remedy(facts: Facts) -> Remedy:
+    system = facts.one(System)
     if _machine.in_container(system):
         title = "delete that libcuda.so.1 from the image: when the container starts, the host's is put there"
     elif _machine.wsl(system):
@@ -145,17 +146,25 @@ def _library_remedy(system: System | None) -> Remedy:
             "install the driver's CUDA library in the driver's own version: libnvidia-compute-BRANCH of Ubuntu, "
             "libcuda1 of Debian, nvidia-driver-cuda of Fedora and RHEL"
         )
-    return Remedy(title, needs_root=True, verify="cudacheck doctor")
+    return Remedy(title, needs_root=True, verify=remedies.verify(facts))
 
 
-def _finding(message: str, seen: Evidence, *first: Remedy) -> Finding:
+def _finding(message: str, seen: Evidence, facts: Facts, *first: Remedy) -> Finding:
+    return Finding(message, (seen,), first or _any_remedies(facts), SOURCES)
+
+
+def _any_remedies(facts: Facts) -> tuple[Remedy, ...]:
+    system, check = facts.one(System), remedies.verify(facts)
+    if system is not None and system.os != "linux":
+        title = "restart the machine; where that does not help, install NVIDIA's driver anew"
+        return (Remedy(title, needs_root=True, needs_reboot=True, verify=check),)
     log = Remedy(
         "read what the driver says in the kernel log",
         ("sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20",),
         needs_root=True,
-        verify="cudacheck doctor",
+        verify=check,
     )
-    return Finding(message, (seen,), first or (log, remedies.reboot()), SOURCES)
+    return log, remedies.reboot()
 
 
 LINUX = System(os="linux", container="", wsl=0, jetson=False)

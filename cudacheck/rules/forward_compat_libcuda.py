@@ -102,7 +102,7 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
             "inside the container, take the compat folder out of the loader's way",
             ("rm -f /etc/ld.so.conf.d/*compat*.conf", "ldconfig"),
             needs_root=True,
-            verify="cudacheck doctor",
+            verify=remedies.verify(facts),
         )
     else:
         away = Remedy("take the compat folder out of the loader's way: LD_LIBRARY_PATH, /etc/ld.so.conf.d")
