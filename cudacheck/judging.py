@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from cudacheck import remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.registry import Need, Rule, probe_of, rules
@@ -50,7 +49,7 @@ def judge(facts: Facts, *, ignore: Collection[str] = ()) -> Judgement:
             # A fault of ours must not cost the patient a report, and is no pass either.
             unchecked.append(Unchecked(rule.id, f"the rule itself failed: {type(error).__name__}: {error}"))
         if found:
-            findings[rule.id] = _verified_there(_one(rule, found), facts)
+            findings[rule.id] = _one(rule, found)
     independent = _unfinished(facts, findings, unchecked, ignore)
     return Judgement(_root_first(findings, independent), tuple(unchecked))
 
@@ -119,18 +118,6 @@ def _one(rule: Rule, found: list[Finding]) -> Finding:
         evidence=tuple(dict.fromkeys(e for f in found for e in f.evidence)),
         sources=tuple(dict.fromkeys(s for f in found for s in f.sources)),
     )
-
-
-def _verified_there(finding: Finding, facts: Facts) -> Finding:
-    """Where live probing does not run (a ticket from Windows), another command shows whether a remedy worked."""
-    check = remedies.verify(facts)
-    if check.startswith("cudacheck"):
-        return finding
-    changed = [
-        dataclasses.replace(remedy, verify=check) if remedy.verify.startswith("cudacheck") else remedy
-        for remedy in finding.remedies
-    ]
-    return dataclasses.replace(finding, remedies=tuple(changed))
 
 
 def _root_first(findings: dict[str, Finding], independent: Collection[str]) -> tuple[Finding, ...]:

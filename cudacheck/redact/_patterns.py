@@ -325,7 +325,7 @@ PEOPLE = (
             r"(?i)(?:(?<![A-Za-z])[a-z]:|[\\/]mnt[\\/][a-z])?[\\/]{1,2}(?:Users|Documents and Settings)"
             r"[\\/]{1,2}[^\s\\/:\"'<>|*?;,]{1,64}(?: [A-Z][^\s\\/:\"'<>|*?;,]{0,64}){1,2}(?=[\\/])"
         ),
-        _shown.windows_home,
+        _shown.path,
         ("sers", "ettings"),
     ),
     Pattern(

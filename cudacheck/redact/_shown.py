@@ -425,10 +425,6 @@ def path(redactor: Redactor, match: Match) -> str:
     return redactor.places.hidden(match.group())
 
 
-def windows_home(redactor: Redactor, match: Match) -> str:
-    return redactor.places.hidden(match.group())
-
-
 def encoded_home(redactor: Redactor, match: Match) -> str:
     return redactor.names.of("home", "home/" + match.group(1))
 

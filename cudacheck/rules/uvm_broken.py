@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cudacheck import remedies
 from cudacheck.facts import Facts
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.kernel_module import KernelModule
@@ -80,7 +81,7 @@ def check(
     if system is not None and system.slept:
         seen.append(Evidence("the machine has slept since it booted", system.found_in))
     message = f"CUDA does not start (cuInit {libcuda.init_code}): {_case(libcuda.init_code, node, module, system)}"
-    yield Finding(message, tuple(seen), _remedies(libcuda.init_code, node, module, system), SOURCES)
+    yield Finding(message, tuple(seen), _remedies(libcuda.init_code, node, module, facts), SOURCES)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -89,7 +90,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return  # cuInit itself was asked
     code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", match[0]) else 999
     message = f"CUDA does not start: {_case(code, None, module, system)}"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(code, None, module, system), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(code, None, module, facts), SOURCES)
 
 
 def _case(code: int | None, node: DeviceNode | None, module: KernelModule | None, system: System | None) -> str:
@@ -107,23 +108,20 @@ def _is_missing(node: DeviceNode | None, module: KernelModule | None) -> bool:
 
 
 def _remedies(
-    code: int | None, node: DeviceNode | None, module: KernelModule | None, system: System | None
+    code: int | None, node: DeviceNode | None, module: KernelModule | None, facts: Facts
 ) -> tuple[Remedy, ...]:
-    if _machine.in_container(system):
+    if _machine.in_container(facts.one(System)):
         title = "pass them into the container: --device /dev/nvidia-uvm --device /dev/nvidia-uvm-tools"
         return (Remedy("on the host: load the module", ("sudo modprobe nvidia_uvm",), needs_root=True), Remedy(title))
+    verify = remedies.verify(facts)
     if _is_missing(node, module):
-        return (Remedy("load the module", ("sudo modprobe nvidia_uvm",), needs_root=True, verify="cudacheck doctor"),)
+        return (Remedy("load the module", ("sudo modprobe nvidia_uvm",), needs_root=True, verify=verify),)
     anew = ("sudo modprobe -r nvidia_uvm", "sudo modprobe nvidia_uvm")
     if code == 3 and not (module is not None and module.hmm_disabled):
         off = "echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/nvidia-uvm.conf"
-        return (
-            Remedy(
-                "switch HMM off, and load the module anew", (off, *anew), needs_root=True, verify="cudacheck doctor"
-            ),
-        )
+        return (Remedy("switch HMM off, and load the module anew", (off, *anew), needs_root=True, verify=verify),)
     return (
-        Remedy("end what uses the GPU, and load the module anew", anew, needs_root=True, verify="cudacheck doctor"),
+        Remedy("end what uses the GPU, and load the module anew", anew, needs_root=True, verify=verify),
         Remedy(
             "so that it survives sleep: preserve video memory, and enable NVIDIA's suspend services",
             (
