@@ -12,6 +12,8 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.registry import Need, Rule, probe_of, rules
 from cudacheck.report import Finding, Outcome, ProbeRun, Severity, Unchecked
 
+MAX_LINE = 1000
+"""Of a finding's own words, which quote what strangers wrote."""
 MAX_MESSAGE = 4000
 """Longer error texts are not searched further: no message that software prints about itself is."""
 
@@ -113,6 +115,7 @@ def _one(rule: Rule, found: list[Finding]) -> Finding:
     severity = min((f.severity or rule.severity for f in found), key=list(Severity).index)
     return dataclasses.replace(
         first,
+        message=first.message if len(first.message) <= MAX_LINE else f"{first.message[:MAX_LINE]}…",
         rule=rule.id,
         severity=severity,
         evidence=tuple(dict.fromkeys(e for f in found for e in f.evidence)),

@@ -15,6 +15,9 @@ from cudacheck.registry import probes
 from cudacheck.report import Axis, Finding, Health, Outcome, ProbeRun, Severity, State, Unchecked, Verdict
 from cudacheck.target import Target
 
+MAX_HEADLINE = 2000
+"""It names what strangers named: GPUs, versions."""
+
 
 def interrupted(facts: Facts) -> bool:
     """Whether Ctrl-C, or a signal like it, cut the inspection short."""
@@ -26,6 +29,8 @@ def verdict(
 ) -> Verdict:
     """What the findings, and what was really seen to run, add up to."""
     whole = _verdict(facts, findings, unchecked, speed)
+    if len(whole.headline) > MAX_HEADLINE:
+        whole = Verdict(whole.state, f"{whole.headline[:MAX_HEADLINE]}…")
     if not interrupted(facts) or whole.state is State.BROKEN:
         return whole
     return Verdict(State.NOT_PROVEN, f"interrupted; {whole.headline}")

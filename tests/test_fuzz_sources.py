@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tools import fuzz
 
 from cudacheck import judging, registry, report, sources
 from cudacheck.facts import Facts
@@ -165,3 +166,8 @@ def test_messages_are_quick_to_search(rule: registry.Rule) -> None:
     for pattern in rule.messages:
         assert not begins_unbounded(pattern), pattern
         assert not re.compile(pattern).search(""), pattern
+
+
+def test_a_sample_of_everything_hostile() -> None:
+    """`python tests/tools/fuzz.py` feeds as many as one likes."""
+    assert list(fuzz.run(250, seed=2)) == []

@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 MAX_LITERALS = 500
 """Names that are looked for as words; more than this no machine has learnt from its own report."""
 
-_DISTINCT = re.compile(r"[A-Za-z].*[\d._-]|\d.*[A-Za-z]")
+_DISTINCT = re.compile(r"[^A-Za-z]*[A-Za-z].*[\d._-]|\D*\d.*[A-Za-z]")
 LAYOUT = frozenset(
     "bin lib lib64 lib32 libexec share include etc opt usr var tmp src site-packages dist-packages envs env venv conda "
     "miniconda miniconda3 anaconda anaconda3 mambaforge miniforge miniforge3 micromamba mamba cuda torch python "
@@ -62,7 +62,7 @@ class Names:
         """
         if len(word) < 3 or word in self.kept or word.lower() in ordinary_words():
             return False
-        return bool(_DISTINCT.search(word)) or word.isalpha()
+        return bool(_DISTINCT.match(word)) or word.isalpha()
 
     def words(self, text: str) -> str:
         """The text without the names that have been learnt."""

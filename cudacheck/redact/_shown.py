@@ -79,13 +79,13 @@ def address(redactor: Redactor, match: Match) -> str:
     private = named != host or (at and "ssh" in scheme)
     if not private:
         return f"://{shown}{named}{port}{tail}{path}"
-    end = re.search(r"[.,:;!?]*$", path)
-    return f"://{shown}{named}{port}{'/…' + end[0] if len(path) > 1 and end else tail + path}"
+    end = path[len(path.rstrip(".,:;!?")) :]
+    return f"://{shown}{named}{port}{'/…' + end if len(path) > 1 else tail + path}"
 
 
 def _word_before(match: Match) -> str:
     before = match.string[max(0, match.start() - 20) : match.start()]
-    found = re.search(r"[A-Za-z][A-Za-z0-9+.-]*$", before)
+    found = re.search(r"[A-Za-z][A-Za-z0-9+.-]{0,20}$", before)
     return found[0].lower() if found else ""
 
 

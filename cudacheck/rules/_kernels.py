@@ -101,7 +101,7 @@ NO_KERNEL = (
     r"which is of (?:cuda capability|compute capability \(CC\)) \d+\.\d+",
     r"(?i:supports cuda capabilities)(?:[\s,]+(?:sm|compute)_\d+[af]?)+",
     r"supported by this\s+version of PyTorch is\s+\(\d+\.\d\) - \(\d+\.\d\)",
-    r"\d+\.\d which supports hardware CC",
+    r"\d{1,2}\.\d which supports hardware CC",
     r"no longer supports this GPU because it is too old",
     r"\[(?:['\"](?:sm|compute)_\d{2,3}[af]?['\"](?:, ?)?){2,40}\]",
 )
@@ -169,7 +169,7 @@ def _archs_in(text: str) -> tuple[str, ...] | None:
     listed = re.search(r"(?i:supports cuda capabilities)((?:[\s,]+(?:sm|compute)_\d+[af]?)+)", text)
     if listed:
         return tuple(re.findall(r"(?:sm|compute)_\d+[af]?", listed[1]))
-    built = re.findall(r"(\d+)\.(\d) which supports hardware CC", text)
+    built = re.findall(r"(\d{1,2})\.(\d) which supports hardware CC", text)
     span = re.search(r"supported by this\s+version of PyTorch is\s+\((\d+)\.(\d)\) - \((\d+)\.(\d)\)", text)
     if span and not built:
         built = [(span[1], span[2]), (span[3], span[4])]

@@ -48,7 +48,7 @@ ORDER = ("CUDA_HOME", "CUDA_PATH", "PATH", "paste", "directory")
 
 
 def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Facts) -> Iterator[Finding]:
-    known = [t for t in toolkits or () if t.nvcc and t.version and t.found_via in ORDER]
+    known = [t for t in toolkits or () if t.nvcc and _torch.numbers(t.version or "") and t.found_via in ORDER]
     taken = min(known, key=lambda toolkit: ORDER.index(toolkit.found_via), default=None)
     own = _torch.cuda_major(build)
     if taken is None or taken.version is None or own is None or _torch.numbers(taken.version)[0] == own:
@@ -133,6 +133,10 @@ QUIET = {
         CU118,
         CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
         CudaToolkit("/usr/local/cuda-11.8", "11.8", "/usr/local/cuda-11.8/bin/nvcc", "CUDA_HOME"),
+    ),
+    "a version without a number": (
+        CU118,
+        CudaToolkit("/usr/local/cuda", "unknown", "/usr/local/cuda/bin/nvcc", "PATH"),
     ),
     "a runtime image without nvcc": (CU118, CudaToolkit("/usr/local/cuda-12.3", "12.3", None, "directory")),
 }

@@ -43,7 +43,7 @@ def system(distribution: str, platform: str, python: str, libc: str, found_in: s
         os,
         kernel=kernel,
         machine=_machine(os, distribution, platform, python),
-        distribution=re.sub(r"\s*\([^()]*\)$", "", distribution) or None,
+        distribution=re.sub(r"\([^()]{0,80}\)$", "", distribution).rstrip() or None,
         glibc=_glibc(libc, python),
         wsl=_wsl(os, distribution, kernel),
         jetson=True if kernel and kernel.endswith("-tegra") else None,

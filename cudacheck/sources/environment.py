@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from cudacheck.probes.host.environment import ALLOWED, LONGEST_VALUE, PREFIXES, EnvironmentVariables
 
-_ASSIGNED = re.compile(r"\s*(?:export |set |setx |ENV |\$env:|\$ |-e |--env )?\s*([A-Z][A-Z0-9_]{1,60})=(.*)$")
+_ASSIGNED = re.compile(r"\s*(?:(?:export |set |setx |ENV |\$env:|\$ |-e |--env )\s*)?([A-Z][A-Z0-9_]{1,60})=(.*)$")
 _QUOTED = re.compile(r"(['\"])(.*)\1")
 
 

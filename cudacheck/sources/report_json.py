@@ -7,7 +7,7 @@ import re
 
 from cudacheck import report
 
-_START = re.compile(r"^\s*(\{)\s*(?:$|\"schema_version\")", re.MULTILINE)
+_START = re.compile(r"^[^\S\n]*(\{)\s*(?:$|\"schema_version\")", re.MULTILINE)
 
 
 def split(text: str) -> tuple[report.Report | None, str]:

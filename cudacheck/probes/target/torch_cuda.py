@@ -43,7 +43,7 @@ class TorchDevice:
 
 
 # PyTorch's C++ warnings end with the line of its source; both ways of saying it start with who speaks.
-_TRIGGERED = re.compile(r"\s*\(Triggered internally at .*\)\s*$")
+_TRIGGERED = re.compile(r"\s{0,8}\(Triggered internally at .*\)\s*$")
 _SPEAKER = re.compile(r"^(?:\w*Error|CUDA initialization): ")
 
 

@@ -57,7 +57,7 @@ def collect() -> Iterator[object]:
 
 def _failed(error: BaseException, seconds: float) -> Iterator[object]:
     kind, message = type(error).__name__, str(error)[:_LONGEST_MESSAGE]
-    missing = re.search(r"([^\s/:]+\.so[.\d]*): cannot open shared object file", message)
+    missing = re.search(r"([^\s/:]{1,200}\.so[.\d]{0,40}): cannot open shared object file", message)
     yield TorchImport(
         ok=False,
         seconds=round(seconds, 3),
