@@ -38,11 +38,11 @@ def main() -> None:
     """
     sys.path[:] = trusted(sys.path, os.environ.get("PYTHONPATH", ""))
 
-    from cudacheck import interrupts
+    from cudacheck.cli import interrupts
 
     interrupts.take_over()
 
-    from cudacheck.cli import run
+    from cudacheck.cli.app import run
 
     sys.exit(run())
 

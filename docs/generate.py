@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cudacheck import explaining
+from cudacheck.commands import explain
 from cudacheck.registry import rules
-from cudacheck.report import json_schema
+from cudacheck.reports.schema import json_schema
 
 DOCS = Path(__file__).parent
 
 
 def pages() -> dict[Path, str]:
     """Every generated file with the text it should have."""
-    wanted = {DOCS / "rules" / f"{rule.id}.md": explaining.rule_page(rule) for rule in rules()}
+    wanted = {DOCS / "rules" / f"{rule.id}.md": explain.rule_page(rule) for rule in rules()}
     rows = [
         f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.layer.name.lower().replace('_', ' ')} | {rule.title} |"
         for rule in rules()

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Remedy
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Remedy
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_files import TorchBuild
 
 BUILDS = tomllib.loads(files(knowledge).joinpath("torch_builds.toml").read_text())
 DRIVERS = tomllib.loads(files(knowledge).joinpath("cuda_drivers.toml").read_text())

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from cudacheck.cli import app
+from cudacheck.cli.app import app
 
 STUBS = Path(__file__).with_name("stubs")
 CUDACHECK = [sys.executable, "-m", "cudacheck"]

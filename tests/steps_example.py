@@ -9,10 +9,13 @@ from __future__ import annotations
 import dataclasses
 
 from cudacheck.bench.steps import options_of
-from cudacheck.facts import Facts
-from cudacheck.judging import judge
+from cudacheck.judging.judge import judge
+from cudacheck.judging.verdict import verdict
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import Report
+from cudacheck.probes.chosen import Patient
 from cudacheck.probes.host.nvml import Gpu, Nvml
-from cudacheck.probes.target.bench_steps import (
+from cudacheck.probes.patient.bench_steps import (
     ColdStart,
     Concurrency,
     DecodeCeiling,
@@ -21,19 +24,16 @@ from cudacheck.probes.target.bench_steps import (
     RowLaunches,
     StepRow,
 )
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Report
-from cudacheck.target import Target
-from cudacheck.verdict import verdict
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 
 UUID = "GPU-00000000-0000-0000-0000-000000000001"
 GB = 1e9
 EAGER_ERROR, TOLERANCE = 0.034, 0.051
 
 MACHINE = (
-    Target("/opt/torch/.venv/bin/python3", "PATH"),
+    Patient("/opt/torch/.venv/bin/python3", "PATH"),
     Nvml(library_found=True, driver_version="580.159.04", cuda_version="13.0", init_code=0, gpu_count=1),
     Gpu(0, "NVIDIA H200", uuid=UUID, memory_total_bytes=150754820096, power_limit_w=700.0),
     TorchBuild("2.11.0+cu130", cuda="13.0"),

@@ -16,7 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from cudacheck.bench import attention, cases, checks, engine, kernels, new_length, samplers, sdpa, stats, timing  # noqa: E402
-from cudacheck.probes.target.benchmark import Measurement  # noqa: E402
+from cudacheck.probes.patient.benchmark import Measurement  # noqa: E402
 
 CPU = torch.device("cpu")
 HASTY = timing.Patience(budget_s=0.005, min_s=0.0, warm_up_s=0.0, longest_warm_up_s=0.002)

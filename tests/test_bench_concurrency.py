@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from cudacheck.bench import concurrency, prefix, serving, serving_processes, steps  # noqa: E402
 from cudacheck.bench.generation import Engine  # noqa: E402
 from cudacheck.bench.step_rows import LARGEST_ERROR, Bench, worst_error  # noqa: E402
-from cudacheck.probes.target.bench_steps import Concurrency, PrefixReuse  # noqa: E402
+from cudacheck.probes.patient.bench_steps import Concurrency, PrefixReuse  # noqa: E402
 
 CPU = torch.device("cpu")
 TINY = steps.TINY

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from cudacheck.bench import stack, steps  # noqa: E402
-from cudacheck.probes.target.bench_steps import StepRow  # noqa: E402
+from cudacheck.probes.patient.bench_steps import StepRow  # noqa: E402
 
 CPU = torch.device("cpu")
 TINY = dataclasses.replace(steps.TINY, layers=1)

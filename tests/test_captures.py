@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from cudacheck import sources
-from cudacheck.facts import Facts
-from cudacheck.judging import judge
+from cudacheck.judging.judge import judge
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Severity
 from cudacheck.probes.host.nvml import Gpu, Nvml
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 
 CAPTURES = Path(__file__).with_name("captures")
 

@@ -14,8 +14,9 @@ import pytest
 from patients import CUDACHECK, Patient, clean_environment
 from typer.testing import CliRunner, Result
 
-from cudacheck import __version__, inspecting, knowledge
-from cudacheck.cli import app
+from cudacheck import __version__, knowledge
+from cudacheck.cli.app import app
+from cudacheck.commands import doctor as inspecting
 
 
 def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess:
@@ -184,7 +185,7 @@ def test_closed_and_full_streams_cost_nobody_a_traceback(tmp_path):
 def test_a_user_without_a_home_may_redact(tmp_path):
     patient = Patient(tmp_path / "venv")
     code = (
-        "import os; from cudacheck.redact import Redactor, _names; _names.ordinary_words(); "
+        "import os; from cudacheck.reports.redact import Redactor, _names; _names.ordinary_words(); "
         "os.environ.pop('HOME', None); "
         "os.setgroups([]); os.setuid(54321); print(Redactor().text('/home/ada/x'))"
     )
@@ -241,7 +242,7 @@ def test_the_date_of_the_knowledge_is_told():
     assert CliRunner().invoke(app, ["--version"]).stdout == f"cudacheck {__version__} (knowledge of {day})\n"
     told = pasted("torch==2.15.0+cu132\n", "--format", "json")
     report = json.loads(told.stdout)
-    assert (report["schema_version"], report["knowledge_date"]) == ("1.1", day)
+    assert (report["schema_version"], report["knowledge_date"]) == ("1.2", day)
     assert f"knowledge of {day}" in pasted("torch==2.15.0+cu132\n").stdout
     # a report judged again is judged with today's knowledge; one of schema 1.0 has no date
     del report["knowledge_date"]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cudacheck import explaining
-from cudacheck.cli import app
+from cudacheck.cli.app import app
+from cudacheck.commands import explain
 from cudacheck.registry import rules
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ def test_explain_prints_the_page(rule):
 
 
 def test_explain_lists_every_rule():
-    listed = explaining.page(None)
+    listed = explain.page(None)
     assert all(f"  {rule.id} " in listed for rule in rules())
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cudacheck.probes.target._elf import Elf, c_strings
-from cudacheck.probes.target._symbols import exports, gnu_hash, undefined_symbols
+from cudacheck.probes.patient._elf import Elf, c_strings
+from cudacheck.probes.patient._symbols import exports, gnu_hash, undefined_symbols
 
 needs_cc = pytest.mark.skipif(
     shutil.which("cc") is None or not sys.platform.startswith("linux"), reason="builds Linux libraries with cc"

@@ -16,10 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tools import fuzz
 
-from cudacheck import judging, registry, report, sources
-from cudacheck.facts import Facts
+from cudacheck import registry, sources
+from cudacheck.judging import judge as judging
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Finding
+from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu, Nvml
-from cudacheck.report import Finding, Outcome, ProbeRun, State, Verdict
+from cudacheck.reports.read import ReportError, loads
+from cudacheck.reports.write import as_dict
 
 HERE = Path(__file__).parent
 SAMPLES = [path.read_text(encoding="utf-8") for path in sorted([*HERE.glob("captures/*"), *HERE.glob("tickets/*.txt")])]
@@ -85,7 +90,7 @@ def test_repetition(line: str, unit: str, times: int) -> None:
 def a_report() -> dict[str, Any]:
     facts = Facts([Nvml(True, init_code=0), Gpu(0, name="NVIDIA L4")], known=[Gpu])
     run = ProbeRun("nvml", "host", Outcome.OK, 0.1)
-    return report.as_dict(report.Report(Verdict(State.READY, "x"), (Finding("x"),), (), (run,), facts))
+    return as_dict(Report(Verdict(State.READY, "x"), (Finding("x"),), (), (run,), facts))
 
 
 JSON = st.recursive(
@@ -110,8 +115,8 @@ def test_reports(data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(list(at) if isinstance(at, dict) else list(range(len(at)))))
     at[key] = data.draw(JSON)
     text = json.dumps(changed)
-    with contextlib.suppress(report.ReportError):
-        report.loads(text)
+    with contextlib.suppress(ReportError):
+        loads(text)
     digest(text)
 
 
@@ -162,7 +167,7 @@ def test_begins_unbounded(pattern: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("rule", [rule for rule in registry.rules() if rule.messages], ids=lambda rule: rule.id)
-def test_messages_are_quick_to_search(rule: registry.Rule) -> None:
+def test_messages_are_quick_to_search(rule: Rule) -> None:
     for pattern in rule.messages:
         assert not begins_unbounded(pattern), pattern
         assert not re.compile(pattern).search(""), pattern

@@ -13,9 +13,9 @@ from patients import Patient
 torch = pytest.importorskip("torch")
 
 from cudacheck.bench import attention, cases, engine, kernels  # noqa: E402
-from cudacheck.probes.target import attention_backends, flash_attn  # noqa: E402
+from cudacheck.probes.patient import attention_backends, flash_attn  # noqa: E402
 
-CHILD = Path(__file__).parents[1] / "cudacheck" / "_child.py"
+CHILD = Path(__file__).parents[1] / "cudacheck" / "probing" / "_child.py"
 GPUS = torch.cuda.device_count() if torch.cuda.is_available() else 0
 needs_gpu = pytest.mark.skipif(not GPUS, reason="PyTorch sees no GPU here")
 
@@ -24,7 +24,7 @@ def told_by(tmp_path, *probes, path="", python=sys.executable):
     """What a child told: the facts by type, and the outcome of each probe."""
     events = tmp_path / "events"
     events.write_bytes(b"")
-    subprocess.run([python, "-B", CHILD, events, "target", str(path), *probes], check=True, timeout=120)
+    subprocess.run([python, "-B", CHILD, events, "patient", str(path), *probes], check=True, timeout=120)
     lines = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
     facts: dict[str, list] = {}
     for line in lines:

@@ -9,10 +9,10 @@ from machine import Machine
 from workshop import Workshop
 
 from cudacheck import sources
-from cudacheck.judging import judge
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Severity
+from cudacheck.judging.judge import judge
+from cudacheck.model.findings import Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.torch_files import TorchBuild
 
 PASTES = {**EARLY, **LATE}
 

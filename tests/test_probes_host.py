@@ -15,7 +15,7 @@ import pytest
 from cudacheck.probes.host import environment, pci
 from cudacheck.registry import probes
 
-CHILD = Path(__file__).parent.parent / "cudacheck" / "_child.py"
+CHILD = Path(__file__).parent.parent / "cudacheck" / "probing" / "_child.py"
 PYNVML = os.path.dirname(pynvml.__file__)
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, /sys and /dev")

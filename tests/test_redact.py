@@ -16,15 +16,19 @@ from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import default_settings
 from patients import Patient
 
-from cudacheck import inspecting, redact, registry, render, report, sources
-from cudacheck.cli import Format
-from cudacheck.facts import Facts
-from cudacheck.probes.holds import Holds
+from cudacheck import registry, render, sources
+from cudacheck.cli.app import Format
+from cudacheck.commands import doctor as inspecting
+from cudacheck.model.facts import Facts
+from cudacheck.model.holds import Holds
+from cudacheck.model.report import ProbeRun, Report
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.redact import Redactor, _patterns
-from cudacheck.report import ProbeRun, Report
+from cudacheck.reports import redact
+from cudacheck.reports.read import loads
+from cudacheck.reports.redact import Redactor, _patterns, redacted
+from cudacheck.reports.write import dumps
 
 HERE = Path(__file__).parent
 PLANTS = [*plants.FIRST, *plants.HELD_BACK, *plants.THIRD]
@@ -121,11 +125,11 @@ def formats(shown: Report) -> list[str]:
 def test_no_plant_leaks_from_a_pasted_report_in_any_format():
     """Each as an error, a probe's last words, a variable and a process of somebody else's."""
     messages = [ErrorMessage(f"No CUDA GPUs are available\n{text}", "log") for _, text, _ in PLANTS]
-    runs = [ProbeRun("torch_import", "target", "failed", 1.0, text, text) for _, text, _ in PLANTS]
+    runs = [ProbeRun("torch_import", "patient", "failed", 1.0, text, text) for _, text, _ in PLANTS]
     processes = [GpuProcess(0, n, 1, f"/usr/bin/python {text}") for n, (_, text, _) in enumerate(PLANTS)]
     variables = EnvironmentVariables({f"NCCL_{n}": text for n, (_, text, _) in enumerate(PLANTS)})
     whole = judged(*messages, *runs, *processes, variables, Gpu(0, "NVIDIA A100"))
-    again = sources.read([("report.json", report.dumps(whole))])
+    again = sources.read([("report.json", dumps(whole))])
     shown = nobody().of_report(inspecting.judged(again, again.all(ProbeRun), (), None))
     for text in formats(shown):
         # a number of a job may also be one of a version
@@ -192,13 +196,13 @@ def test_a_quotation_that_ends_within_a_secret_gives_nothing_of_it_away():
     said = f"RuntimeError: No CUDA GPUs are available {'and so on ' * 11}hf_{plants.B36}"
     shown = nobody().of_report(judged(ErrorMessage(said, "log")))
     assert shown.findings
-    assert "hf_" not in report.dumps(shown)
+    assert "hf_" not in dumps(shown)
 
 
 def redacted_words(*texts: str) -> str:
     """A whole report in which programs said this; nothing is judged, which would take its time."""
     said = Facts(ErrorMessage(text, "log") for text in texts)
-    return report.dumps(report.redacted(dataclasses.replace(judged(), facts=said)))
+    return dumps(redacted(dataclasses.replace(judged(), facts=said)))
 
 
 def test_a_report_that_is_too_long_is_looked_through_as_far_as_it_is_kept():
@@ -321,7 +325,7 @@ def same_when_judged_again(whole: Report, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("path", sorted(HERE.glob("replays/*.json")), ids=lambda path: path.stem)
 def test_a_redacted_replay_has_the_same_findings(path, name):
-    saved = report.loads(path.read_text(encoding="utf-8"))
+    saved = loads(path.read_text(encoding="utf-8"))
     for home in HOMES:
         facts = [with_home(fact, home.format(name)) for t in saved.facts.types() for fact in saved.facts.all(t)]
         bag = Facts([*facts, *saved.probes], known=filter(saved.facts.complete, saved.facts.types()))
@@ -332,8 +336,8 @@ def test_a_redacted_replay_has_the_same_findings(path, name):
 def test_every_rule_finds_the_same_in_its_redacted_examples(name):
     """The examples are what their authors could think of: wider than what the replays hold."""
     for rule in registry.rules():
-        for kind in ("FIRES", "QUIET"):
-            for example in getattr(rule.module, kind, {}).values():
+        for kind in ("fires", "quiet"):
+            for example in getattr(rule, kind).values():
                 facts = [with_home(fact, f"/home/{name}") for fact in example]
                 same_when_judged_again(judged(*facts, known=(ErrorMessage, ProbeRun)), name)
 
@@ -353,7 +357,7 @@ def test_a_gpu_that_is_named_by_its_uuid_still_is():
 
 HOSTILE = """
 import sys
-from cudacheck.redact import Redactor
+from cudacheck.reports.redact import Redactor
 parts = sys.stdin.read().split("\\x00")
 redactor = Redactor(home="/root", user="root", host="testbox")
 for part in parts:

@@ -7,12 +7,14 @@ import subprocess
 import pytest
 from patients import CUDACHECK, Patient, clean_environment
 
-from cudacheck import report
-from cudacheck.facts import Facts
-from cudacheck.inspecting import judged
+from cudacheck.commands.doctor import judged
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import Report
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.render import text
+from cudacheck.reports.redact import redacted
+from cudacheck.reports.write import dumps
 
 HEX = "0123456789abcdef"
 
@@ -64,7 +66,7 @@ PLANTS = {
 AROUND = ("{}", "RuntimeError: cannot open '{}' (errno 2)", 'loaded from "{}", giving up', "[rank0]: x={} y=1")
 
 
-def planted(plant: str, around: str) -> report.Report:
+def planted(plant: str, around: str) -> Report:
     said = around.format(plant)
     facts = Facts([TorchImport(ok=False, error_type="OSError", error=said), ErrorMessage(said, "import torch")])
     return judged(facts, (), (), None)
@@ -74,9 +76,9 @@ def planted(plant: str, around: str) -> report.Report:
 @pytest.mark.parametrize("kind", PLANTS)
 def test_nothing_planted_leaves_the_report(kind, around):
     plant, secret = PLANTS[kind]
-    told = report.redacted(planted(plant, around))
-    assert secret in report.dumps(planted(plant, around)).replace("\\\\", "\\")
-    for shown in (report.dumps(told), text.render(told, verbose=True)):
+    told = redacted(planted(plant, around))
+    assert secret in dumps(planted(plant, around)).replace("\\\\", "\\")
+    for shown in (dumps(told), text.render(told, verbose=True)):
         assert secret not in shown
 
 

@@ -9,13 +9,14 @@ from importlib.resources import files
 
 import pytest
 
-from cudacheck import article, installers, knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck import knowledge, remedies
+from cudacheck.model.facts import Facts
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.remedies import article, installers
 
 BUILDS = tomllib.loads(files(knowledge).joinpath("torch_builds.toml").read_text())
 INSTALLERS = ("pip", "uv", "conda", "poetry", "pixi")
@@ -510,7 +511,7 @@ def test_without_a_wheel_sdpa_is_advised(facts, why):
     "facts", [Facts(), machine(dataclasses.replace(TORCH, cudnn_pin="nvidia-cudnn-cu13==9.26.0.51"))]
 )
 def test_the_articles_blocks_are_filled_in_for_any_machine(number, facts):
-    remedy = remedies.article_block(number, facts)
+    remedy = article.block(number, facts)
     assert remedy.commands or remedy.edit or number == 7
     assert remedy.verify
     assert all(words(remedy.commands))
@@ -530,17 +531,17 @@ def test_the_articles_blocks_are_filled_in_for_any_machine(number, facts):
     ],
 )
 def test_vllm_is_not_advised_where_it_cannot_work(facts, words):
-    remedy = remedies.article_block(7, facts)
+    remedy = article.block(7, facts)
     assert words in remedy.title
     assert not remedy.commands
 
 
 def test_vllm_where_it_works():
-    remedy = remedies.article_block(7, machine(driver="580.95.05"))
+    remedy = article.block(7, machine(driver="580.95.05"))
     assert "vllm==" in remedy.commands[1]
     assert "pins torch 2.14.0" in remedy.title
     assert "needs" not in remedy.title
-    assert "needs Python 3.11 to 3.14 and driver 580.65.06 or newer" in remedies.article_block(7, Facts()).title
+    assert "needs Python 3.11 to 3.14 and driver 580.65.06 or newer" in article.block(7, Facts()).title
 
 
 def test_the_articles_steps():
@@ -552,8 +553,8 @@ def test_the_articles_steps():
 
 
 def test_old_gpus_get_float16_in_the_articles_code():
-    assert "bfloat16" in remedies.article_block(4, machine()).edit
-    assert "bfloat16" not in remedies.article_block(4, machine(capability="7.5")).edit
+    assert "bfloat16" in article.block(4, machine()).edit
+    assert "bfloat16" not in article.block(4, machine(capability="7.5")).edit
 
 
 def test_quoting():
@@ -571,7 +572,7 @@ def test_the_article_keeps_a_pytorch_that_suits():
     archs = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
     build = TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=archs)
     suits = Facts([h200, build, Nvml(library_found=True, driver_version="580.159.04")])
-    assert remedies.article_block(1, suits).commands == ()
-    assert "keep PyTorch 2.11.0+cu130" in remedies.article_block(1, suits).title
+    assert article.block(1, suits).commands == ()
+    assert "keep PyTorch 2.11.0+cu130" in article.block(1, suits).title
     too_old = Facts([h200, build, Nvml(library_found=True, driver_version="535.129.03")])
-    assert any("/whl/cu12" in command for command in remedies.article_block(1, too_old).commands)
+    assert any("/whl/cu12" in command for command in article.block(1, too_old).commands)

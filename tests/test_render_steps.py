@@ -17,9 +17,9 @@ import steps_example as example
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cudacheck import report
 from cudacheck.bench import steps
-from cudacheck.probes.target.bench_steps import (
+from cudacheck.model.findings import Evidence, Finding, Severity
+from cudacheck.probes.patient.bench_steps import (
     ColdStart,
     Concurrency,
     DecodeCeiling,
@@ -28,12 +28,15 @@ from cudacheck.probes.target.bench_steps import (
     RowLaunches,
     StepRow,
 )
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.render import plot, text
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.render import text
 from cudacheck.render._clean import packed, wrapped
 from cudacheck.render._kernels import meter
-from cudacheck.speed import steps as judged
+from cudacheck.render.steps import plot
+from cudacheck.reports.read import loads
+from cudacheck.reports.write import dumps
+from cudacheck.speed.steps import measured as judged
 
 WIDTHS = (80, 120)
 SECTIONS = ("stalls", "ladder", "without", "extras", "your stack", "prefix reuse", "concurrency", "cold start")
@@ -131,7 +134,7 @@ def test_without_steps_nothing_is_said_of_them():
 
 def test_a_saved_report_looks_the_same():
     told = example.report(*example.EVERYTHING)
-    again = report.loads(report.dumps(told))
+    again = loads(dumps(told))
     assert text.render(again, width=100) == text.render(told, width=100)
 
 
@@ -249,9 +252,9 @@ def test_thousands_of_rows_stay_a_screen():
 
 
 def test_evidence_of_one_finding_is_counted_not_listed():
-    told = tuple(report.Evidence(f"row {n} died", "bench_steps") for n in range(1200))
+    told = tuple(Evidence(f"row {n} died", "bench_steps") for n in range(1200))
     whole = example.report(*example.MACHINE)
-    finding = report.Finding("rows died", told, severity=report.Severity.ERROR, rule="step-failed")
+    finding = Finding("rows died", told, severity=Severity.ERROR, rule="step-failed")
     screen = text.render(dataclasses.replace(whole, findings=(finding,)), width=80)
     assert screen.count("evidence ") == 20
     assert "and 1180 more" in screen
@@ -382,7 +385,7 @@ def test_a_fresh_process_leaves_nothing_but_the_file(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     code = (
-        "import pathlib, steps_example as e; from cudacheck.render import plot;"
+        "import pathlib, steps_example as e; from cudacheck.render.steps import plot;"
         "plot.write(e.report(*e.QUICK), pathlib.Path('plot.png'))"
     )
     environment = {

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from cudacheck import sources
-from cudacheck.judging import judge
+from cudacheck.judging.judge import judge
+from cudacheck.model.findings import Severity
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.target.cuda_libraries import LibraryFile
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.loaded_libraries import LoadedLibrary
-from cudacheck.report import Severity
+from cudacheck.probes.patient.cuda_libraries import LibraryFile
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
 
 REPLAYS = Path(__file__).with_name("replays")
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from cudacheck import sources
-from cudacheck.judging import judge
-from cudacheck.probes.target.bench_kernels import BenchPlan, GpuConditions, LaunchOverhead, PeerBandwidth
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.report import Health, Severity, State
+from cudacheck.judging.judge import judge
+from cudacheck.judging.verdict import verdict
+from cudacheck.model.findings import Severity
+from cudacheck.model.report import Health, State
+from cudacheck.probes.patient.bench_kernels import BenchPlan, GpuConditions, LaunchOverhead, PeerBandwidth
+from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed import axes, runs
-from cudacheck.verdict import verdict
 
 REPLAYS = Path(__file__).with_name("replays")
 

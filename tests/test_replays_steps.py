@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cudacheck import render, sources
-from cudacheck.judging import judge
-from cudacheck.probes.target.bench_steps import Concurrency, StepRow
-from cudacheck.report import Severity
-from cudacheck.speed import first_answer, ladder, step_advice, steps
+from cudacheck.judging.judge import judge
+from cudacheck.model.findings import Severity
+from cudacheck.probes.patient.bench_steps import Concurrency, StepRow
+from cudacheck.speed.steps import advice, first_answer, ladder, measured
 
 REPLAYS = Path(__file__).with_name("replays")
 BOTH = ("h200-steps", "h200-steps-all")
@@ -28,7 +28,7 @@ def facts(request):
 
 @pytest.fixture
 def run(facts):
-    (only,) = steps.of(facts)
+    (only,) = measured.of(facts)
     return only
 
 
@@ -65,7 +65,7 @@ def test_the_stall_and_its_cure(run):
 
 
 def test_the_advice(run):
-    told = step_advice.advice(run)
+    told = advice.advice(run)
     assert [step.step for step in told.steps][:3] == ["16bit", "cudnn-off", "decode-graph"]
     # The host's noise made rows of eager launches twice as slow; no step is advised for that.
     assert {"kv-cache", "static-cache"} & {step.step for step in told.steps} == set()
@@ -73,7 +73,7 @@ def test_the_advice(run):
 
 
 def test_beside_transformers():
-    (run,) = steps.of(replay("h200-steps-all"))
+    (run,) = measured.of(replay("h200-steps-all"))
     gains = next(rung.gains for rung in ladder.stack(run) if rung.row.row == "sdpa")
     assert 7 < gains["decode"].times < 11
     assert 18 < gains["ttft_new"].times < 30
@@ -97,6 +97,6 @@ def test_the_tables_come_in_this_order(name, width, monkeypatch):
 
 
 def judged_report(facts):
-    from cudacheck.inspecting import judged
+    from cudacheck.commands.doctor import judged
 
     return judged(facts, (), (), 0.0)

@@ -1,4 +1,4 @@
-"""Every rule keeps to its form, fires on its FIRES and stays quiet on its QUIET."""
+"""Every rule keeps to its form, fires on what it must and stays quiet on the rest."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cudacheck import registry
-from cudacheck.facts import Facts
-from cudacheck.judging import judge
+from cudacheck.judging.judge import judge
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Finding, Layer, Severity
+from cudacheck.model.report import ProbeRun
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
@@ -21,12 +24,11 @@ from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Finding, Layer, ProbeRun, Severity
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 
 RULES = registry.rules()
 HEADINGS = ["What it does", "Why it matters", "What to do", "References"]
@@ -40,7 +42,7 @@ def examples(kind: str) -> list:
     return [
         pytest.param(rule, example, id=f"{rule.id}: {name}")
         for rule in RULES
-        for name, example in getattr(rule.module, kind, {}).items()
+        for name, example in getattr(rule, kind).items()
     ]
 
 
@@ -49,12 +51,12 @@ def facts_of(example: tuple) -> Facts:
     return Facts(example, known={ErrorMessage, ProbeRun, *map(type, example)})
 
 
-def finding_of(rule: registry.Rule, example: tuple) -> Finding | None:
+def finding_of(rule: Rule, example: tuple) -> Finding | None:
     return next((f for f in judge(facts_of(example)).findings if f.rule == rule.id), None)
 
 
 @pytest.fixture(params=RULES, ids=lambda rule: rule.id)
-def rule(request) -> registry.Rule:
+def rule(request) -> Rule:
     return request.param
 
 
@@ -76,7 +78,7 @@ def test_severity_and_layer(rule):
 
 
 def test_what_explains_it_exists(rule):
-    assert {*rule.explained_by} <= {r.id for r in RULES}
+    assert {*registry.causes_of(rule.id)} <= {r.id for r in RULES}
     assert rule.id not in rule.explained_by
 
 
@@ -88,16 +90,16 @@ def test_messages_are_regular_expressions(rule):
 
 def test_there_are_examples(rule):
     if rule.check or rule.heard:
-        assert rule.module.FIRES
-        assert rule.module.QUIET
+        assert rule.fires
+        assert rule.quiet
 
 
 def test_no_two_rules_explain_each_other():
-    explained = {rule.id: set(rule.explained_by) for rule in RULES}
+    explained = {rule.id: set(registry.causes_of(rule.id)) for rule in RULES}
     assert [(a, b) for a in explained for b in explained[a] if a < b and a in explained[b]] == []
 
 
-@pytest.mark.parametrize(("rule", "example"), examples("FIRES"))
+@pytest.mark.parametrize(("rule", "example"), examples("fires"))
 def test_it_fires(rule, example):
     finding = finding_of(rule, example)
     assert finding is not None
@@ -114,13 +116,13 @@ def test_it_fires(rule, example):
         assert "\n" not in remedy.title
 
 
-@pytest.mark.parametrize(("rule", "example"), examples("QUIET"))
+@pytest.mark.parametrize(("rule", "example"), examples("quiet"))
 def test_it_stays_quiet(rule, example):
     assert finding_of(rule, example) is None
 
 
 ALL_FACTS = sorted(
-    {repr(fact): fact for kind in ("FIRES", "QUIET") for p in examples(kind) for fact in p.values[1]}.items()
+    {repr(fact): fact for kind in ("fires", "quiet") for p in examples(kind) for fact in p.values[1]}.items()
 )
 
 

@@ -10,26 +10,27 @@ import typing
 import pytest
 
 from cudacheck import registry, sources
-from cudacheck.facts import Facts
-from cudacheck.judging import judge
+from cudacheck.judging.judge import judge
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Severity
+from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.attention_backends import AttentionBackend
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.cuda_libraries import LibraryFile, MissingLibraryFile
-from cudacheck.probes.target.distributions import Distribution, FileClash
-from cudacheck.probes.target.extensions import ExtensionFile
-from cudacheck.probes.target.flash_attn import FlashAttention
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.loaded_libraries import LoadedLibrary
-from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
-from cudacheck.probes.target.torch_files import ShadowingModule, TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Outcome, ProbeRun, Severity
+from cudacheck.probes.patient.attention_backends import AttentionBackend
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.cuda_libraries import LibraryFile, MissingLibraryFile
+from cudacheck.probes.patient.distributions import Distribution, FileClash
+from cudacheck.probes.patient.extensions import ExtensionFile
+from cudacheck.probes.patient.flash_attn import FlashAttention
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
+from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.patient.torch_files import ShadowingModule, TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 
 EVERYTHING = {*registry.fact_types().values(), ProbeRun}
 CU130 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
@@ -77,7 +78,7 @@ def test_the_finer_rule_owns_a_failed_import(error, missing, root):
 
 
 def test_an_import_that_dies_is_convicted_by_the_files():
-    died = ProbeRun("torch_import", "target", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)")
+    died = ProbeRun("torch_import", "patient", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)")
     lost = MissingLibraryFile("libcublas.so.12", "/env/torch/lib/libtorch_cuda.so")
     roots = found(TorchBuild("2.8.0+cu128", cuda="12.8"), died, lost, known={ProbeRun})
     assert roots == {

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from patients import Patient, clean_environment
 
-from cudacheck import target
+from cudacheck.probes import chosen
+from cudacheck.probing import interpreter as choosing
 
 
 def interpreter(version: str) -> str | None:
@@ -42,7 +43,7 @@ def test_an_interpreter_without_anything_of_ours(tmp_path, version):
     assert report["facts"]["TorchBuild"][0]["version"] == "2.4.1+cu121"
     assert report["facts"]["TorchBuild"][0]["arch_list"] == ["sm_80", "sm_86", "sm_90"]
     assert not [run for run in report["probes"] if run["outcome"] not in {"ok", "skipped"}], report["probes"]
-    assert next(iter(report["facts"]["Target"]))["found_via"] == "--python"
+    assert next(iter(report["facts"]["Patient"]))["found_via"] == "--python"
 
 
 def test_a_pythonpath_that_shadows_torch_is_seen_and_untouched(tmp_path):
@@ -61,13 +62,13 @@ def test_a_pythonpath_that_shadows_torch_is_seen_and_untouched(tmp_path):
 def test_the_choice_of_interpreter(tmp_path):
     patient = Patient(tmp_path / "venv")
     python = str(patient.python)
-    assert target.find(str(patient.folder), {}).python == python
-    assert target.find(None, {"VIRTUAL_ENV": str(patient.folder), "CONDA_PREFIX": "/nowhere"}) == target.Target(
+    assert choosing.find(str(patient.folder), {}).python == python
+    assert choosing.find(None, {"VIRTUAL_ENV": str(patient.folder), "CONDA_PREFIX": "/nowhere"}) == chosen.Patient(
         python, "VIRTUAL_ENV"
     )
-    assert target.find(None, {"CONDA_PREFIX": str(patient.folder)}).found_via == "CONDA_PREFIX"
-    assert target.find(None, {"PATH": str(patient.python.parent)}).found_via == "PATH"
-    assert target.find(None, {"PATH": "/nowhere"}) == target.Target(sys.executable, "cudacheck's own")
+    assert choosing.find(None, {"CONDA_PREFIX": str(patient.folder)}).found_via == "CONDA_PREFIX"
+    assert choosing.find(None, {"PATH": str(patient.python.parent)}).found_via == "PATH"
+    assert choosing.find(None, {"PATH": "/nowhere"}) == chosen.Patient(sys.executable, "cudacheck's own")
 
 
 def test_the_active_environment_is_what_is_inspected(tmp_path):
@@ -79,5 +80,5 @@ def test_the_active_environment_is_what_is_inspected(tmp_path):
         check=False,
         env={**clean_environment(), "VIRTUAL_ENV": str(patient.folder)},
     )
-    chosen = json.loads(run.stdout)["facts"]["Target"][0]
+    chosen = json.loads(run.stdout)["facts"]["Patient"][0]
     assert chosen == {"python": str(patient.python), "found_via": "VIRTUAL_ENV"}

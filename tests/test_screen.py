@@ -20,19 +20,21 @@ import pytest
 import steps_example as example
 from patients import CUDACHECK, Patient, clean_environment
 
-from cudacheck import explaining, report
-from cudacheck.facts import Facts
+from cudacheck.commands import explain
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, Remedy, Severity, Unchecked
+from cudacheck.model.report import Axis, Health, Outcome, ProbeRun, Report, State, Verdict
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.attention_backends import AttentionBackend
-from cudacheck.probes.target.bench_kernels import BenchPlan
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.probes.patient.attention_backends import AttentionBackend
+from cudacheck.probes.patient.bench_kernels import BenchPlan
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.registry import fact_types, rules
 from cudacheck.render import as_text, text
 from cudacheck.render._clean import SPELLED, passing, typed
-from cudacheck.report import Finding, Outcome, ProbeRun, Remedy, Report, Severity, State, Verdict
+from cudacheck.reports.write import dumps
 
 HIDING = "\u034f\u115f\u1160\u17b4\u180b\u3164\ufe0f\uffa0\U000e0101"
 """Printable by category, drawn as nothing."""
@@ -86,7 +88,7 @@ def report_saying(words: str, **changed: object) -> Report:
     facts = facts_saying(words)
     finding = Finding(
         words,
-        (report.Evidence(words, words),),
+        (Evidence(words, words),),
         (Remedy(words, (words,), words, needs_root=True, verify=words),),
         (words,),
         Severity.WARNING,
@@ -95,10 +97,10 @@ def report_saying(words: str, **changed: object) -> Report:
     whole = {
         "verdict": Verdict(State.NOT_PROVEN, words),
         "findings": (finding, dataclasses.replace(finding, severity=Severity.NOTE)),
-        "unchecked": (report.Unchecked(words, words),),
+        "unchecked": (Unchecked(words, words),),
         "probes": (ProbeRun(words, words, Outcome.CRASHED, 1.0, words, words),),
         "facts": facts,
-        "speed": (report.Axis(0, words, report.Health.DEGRADED, (words,)),),
+        "speed": (Axis(0, words, Health.DEGRADED, (words,)),),
         "created": words,
     }
     return Report(**{**whole, **changed})
@@ -141,14 +143,14 @@ def test_json_escapes_and_stays_equal(encoding):
     told = as_text(whole, "json", encoding=encoding)
     assert not harmful_in(told)
     told.encode(encoding)
-    assert json.loads(told) == json.loads(report.dumps(whole))
+    assert json.loads(told) == json.loads(dumps(whole))
 
 
 @pytest.mark.parametrize("options", [(), ("--verbose",), ("--format", "json"), ("--redact",)], ids=str)
 def test_a_strangers_report_reaches_stdout_stderr_and_file_harmless(options, tmp_path):
     for ending in ("txt", "json"):
         saved = tmp_path / f"saved.{ending}"
-        told = run("doctor", "--from", "-", "--output", str(saved), *options, stdin=report.dumps(report_saying(ATTACK)))
+        told = run("doctor", "--from", "-", "--output", str(saved), *options, stdin=dumps(report_saying(ATTACK)))
         assert told.returncode in {0, 1}, told.stderr
         for said in (told.stdout, told.stderr, saved.read_bytes()):
             assert not harmful_in(said.decode())
@@ -185,7 +187,7 @@ sys.path[:0] = {path!r}
 import test_screen
 from cudacheck.registry import fact_types
 from cudacheck.render import out, progress
-from cudacheck.step_groups import Group, Plan
+from cudacheck.speed.steps.groups import Group, Plan
 words = {words!r}
 facts = [test_screen.fact_of(cls, words) for cls in fact_types().values()]
 for read in (progress.kernels, progress.steps):
@@ -294,7 +296,7 @@ def test_a_stream_that_is_not_unicode(tmp_path):
     assert b"?" not in told.stdout
     assert told.stdout.isascii()
     as_json = run("doctor", "--no-bench", "--python", str(patient.python), "--format", "json", **ascii_only)
-    assert json.loads(as_json.stdout)["facts"]["Target"][0]["python"] == str(patient.python)
+    assert json.loads(as_json.stdout)["facts"]["Patient"][0]["python"] == str(patient.python)
 
 
 # Streams, files and folders that fail
@@ -303,7 +305,7 @@ def test_a_stream_that_is_not_unicode(tmp_path):
 @pytest.fixture(scope="module")
 def pasted(tmp_path_factory):
     path = tmp_path_factory.mktemp("pasted") / "report.json"
-    path.write_text(report.dumps(example.report(*example.EVERYTHING)))
+    path.write_text(dumps(example.report(*example.EVERYTHING)))
     return path
 
 
@@ -367,7 +369,7 @@ def test_a_deleted_working_folder_is_no_fault_of_ours(command, tmp_path):
 
 SIGNALLED = """
 import os, signal, sys, threading
-from cudacheck import interrupts
+from cudacheck.cli import interrupts
 from cudacheck.__main__ import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 interrupts.take_over()  # what main does first; the timer must not be in its own start when it goes off
@@ -429,9 +431,9 @@ def test_after_ctrl_c_the_first_line_says_so(tmp_path):
 
 FAULTY = """
 import sys
-from cudacheck import explaining
-from cudacheck.cli import run
-explaining.page = None
+from cudacheck.commands import explain
+from cudacheck.cli.app import run
+explain.page = None
 sys.argv = ["cudacheck", "explain"]
 sys.exit(run())
 """
@@ -468,14 +470,14 @@ def test_no_line_is_wider_than_the_screen(width):
 
 @pytest.mark.parametrize("width", [40, 60, 79])
 def test_explain_honours_the_width(width):
-    for page in (explaining.page(None, width=width), *(explaining.page(rule.id, width=width) for rule in rules())):
+    for page in (explain.page(None, width=width), *(explain.page(rule.id, width=width) for rule in rules())):
         long = [line for line in page.splitlines() if len(line) > width]
         assert all(" " not in line.strip("- *`,") or line.startswith(("#", "|", "    ", "`")) for line in long), long
 
 
 def test_a_page_loses_no_word_to_the_width():
     for rule in rules():
-        assert explaining.page(rule.id, width=50).split() == explaining.page(rule.id).split()
+        assert explain.page(rule.id, width=50).split() == explain.page(rule.id).split()
 
 
 def test_explain_fills_the_terminal_that_it_has():
@@ -538,10 +540,10 @@ def test_empty_words_cost_no_report():
 
 @pytest.mark.parametrize("system", ["windows", "darwin"])
 def test_a_ticket_from_elsewhere_is_not_told_to_run_cudacheck_there(system):
-    from cudacheck.inspecting import judged
+    from cudacheck.commands.doctor import judged
 
     for rule in rules():
-        for messages in getattr(rule.module, "FIRES", {}).values():
+        for messages in rule.fires.values():
             facts = Facts([fact for fact in messages if not isinstance(fact, System)], known=())
             elsewhere = Facts([System(system), *[f for t in facts.types() for f in facts.all(t)]])
             told = text.render(judged(elsewhere, (), (), None))
@@ -550,7 +552,7 @@ def test_a_ticket_from_elsewhere_is_not_told_to_run_cudacheck_there(system):
 
 def test_a_windows_ticket_is_told_what_works_there():
     facts = Facts([System("windows"), ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste")])
-    from cudacheck.inspecting import judged
+    from cudacheck.commands.doctor import judged
 
     told = text.render(judged(facts, (), (), None))
     assert "torch.ones(1, device='cuda')" in told

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cudacheck.cli import app
+from cudacheck.cli.app import app
 
 HERE = Path(__file__).parent
 KEPT = HERE / "snapshots"

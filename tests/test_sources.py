@@ -7,20 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from cudacheck import report, sources
-from cudacheck.facts import Facts
+from cudacheck import sources
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Finding
+from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.cuda_libraries import LibraryFile
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Finding, Outcome, ProbeRun, State, Verdict
+from cudacheck.probes.patient.cuda_libraries import LibraryFile
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
+from cudacheck.reports.write import dumps
 from cudacheck.sources import SourceError
 
 CAPTURES = Path(__file__).parent / "captures"
@@ -642,9 +644,9 @@ def test_noise(noise: str, text: str) -> None:
     assert [m.text for m in clean.all(ErrorMessage)] == [m.text for m in noisy.all(ErrorMessage)]
 
 
-def a_report() -> report.Report:
+def a_report() -> Report:
     run = ProbeRun("nvml", "host", Outcome.CRASHED, 0.2, "died of SIGSEGV (11)")
-    return report.Report(
+    return Report(
         Verdict(State.NOT_PROVEN, "no fault found"),
         (Finding("x"),),
         (),
@@ -654,7 +656,7 @@ def a_report() -> report.Report:
 
 
 def test_report() -> None:
-    text = report.dumps(a_report())
+    text = dumps(a_report())
     quoted = f"This is what I got:\n```json\n{text}```\nthanks"
     for facts in (read(text), read(quoted), read(NOISES["quotes"](quoted))):
         assert facts.all(Gpu) == a_report().facts.all(Gpu)
@@ -663,13 +665,13 @@ def test_report() -> None:
 
 
 def test_report_beside_a_paste() -> None:
-    facts = read(MISMATCH, report.dumps(a_report()))
+    facts = read(MISMATCH, dumps(a_report()))
     assert facts.all(ErrorMessage)
     assert len(facts.all(Gpu)) == 2
 
 
 def test_reports_that_cannot_be_read() -> None:
-    newer = json.loads(report.dumps(a_report())) | {"schema_version": "9.0"}
+    newer = json.loads(dumps(a_report())) | {"schema_version": "9.0"}
     with pytest.raises(SourceError, match="upgrade cudacheck"):
         read(json.dumps(newer))
     with pytest.raises(SourceError, match="not JSON"):

@@ -7,14 +7,14 @@ import dataclasses
 import pytest
 
 from cudacheck import knowledge
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import Health
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Health
+from cudacheck.probes.patient.bench_kernels import GpuConditions, LaunchOverhead
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.speed import axes, baseline, peaks, runs
 from cudacheck.speed.baseline import Baseline, Change
 

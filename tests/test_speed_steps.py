@@ -14,10 +14,10 @@ import pytest
 import steps_example as example
 
 from cudacheck.bench import steps as options
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.target.bench_steps import (
+from cudacheck.probes.patient.bench_steps import (
     ColdStart,
     Concurrency,
     DecodeCeiling,
@@ -25,14 +25,15 @@ from cudacheck.probes.target.bench_steps import (
     PrefixReuse,
     StepRow,
 )
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.speed import article_table, first_answer, ladder, step_advice, step_code, steps
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.speed.steps import advice, article_table, first_answer, ladder, measured
+from cudacheck.speed.steps import code as step_code
 
 A10 = TorchDevice(0, "NVIDIA A10", compute_capability="8.6")
 
 
 def run_of(*facts):
-    (run,) = steps.of(Facts(facts))
+    (run,) = measured.of(Facts(facts))
     return run
 
 
@@ -52,7 +53,7 @@ def by_name(rungs):
 
 
 def test_the_steps_are_those_of_the_options():
-    assert [*steps.ACTS_ON] == [*options.ladder()]
+    assert [*measured.ACTS_ON] == [*options.ladder()]
     assert {*options.ladder(), *options.without(), "compile"} <= {*step_code.NAMES}
     assert {*step_code.NAMES} - {"fp32"} == {*step_code.CODE} == {*step_code.WHERE}
 
@@ -96,15 +97,15 @@ def test_rows_that_failed_are_compared_with_nothing():
 
 def test_two_captures_of_the_same_kernels_are_no_difference():
     slow, quick = row("decode-graph", itl_ms=1e3 / 466), row("prefill-graph", itl_ms=1e3 / 497)
-    assert steps.gains(slow, quick)["decode"].verdict == "same"
-    assert steps.gains(quick, slow)["decode"].verdict == "same"
+    assert measured.gains(slow, quick)["decode"].verdict == "same"
+    assert measured.gains(quick, slow)["decode"].verdict == "same"
 
 
 def test_passes_that_differ_make_small_gains_none():
     slow, quick = row("fused", itl_ms=12.0, itl_spread_rel=0.5), row("decode-graph", itl_ms=10.0)
-    assert steps.gains(slow, quick)["decode"].verdict == "same"
+    assert measured.gains(slow, quick)["decode"].verdict == "same"
     steady = dataclasses.replace(slow, itl_spread_rel=0.01)
-    assert steps.gains(steady, quick)["decode"].verdict == "faster"
+    assert measured.gains(steady, quick)["decode"].verdict == "faster"
 
 
 def test_shares_of_the_ceilings():
@@ -145,9 +146,9 @@ def test_the_best_row_is_the_highest_that_works():
 
 def test_gpus_are_kept_apart():
     other = [dataclasses.replace(found, device_index=1, itl_ms=9.0) for found in example.LADDER]
-    first, second = steps.of(Facts([*example.LADDER, *other]))
+    first, second = measured.of(Facts([*example.LADDER, *other]))
     assert (first.best.itl_ms, second.best.itl_ms) == (pytest.approx(1e3 / 463), 9.0)
-    assert steps.of(Facts(example.MACHINE)) == []
+    assert measured.of(Facts(example.MACHINE)) == []
 
 
 # Stalls and cold starts
@@ -220,11 +221,11 @@ def test_a_cold_start_of_which_parts_are_not_known():
 
 
 def advised(run):
-    return {step.step: step for step in step_advice.advice(run).steps}
+    return {step.step: step for step in advice.advice(run).steps}
 
 
 def test_what_to_take_on_an_h200():
-    told = step_advice.advice(FULL)
+    told = advice.advice(FULL)
     assert [step.step for step in told.steps] == [
         "16bit",
         "cudnn-off",
@@ -261,19 +262,19 @@ def test_a_gain_that_only_the_host_s_noise_may_have_made_is_not_advised():
 )
 def test_the_host_s_noise_is_no_figure(changed, said):
     rows = [dataclasses.replace(row, **changed) if row.row == "kv-cache" else row for row in example.LADDER[:3]]
-    assert f"KV cache ({said})" in step_advice.advice(run_of(*rows)).nothing
+    assert f"KV cache ({said})" in advice.advice(run_of(*rows)).nothing
 
 
 def test_of_two_tables_that_differ_the_one_with_graphs_is_told():
-    told = step_advice.advice(run_of(*example.LADDER, *example.WITHOUT))
+    told = advice.advice(run_of(*example.LADDER, *example.WITHOUT))
     rows = [dataclasses.replace(row, ttft_ms=2.6, ttft_new_ms=2.6, ttft_long_ms=7.5) for row in example.WITHOUT[1:2]]
     assert "sdpa" in {step.step for step in told.steps}
-    assert "SDPA (1.00 × tokens per second)" in step_advice.advice(run_of(*example.LADDER, *rows)).nothing
+    assert "SDPA (1.00 × tokens per second)" in advice.advice(run_of(*example.LADDER, *rows)).nothing
 
 
 def test_more_than_two_steps_at_once_say_which_rows_to_add():
     run = run_of(*(row for row in example.LADDER if row.row in ("fp32", "prefill-graph")))
-    told = step_advice.advice(run)
+    told = advice.advice(run)
     (step,) = told.steps
     assert step.name == "8 steps together, from 16-bit weights to CUDA graphs for prefill"
     assert step.code == ""
@@ -283,7 +284,7 @@ def test_more_than_two_steps_at_once_say_which_rows_to_add():
 
 def test_steps_between_which_every_row_failed_are_not_told_apart():
     step = advised(run_of(*example.failing("kv-cache", "sdpa", "cudnn-off", "static-cache")))
-    told = step_advice.advice(run_of(*example.failing("static-cache", "sdpa", "fused")))
+    told = advice.advice(run_of(*example.failing("static-cache", "sdpa", "fused")))
     assert all(not found.code for found in told.steps if found.step.count("+") > 1)
     assert "--rows" not in " ".join(found.where for found in (*step.values(), *told.steps))
 
@@ -331,17 +332,17 @@ def test_no_step_is_named_below_a_gain_of_eight_percent():
         dataclasses.replace(found, itl_ms=10.0, ttft_ms=5.0, ttft_new_ms=5.0, ttft_long_ms=9.0)
         for found in example.LADDER
     ]
-    told = step_advice.advice(run_of(*flat))
+    told = advice.advice(run_of(*flat))
     assert told.steps == ()
     assert told.sentence.startswith("no step is worth it on this GPU")
     assert len(told.nothing) == len(example.LADDER) - 1
 
 
 def test_the_stall_alone_is_enough_to_advise_its_cure():
-    (step,) = step_advice.advice(run_of(*example.STALLS)).steps
+    (step,) = advice.advice(run_of(*example.STALLS)).steps
     assert (step.step, step.code) == ("cudnn-off", "torch.backends.cuda.enable_cudnn_sdp(False)")
     assert step.by == "in processes of their own"
-    assert step_advice.advice(run_of(stalled("default", 61.0, 14.0))).steps == ()
+    assert advice.advice(run_of(stalled("default", 61.0, 14.0))).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -349,7 +350,7 @@ def test_the_stall_alone_is_enough_to_advise_its_cure():
 )
 def test_nothing_is_advised_from_a_disturbed_run(why):
     facts = [fact for fact in example.EVERYTHING if type(fact) is not type(why)]
-    told = step_advice.advice(run_of(*facts, why))
+    told = advice.advice(run_of(*facts, why))
     assert told.steps == ()
     assert told.sentence.startswith("no step is advised: ")
 
@@ -687,7 +688,7 @@ def test_no_number_in_a_report_makes_it_raise(value):
     assert ladder.without(run)
     assert ladder.stack(run)
     assert ladder.extras(run)
-    assert step_advice.advice(run).sentence
+    assert advice.advice(run).sentence
     assert first_answer.stalls(run).lines
     assert len(article_table.compared(run)) == 7
     assert len(first_answer.starts(run)) == 2

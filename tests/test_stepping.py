@@ -12,16 +12,17 @@ import pytest
 from patients import CUDACHECK, Doctor, Patient, clean_environment
 from typer.testing import CliRunner
 
-from cudacheck import probing, stepping
-from cudacheck.cli import app
-from cudacheck.facts import Facts
-from cudacheck.inspecting import Stopwatch
-from cudacheck.probes.target.bench_steps import DecodeCeiling, NewLengthStalls, PrefixReuse, RowLaunches, StepRow
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Outcome
-from cudacheck.step_groups import COUNTED, STACK, plan, row_names
-from cudacheck.target import Target
+from cudacheck.cli.app import app
+from cudacheck.commands import bench_steps
+from cudacheck.commands.doctor import Stopwatch
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import Outcome
+from cudacheck.probes import chosen
+from cudacheck.probes.patient.bench_steps import DecodeCeiling, NewLengthStalls, PrefixReuse, RowLaunches, StepRow
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.probing import children
+from cudacheck.speed.steps.groups import COUNTED, STACK, plan, row_names
 
 SCRIPTED = '''
 """A torch whose engine does what FATES says of each row and part."""
@@ -88,7 +89,7 @@ def bench(tmp_path, monkeypatch, request):
         monkeypatch.setenv("FATES", json.dumps(fates))
         limit_s = 4 if "hang" in fates.values() else 30
         early = getattr(request, "param", False)
-        monkeypatch.setenv(probing.OPTIONS, json.dumps({"limit_s": limit_s, "early": early}))
+        monkeypatch.setenv(children.OPTIONS, json.dumps({"limit_s": limit_s, "early": early}))
         done = on_one_gpu(patient, device=device, timeout_s=timeout_s, heard=heard)
         done.measure(planned)
         return done
@@ -99,9 +100,11 @@ def bench(tmp_path, monkeypatch, request):
 both_ways = pytest.mark.parametrize("bench", [False, True], ids=["one by one", "the next gets ready"], indirect=True)
 
 
-def on_one_gpu(patient, *, timeout_s, device=0, **more) -> stepping.Bench:
+def on_one_gpu(patient, *, timeout_s, device=0, **more) -> bench_steps.Bench:
     known = Facts([KernelRun(0, "addition", ok=True), TorchDevice(0, "a GPU", uuid="GPU-1")])
-    return stepping.Bench(Target(str(patient.python), "--python"), known, Stopwatch(timeout_s), device, **more)
+    return bench_steps.Bench(
+        chosen.Patient(str(patient.python), "--python"), known, Stopwatch(timeout_s), device, **more
+    )
 
 
 def rows(bench) -> dict[str, str]:
@@ -191,7 +194,7 @@ def test_a_child_that_is_not_needed_is_ended(bench):
     done = bench(plan(rows=["sdpa", "cudnn-off"]), {}, heard=press)
     assert done.interrupted
     assert done.ready is None
-    left = subprocess.run(["pgrep", "-f", done.target.python], capture_output=True, text=True, check=False)
+    left = subprocess.run(["pgrep", "-f", done.patient.python], capture_output=True, text=True, check=False)
     assert left.stdout == ""
 
 
@@ -227,9 +230,9 @@ def test_nothing_is_started_in_vain(bench, options, why):
 
 
 def test_a_limit_for_each_fact_begins_anew():
-    probe = probing.named("bench_steps")
+    probe = children.named("bench_steps")
     assert probe.per_fact
-    child = probing.Child("target", ["/bin/true"], [probe])
+    child = children.Child("patient", ["/bin/true"], [probe])
     for event in (
         {"event": "start", "probe": probe.name},
         {"event": "fact", "type": "DecodeCeiling", "fields": {"device_index": 0}},
@@ -241,8 +244,8 @@ def test_a_limit_for_each_fact_begins_anew():
 
 def test_what_is_no_number_is_not_known():
     """A NaN would make a report that nobody can read."""
-    probe = probing.named("bench_steps")
-    child = probing.Child("target", ["/bin/true"], [probe])
+    probe = children.named("bench_steps")
+    child = children.Child("patient", ["/bin/true"], [probe])
     fields = '{"row": "fused", "table": "ladder", "device_index": 0, "logits_error": NaN, "itl_ms": Infinity}'
     child._told(f'{{"event": "fact", "type": "StepRow", "fields": {fields}}}\n'.encode())
     (row,) = child.facts
@@ -264,7 +267,7 @@ def test_what_is_planned():
 
 
 def test_the_stack_has_the_rows_that_are_planned():
-    source = Path(stepping.__file__).parent / "bench" / "stack.py"
+    source = Path(bench_steps.__file__).parents[1] / "bench" / "stack.py"
     tree = ast.parse(source.read_text(encoding="utf-8"))  # importing it would import torch
     (variants,) = [n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "VARIANTS"]
     assert tuple(key.value for key in variants.keys) == STACK

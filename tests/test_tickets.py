@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cudacheck import judging, sources
-from cudacheck.report import Severity
+from cudacheck import sources
+from cudacheck.judging import judge as judging
+from cudacheck.model.findings import Severity
 
 TICKETS = Path(__file__).parent / "tickets"
 EXPECTED: dict[str, list[str]] = tomllib.loads((TICKETS / "expected.toml").read_text(encoding="utf-8"))

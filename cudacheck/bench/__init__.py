@@ -1,1 +1,1 @@
-"""Measured code: timing, kernels, decoder; stdlib and torch only, runs inside the target."""
+"""Measured code: timing, kernels, decoder; stdlib and torch only, runs inside the patient."""

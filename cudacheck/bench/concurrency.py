@@ -18,7 +18,7 @@ from cudacheck.bench.step_rows import LARGEST_ERROR, Bench, first_line, worst_er
 from cudacheck.bench.steps import BEST, Options, Shape, ladder
 
 Row = Dict[str, Any]
-"""Fields of a Concurrency (cudacheck/probes/target/bench_steps.py)."""
+"""Fields of a Concurrency (cudacheck/probes/patient/bench_steps.py)."""
 Prompts = Sequence[torch.Tensor]
 
 REQUESTS = 3

@@ -20,6 +20,19 @@ Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Takes queries, new keys and new values, (tokens, heads, head width); attends, and gives (tokens, hidden)."""
 
 
+class Slots(NamedTuple):
+    """Where the sequences of a decode step stand; all on the device, so that a CUDA graph finds them moved on."""
+
+    used: torch.Tensor
+    """How many keys each sequence has with the new one, int32."""
+    query_starts: torch.Tensor
+    key_starts: torch.Tensor
+    """Of each sequence in what is concatenated, int32, as variable-length FlashAttention asks."""
+    mask: torch.Tensor | None
+    """Added to the scores; None where FlashAttention reads `used`."""
+    bucket: int
+
+
 class Layer(NamedTuple):
     """Weights are stored (out, in), as nn.Linear stores them; those that read the same input lie in one tensor."""
 

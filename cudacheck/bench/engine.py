@@ -16,7 +16,7 @@ from cudacheck.bench.sdpa import reasons, was_refused
 from cudacheck.bench.timing import Patience, Timing, time_call, within
 
 Row = Dict[str, Any]
-"""The fields of a Measurement (cudacheck/probes/target/benchmark.py)."""
+"""The fields of a Measurement (cudacheck/probes/patient/benchmark.py)."""
 
 Progress = Callable[[int, int, Case], None]
 """Told before each case: its number from 0, how many there are, and the case."""

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
-from cudacheck.bench.decoder import (
-    Layer,
-    Weights,
-    causal_attention,
-    fused_layer,
-    layer,
-    rms_norm,
-    rope_tables,
-)
+from cudacheck.bench.decoder import Layer, Slots, Weights, causal_attention, fused_layer, layer, rms_norm, rope_tables
 from cudacheck.bench.device import wait_for
 from cudacheck.bench.sdpa import without_cudnn
 from cudacheck.bench.steps import Options, Shape
@@ -26,19 +18,6 @@ PROMPT_BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 """Prompts are padded to one of these where a CUDA graph prefills them."""
 CACHE_BUCKETS = (256, 512, 1024, 2048)
 """A decode step reads so much of the static cache: one graph each, and the fewer keys the fewer parts to combine."""
-
-
-class Slots(NamedTuple):
-    """Where the sequences of a decode step stand; all on the device, so that a CUDA graph finds them moved on."""
-
-    used: torch.Tensor
-    """How many keys each sequence has with the new one, int32."""
-    query_starts: torch.Tensor
-    key_starts: torch.Tensor
-    """Of each sequence in what is concatenated, int32, as variable-length FlashAttention asks."""
-    mask: torch.Tensor | None
-    """Added to the scores; None where FlashAttention reads `used`."""
-    bucket: int
 
 
 def decode_layer(

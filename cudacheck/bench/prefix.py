@@ -21,7 +21,7 @@ WARM, STEADY = 2, 8
 
 
 def measured(device: torch.device, shape: Shape) -> dict[str, Any]:
-    """Fields of a PrefixReuse (cudacheck/probes/target/bench_steps.py)."""
+    """Fields of a PrefixReuse (cudacheck/probes/patient/bench_steps.py)."""
     about = {"tokens": shape.long_prompt, "kept": shape.long_prompt - NEW}
     try:
         with torch.no_grad(), current(device):

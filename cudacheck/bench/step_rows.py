@@ -20,7 +20,7 @@ from cudacheck.bench.memory import DoesNotFitError, require_free
 from cudacheck.bench.steps import Options, Shape, options_of
 
 Row = Dict[str, Any]
-"""Fields of a StepRow (cudacheck/probes/target/bench_steps.py)."""
+"""Fields of a StepRow (cudacheck/probes/patient/bench_steps.py)."""
 Name = Tuple[str, str]
 """Table and row."""
 

@@ -9,15 +9,7 @@ from typing import Sequence
 
 import torch
 
-from cudacheck.bench.samplers import (
-    Call,
-    Chunk,
-    ClockBrokenError,
-    Sampler,
-    event_sampler,
-    graph_sampler,
-    wall_sampler,
-)
+from cudacheck.bench.samplers import Call, Chunk, ClockBrokenError, Sampler, event_sampler, graph_sampler, wall_sampler
 from cudacheck.bench.stats import Summary, median, summarize
 
 GRAPH_BELOW_US = 20.0

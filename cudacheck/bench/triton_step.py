@@ -9,8 +9,7 @@ import torch
 import triton
 import triton.language as tl
 
-from cudacheck.bench.decoder import Layer
-from cudacheck.bench.generation import Slots
+from cudacheck.bench.decoder import Layer, Slots
 from cudacheck.bench.steps import Shape
 
 TILES = {"qkv": (4, 512, 4), "out": (2, 1024, 4), "gate_up": (2, 512, 4), "down": (2, 1024, 4)}

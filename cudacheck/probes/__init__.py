@@ -1,5 +1,34 @@
 """Probes ask the machine one question each and yield facts; a probe holds no threshold and no opinion."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Iterator
+
 
 class Skipped(Exception):  # noqa: N818 - an outcome, not an error
     """Raised by a probe that cannot ask its question here; the words say why."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a module of probes/host or probes/patient declares of itself: one question to the machine."""
+
+    collect: Callable[[], Iterator[object]]
+    timeout_s: float
+    facts: tuple[type, ...]
+    """The types that are its own: where it ended well, it told all of them that there are."""
+    also: tuple[type, ...] = ()
+    """What it may tell besides. Anything else ends it as failed."""
+    after: tuple[str, ...] = ()
+    """The probes that must have come to their end."""
+    on_request: bool = False
+    """It runs only where a command asks for it by name."""
+    instead_of: tuple[str, ...] = ()
+    """The probes that it stands in for where it runs."""
+    per_fact: bool = False
+    """Its limit is counted anew from every fact that it tells."""
+    name: str = ""
+    """The file's; filled in by the registry, as is"""
+    child: str = ""
+    """`host` or `patient`: which interpreter asks."""

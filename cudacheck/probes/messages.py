@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cudacheck.probes import holds
+from cudacheck.model import holds
+
+LONGEST = 4000
+"""Longer texts are not searched further: no message that software prints about itself is."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cudacheck.report import Report
+    from cudacheck.model.report import Report
 
 
 def as_text(report: Report, output_format: str, *, encoding: str = "utf-8", **options: bool) -> str:

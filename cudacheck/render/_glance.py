@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.probes.chosen import Patient
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.attention_backends import AttentionBackend
-from cudacheck.probes.target.bench_kernels import BenchPlan
-from cudacheck.probes.target.flash_attn import FlashAttention
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.loaded_libraries import LoadedLibrary
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.patient.attention_backends import AttentionBackend
+from cudacheck.probes.patient.bench_kernels import BenchPlan
+from cudacheck.probes.patient.flash_attn import FlashAttention
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.render._columns import MOST_GPUS
 from cudacheck.render._kernels import MOST_ROWS, meter
 from cudacheck.speed import peaks, runs
-from cudacheck.target import Target
 
 
 def lines(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -45,12 +45,12 @@ def short(path: str | None) -> str:
 
 
 def _inspected(facts: Facts) -> Iterator[tuple[str, str]]:
-    target, interpreter = facts.one(Target), facts.one(Interpreter)
-    if target:
-        parts = [target.python]
+    patient, interpreter = facts.one(Patient), facts.one(Interpreter)
+    if patient:
+        parts = [patient.python]
         if interpreter:
             parts += [f"Python {interpreter.version}", f"installs with {interpreter.installer or 'pip'}"]
-        yield "inspected", " · ".join([*parts, f"found through {target.found_via}"])
+        yield "inspected", " · ".join([*parts, f"found through {patient.found_via}"])
     elif interpreter:
         yield "Python", interpreter.version
 

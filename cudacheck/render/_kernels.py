@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from cudacheck.facts import Facts
-from cudacheck.probes.target.bench_kernels import HostCopy, LaunchOverhead, PeerBandwidth
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import Health, Report
+from cudacheck.probes.patient.bench_kernels import HostCopy, LaunchOverhead, PeerBandwidth
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.render import _columns
 from cudacheck.render._clean import clean, hanging, wrapped
 from cudacheck.render._columns import MOST_GPUS, Column
-from cudacheck.report import Health, Report
 from cudacheck.speed import baseline, peaks, runs
 from cudacheck.speed.baseline import Baseline, Comparison
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cudacheck.render._clean import clean
-from cudacheck.render._step_rows import Named, sensible, spoken, whole
+from cudacheck.render.steps._rows import Named, sensible, spoken, whole
 
 INK, DIM, RULE = "#222222", "#5f5f5f", "#d4d4d4"
 BLUE, SKY, GREY, ORANGE = "#0072B2", "#56B4E9", "#8a8a8a", "#D55E00"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from cudacheck.model.report import Report
 from cudacheck.render._clean import encodes, is_harmless
-from cudacheck.report import Report, dumps
+from cudacheck.reports.write import dumps
 
 _NOT_ASCII = re.compile("[^\n -~]")
 

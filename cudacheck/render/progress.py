@@ -11,12 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cudacheck.probes.target import bench_steps
-from cudacheck.probes.target.bench_kernels import BenchPlan
-from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.patient import bench_steps
+from cudacheck.probes.patient.bench_kernels import BenchPlan
+from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.render._clean import clean, passing
 from cudacheck.speed.runs import spoken
-from cudacheck.step_groups import Group, Plan
+from cudacheck.speed.steps.groups import Group, Plan
 
 STEP_FACTS = {
     bench_steps.StepRow: "row",

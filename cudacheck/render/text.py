@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from cudacheck.probes.target.bench_kernels import BenchPlan
+from cudacheck.judging.verdict import interrupted
+from cudacheck.model.findings import Finding, Remedy, Severity
+from cudacheck.model.report import Outcome, Report, State
+from cudacheck.probes.patient.bench_kernels import BenchPlan
 from cudacheck.render import _columns, _glance, _kernels, out
 from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
-from cudacheck.report import Finding, Outcome, Remedy, Report, Severity, State
-from cudacheck.speed import steps
-from cudacheck.verdict import interrupted
+from cudacheck.speed.steps import measured
 
 MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
 SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
@@ -90,10 +91,10 @@ class _Screen:
 
     def _steps(self, part: str) -> Iterator[Text]:
         """Imported where there is something to show: a doctor without it starts 0.03 s sooner."""
-        if any(self.report.facts.all(kind) for kind in steps.MEASURED):
-            from cudacheck.render import _steps
+        if any(self.report.facts.all(kind) for kind in measured.MEASURED):
+            from cudacheck.render.steps import tables
 
-            yield from getattr(_steps, part)(self.report.facts, self.width)
+            yield from getattr(tables, part)(self.report.facts, self.width)
 
     def _headline(self, mark: str, message: str, right: str = "") -> Iterator[Text]:
         first, *rest = wrapped(message, self.width - 2) or [""]

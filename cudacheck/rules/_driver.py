@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.kernel_module import KernelModule
@@ -13,30 +14,9 @@ from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.report import Evidence
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.rules import _machine
-
-NO_DRIVER = (
-    "no-gpu",
-    "nouveau-loaded",
-    "kernel-module-missing",
-    "secure-boot-unsigned",
-    "open-module-required",
-    "driver-missing",
-    "driver-not-loaded",
-    "gpu-init-failed",
-    "gpu-lost",
-    "driver-library-mismatch",
-    "container-without-gpu",
-    "container-missing-capability",
-    "nvml-access-lost",
-    "device-permission",
-    "wsl-driver-broken",
-)
-"""Faults under which no CUDA call can work: whatever CUDA complains of besides is their consequence."""
-
 
 UNSUPPORTED_COMBINATION = (
     r"system has unsupported display driver ?/ ?cuda driver combination"

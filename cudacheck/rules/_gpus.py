@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.rules import _machine
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Remedy
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Remedy
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
 Gap = Literal["too-new", "too-old"]

@@ -9,11 +9,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Remedy
 from cudacheck.probes.host.environment import EnvironmentVariables
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Remedy
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _kernels, _torch
 
 CUDA_LIBRARY = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Remedy
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
@@ -15,8 +16,7 @@ from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.report import Evidence, Remedy
+from cudacheck.probes.patient.distributions import Distribution
 
 OTHER_MAKERS = re.compile(r"(?i)\b(?:AMD|Radeon|Instinct|Intel|Arc)\b|gfx\d")
 

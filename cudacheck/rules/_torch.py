@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from packaging.version import InvalidVersion, Version
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Remedy
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Remedy
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _driver
 
 # Versions

@@ -22,18 +22,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
-from cudacheck.probes.target.attention_backends import AttentionBackend
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.report import Health
+from cudacheck.model.rule import Family, Rule
+from cudacheck.probes.patient.attention_backends import AttentionBackend
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.rules import _torch
 from cudacheck.speed import attention, runs
 
-SEVERITY = Severity.WARNING
-LAYER = Layer.SPEED
-EXPLAINED_BY = ("gpu-too-new-for-build", "gpu-too-old-for-build", "kernel-failed")
-SOURCES = ("https://github.com/facebookresearch/sam2/issues/329", "https://github.com/pytorch/pytorch/issues/177317")
 SWITCHES = {"flash": "enable_flash_sdp", "efficient": "enable_mem_efficient_sdp", "cudnn": "enable_cudnn_sdp"}
 
 
@@ -49,7 +47,6 @@ def check(
                 f"attention is no faster than the slow math path on {run.label}",
                 tuple(Evidence(reason, where) for reason in axis.reasons),
                 _torch.right_build(facts, "install a PyTorch that was compiled with its fused attention"),
-                SOURCES,
             )
 
 
@@ -66,7 +63,6 @@ def _chosen(
                 f"attention falls back to the slow math path on {gpu.label}",
                 (Evidence("math is chosen", backend.case), *_refusals(backend)),
                 tuple(_remedies(backend, facts)),
-                SOURCES,
             )
 
 
@@ -96,35 +92,48 @@ def _attention(us: float, backend: str = "default") -> Measurement:
     )
 
 
-FIRES = {
-    "flash is said to be chosen, and is as slow as math": (
-        A100,
-        CHOSEN,
-        _attention(1350.0),
-        _attention(1370.0, "math"),
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.SPEED,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        Family.WRONG_KERNELS,
+        "kernel-failed",
     ),
-    "everything fused is switched off": (
-        A100,
-        AttentionBackend(
-            0, "prefill float16 1×12×512×128 causal", "math", {}, {"flash": False, "efficient": False, "math": True}
+    check=check,
+    fires={
+        "flash is said to be chosen, and is as slow as math": (
+            A100,
+            CHOSEN,
+            _attention(1350.0),
+            _attention(1370.0, "math"),
         ),
-    ),
-    "a build without the fused kernels": (
-        A100,
-        AttentionBackend(
-            0,
-            "prefill float16 1×12×512×128 causal",
-            "math",
-            {"flash": "Torch was not compiled with flash attention.", "efficient": "Torch was not compiled with it."},
-            ON,
+        "everything fused is switched off": (
+            A100,
+            AttentionBackend(
+                0, "prefill float16 1×12×512×128 causal", "math", {}, {"flash": False, "efficient": False, "math": True}
+            ),
         ),
-    ),
-}
-QUIET = {
-    "flash is chosen": (A100, CHOSEN, _attention(100.0), _attention(1370.0, "math")),
-    "Turing has no flash kernel": (
-        TorchDevice(0, "Tesla T4", compute_capability="7.5"),
-        AttentionBackend(0, "prefill float16 1×12×512×128 causal", "math", {}, ON),
-    ),
-    "PyTorch does not tell": (A100, AttentionBackend(0, "prefill float16 1×12×512×128 causal", None, {}, ON)),
-}
+        "a build without the fused kernels": (
+            A100,
+            AttentionBackend(
+                0,
+                "prefill float16 1×12×512×128 causal",
+                "math",
+                {
+                    "flash": "Torch was not compiled with flash attention.",
+                    "efficient": "Torch was not compiled with it.",
+                },
+                ON,
+            ),
+        ),
+    },
+    quiet={
+        "flash is chosen": (A100, CHOSEN, _attention(100.0), _attention(1370.0, "math")),
+        "Turing has no flash kernel": (
+            TorchDevice(0, "Tesla T4", compute_capability="7.5"),
+            AttentionBackend(0, "prefill float16 1×12×512×128 causal", "math", {}, ON),
+        ),
+        "PyTorch does not tell": (A100, AttentionBackend(0, "prefill float16 1×12×512×128 causal", None, {}, ON)),
+    },
+)

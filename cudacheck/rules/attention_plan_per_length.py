@@ -24,19 +24,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.report import Health
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.target.bench_steps import NewLengthStalls
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
-from cudacheck.speed import first_answer, new_lengths, runs, steps
-from cudacheck.speed.first_answer import Stalls
+from cudacheck.probes.patient.bench_steps import NewLengthStalls
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.speed import new_lengths, runs
+from cudacheck.speed.steps import first_answer
+from cudacheck.speed.steps import measured as steps
+from cudacheck.speed.steps.first_answer import Stalls
 
-SEVERITY = Severity.WARNING
-LAYER = Layer.SPEED
-SOURCES = ("https://github.com/modelscope/FunASR/issues/3704", "https://github.com/pytorch/pytorch/pull/155958")
 VARIABLE = "TORCH_CUDNN_SDPA_DEPRIORITIZED=1"
 
 
@@ -61,7 +62,6 @@ def _finding(cost_ms: float, run: runs.GpuRun, said: tuple[str, ...], *also: Rem
         f"attention stalls for {cost_ms:.0f} ms at every length that is new on {run.label}",
         tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in said),
         (switch, *also),
-        SOURCES,
     )
 
 
@@ -99,40 +99,48 @@ def _stalls(setting: str, first_ms: float, again_ms: float, decode: tuple[float,
 
 DEFAULT = _stalls("default", 61.0, 14.2, (1616.0, 465.0))
 OFF = _stalls("cudnn off", 16.0, 13.2, (566.0, 429.0))
-FIRES = {
-    "an H200 with torch 2.11": (H200, _row(37.4), _row(0.3, "cudnn off"), _row(35.4, decode=True)),
-    "and the variable was tried": (H200, _row(37.4), _row(0.3, "cudnn off"), _row(0.4, VARIABLE)),
-    "a model's first answers": (H200, DEFAULT, OFF),
-    "both": (H200, _row(37.4), _row(0.3, "cudnn off"), DEFAULT, OFF),
-    "only decoding stalls": (H200, _stalls("default", 14.5, 14.2, (1616.0, 465.0)), OFF),
-}
-QUIET = {
-    "flash has no plans": (H200, _row(0.3), _row(0.3, "cudnn off"), _row(0.2, decode=True)),
-    "everything is slow at first, without cuDNN, too": (H200, _row(31.0), _row(28.0, "cudnn off")),
-    "whether it would help was not measured": (H200, _row(37.4)),
-    "another process works on the GPU": (
-        H200,
-        Gpu(0, "NVIDIA H200", uuid="GPU-1", utilization_percent=97),
-        _row(37.4),
-        _row(0.3, "cudnn off"),
-    ),
-    "a model of which no length stalls": (H200, _stalls("default", 13.1, 12.9, (440.0, 430.0)), OFF),
-    "a model that is slow at first without cuDNN, too": (
-        H200,
-        DEFAULT,
-        _stalls("cudnn off", 59.0, 14.0, (1500.0, 430.0)),
-    ),
-    "a model's first answers by default only": (H200, DEFAULT),
-    "a model whose second process failed": (
-        H200,
-        DEFAULT,
-        NewLengthStalls("cudnn off", 0, error="died of SIGSEGV (11)"),
-    ),
-    "a model beside another process": (H200, Gpu(0, uuid="GPU-1", utilization_percent=97), DEFAULT, OFF),
-    "a model whose launches are made to wait": (
-        H200,
-        EnvironmentVariables({"CUDA_LAUNCH_BLOCKING": "1"}),
-        DEFAULT,
-        OFF,
-    ),
-}
+
+
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.SPEED,
+    fix_by=FixBy.PROGRAM,
+    check=check,
+    fires={
+        "an H200 with torch 2.11": (H200, _row(37.4), _row(0.3, "cudnn off"), _row(35.4, decode=True)),
+        "and the variable was tried": (H200, _row(37.4), _row(0.3, "cudnn off"), _row(0.4, VARIABLE)),
+        "a model's first answers": (H200, DEFAULT, OFF),
+        "both": (H200, _row(37.4), _row(0.3, "cudnn off"), DEFAULT, OFF),
+        "only decoding stalls": (H200, _stalls("default", 14.5, 14.2, (1616.0, 465.0)), OFF),
+    },
+    quiet={
+        "flash has no plans": (H200, _row(0.3), _row(0.3, "cudnn off"), _row(0.2, decode=True)),
+        "everything is slow at first, without cuDNN, too": (H200, _row(31.0), _row(28.0, "cudnn off")),
+        "whether it would help was not measured": (H200, _row(37.4)),
+        "another process works on the GPU": (
+            H200,
+            Gpu(0, "NVIDIA H200", uuid="GPU-1", utilization_percent=97),
+            _row(37.4),
+            _row(0.3, "cudnn off"),
+        ),
+        "a model of which no length stalls": (H200, _stalls("default", 13.1, 12.9, (440.0, 430.0)), OFF),
+        "a model that is slow at first without cuDNN, too": (
+            H200,
+            DEFAULT,
+            _stalls("cudnn off", 59.0, 14.0, (1500.0, 430.0)),
+        ),
+        "a model's first answers by default only": (H200, DEFAULT),
+        "a model whose second process failed": (
+            H200,
+            DEFAULT,
+            NewLengthStalls("cudnn off", 0, error="died of SIGSEGV (11)"),
+        ),
+        "a model beside another process": (H200, Gpu(0, uuid="GPU-1", utilization_percent=97), DEFAULT, OFF),
+        "a model whose launches are made to wait": (
+            H200,
+            EnvironmentVariables({"CUDA_LAUNCH_BLOCKING": "1"}),
+            DEFAULT,
+            OFF,
+        ),
+    },
+)

@@ -25,18 +25,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.target.bench_steps import ColdStart
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
-from cudacheck.speed import first_answer, steps
-from cudacheck.speed.first_answer import Start
+from cudacheck.probes.patient.bench_steps import ColdStart
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.speed.runs import disturbed_by
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-SOURCES = ("https://docs.nvidia.com/cuda/cuda-c-programming-guide/#lazy-loading",)
+from cudacheck.speed.steps import first_answer, measured
+from cudacheck.speed.steps.first_answer import Start
 
 TIMES_STEADY = 3.0
 LEAST_S = 1.0
@@ -44,7 +41,7 @@ LEAST_S = 1.0
 
 
 def check(starts: tuple[ColdStart, ...] | None, facts: Facts) -> Iterator[Finding]:
-    for run in steps.of(facts) if starts else ():
+    for run in measured.of(facts) if starts else ():
         start = next(iter(first_answer.starts(run)), None)
         if start and _dominates(start) and not disturbed_by(run.gpu):
             again = start.measured.again_ms or 0.0
@@ -56,7 +53,6 @@ def check(starts: tuple[ColdStart, ...] | None, facts: Facts) -> Iterator[Findin
                     Remedy("load the model once, in a process that stays, before it accepts requests"),
                     Remedy("then answer one prompt of each length that is served, before the first user asks"),
                 ),
-                SOURCES,
             )
 
 
@@ -78,20 +74,28 @@ H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", mul
 MEASURED = ColdStart(
     "default", 0, None, 2.9, 0.13, 0.1, matmul_ms=91.0, attention_ms=92.0, prefill_ms=228.0, again_ms=16.0
 )
-FIRES = {
-    "an H200, 2.9 s of import": (H200, MEASURED),
-    "only the remedy's process was measured": (H200, ColdStart("cudnn off", 0, None, 3.1, 0.11, again_ms=13.0)),
-}
-QUIET = {
-    "a start that is quick": (H200, ColdStart("default", 0, None, 0.7, 0.1, 0.1, 20.0, 1.0, 40.0, again_ms=16.0)),
-    "a GPU on which the prompt takes as long": (
-        TorchDevice(0, "NVIDIA GeForce GTX 1650", compute_capability="7.5"),
-        ColdStart("default", 0, None, 2.9, 0.13, 4.0, 91.0, 92.0, 2300.0, again_ms=1900.0),
-    ),
-    "the import was not timed": (
-        H200,
-        ColdStart("default", 0, None, None, 0.13, 0.1, 91.0, 92.0, 228.0, again_ms=16.0),
-    ),
-    "no prompt was timed": (H200, ColdStart("default", 0, None, 2.9, 0.13)),
-    "another process works on the GPU": (H200, Gpu(0, uuid="GPU-1", utilization_percent=97), MEASURED),
-}
+
+
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.PROGRAM,
+    check=check,
+    fires={
+        "an H200, 2.9 s of import": (H200, MEASURED),
+        "only the remedy's process was measured": (H200, ColdStart("cudnn off", 0, None, 3.1, 0.11, again_ms=13.0)),
+    },
+    quiet={
+        "a start that is quick": (H200, ColdStart("default", 0, None, 0.7, 0.1, 0.1, 20.0, 1.0, 40.0, again_ms=16.0)),
+        "a GPU on which the prompt takes as long": (
+            TorchDevice(0, "NVIDIA GeForce GTX 1650", compute_capability="7.5"),
+            ColdStart("default", 0, None, 2.9, 0.13, 4.0, 91.0, 92.0, 2300.0, again_ms=1900.0),
+        ),
+        "the import was not timed": (
+            H200,
+            ColdStart("default", 0, None, None, 0.13, 0.1, 91.0, 92.0, 228.0, again_ms=16.0),
+        ),
+        "no prompt was timed": (H200, ColdStart("default", 0, None, 2.9, 0.13)),
+        "another process works on the GPU": (H200, Gpu(0, uuid="GPU-1", utilization_percent=97), MEASURED),
+    },
+)

@@ -22,21 +22,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, GpuProcess
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.LIBCUDA
-MESSAGES = (
-    r"(?i)CUDA-capable device(?:s|\(s\))? (?:is/are|are|is) busy or unavailable",
-    r"cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE",
-    _driver.numbered(46),
-)
-SOURCES = ("https://github.com/NVIDIA/DIGITS/issues/2005", "https://github.com/pytorch/pytorch/issues/3871")
 
 
 def check(
@@ -55,13 +47,13 @@ def check(
     if prohibited:
         message = f"{_machine.names_of(prohibited)} lets no CUDA program in: compute mode prohibited"
     severity = Severity.ERROR if prohibited or refused else None
-    yield Finding(message, tuple(seen), _remedies(closed), SOURCES, severity)
+    yield Finding(message, tuple(seen), _remedies(closed), severity=severity)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     closed = [gpu for gpu in facts.all(Gpu) if gpu.compute_mode not in {None, "default"}]
     message = "the GPU lets no further process in: it is busy in an exclusive compute mode, or unavailable"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(closed), SOURCES, Severity.ERROR)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(closed), severity=Severity.ERROR)
 
 
 def _remedies(closed: list[Gpu]) -> tuple[Remedy, ...]:
@@ -77,14 +69,26 @@ def _remedies(closed: list[Gpu]) -> tuple[Remedy, ...]:
     )
 
 
-FIRES = {
-    "exclusive": (Gpu(0, "Tesla K40m", compute_mode="exclusive-process"), GpuProcess(0, 4711)),
-    "prohibited": (Gpu(0, "NVIDIA A100", compute_mode="prohibited"),),
-    "CUDA says so": (
-        ErrorMessage("RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable", "ticket.txt"),
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.NODE,
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?i)CUDA-capable device(?:s|\(s\))? (?:is/are|are|is) busy or unavailable",
+        r"cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE",
+        _driver.numbered(46),
     ),
-}
-QUIET = {
-    "default": (Gpu(0, "NVIDIA A100", compute_mode="default"), GpuProcess(0, 4711)),
-    "not told": (Gpu(0, "NVIDIA A100"),),
-}
+    fires={
+        "exclusive": (Gpu(0, "Tesla K40m", compute_mode="exclusive-process"), GpuProcess(0, 4711)),
+        "prohibited": (Gpu(0, "NVIDIA A100", compute_mode="prohibited"),),
+        "CUDA says so": (
+            ErrorMessage("RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "default": (Gpu(0, "NVIDIA A100", compute_mode="default"), GpuProcess(0, 4711)),
+        "not told": (Gpu(0, "NVIDIA A100"),),
+    },
+)

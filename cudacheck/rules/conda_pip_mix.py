@@ -22,14 +22,11 @@ import shlex
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
+from cudacheck.probes.patient.distributions import Distribution
 
-SEVERITY = Severity.WARNING
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("torch-shadowed",)
-SOURCES = ("https://github.com/pytorch/pytorch/issues/134929",)
 CONDAS = {"pytorch", "pytorch-gpu", "pytorch-cpu", "libtorch"}
 
 
@@ -44,7 +41,6 @@ def check(dists: tuple[Distribution, ...], facts: Facts) -> Iterator[Finding]:
                 Evidence(f"torch {pip.version}, installed by {pip.installer}", pip.location or "its metadata"),
             ),
             (_keep_pip(conda, facts),),
-            SOURCES,
         )
 
 
@@ -59,17 +55,29 @@ def _keep_pip(conda: Distribution, facts: Facts) -> Remedy:
 
 
 PIP = Distribution("torch", "2.8.0", installer="pip")
-FIRES = {
-    "pip over conda": (Distribution("pytorch", "2.5.1", installer="conda", build="py3.12_cuda12.4_cudnn9.1.0_0"), PIP)
-}
-QUIET = {
-    "conda's own PyTorch has metadata too": (
-        Distribution("pytorch", "2.5.1", installer="conda"),
-        Distribution("torch", "2.5.1", installer="conda"),
-    ),
-    "a toolkit of conda's beside pip's PyTorch": (Distribution("cudatoolkit", "11.8.0", installer="conda"), PIP),
-    "a list that does not tell who installed": (
-        Distribution("pytorch", "2.5.1", installer="conda"),
-        Distribution("torch", "2.5.1"),
-    ),
-}
+
+
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=("torch-shadowed",),
+    check=check,
+    fires={
+        "pip over conda": (
+            Distribution("pytorch", "2.5.1", installer="conda", build="py3.12_cuda12.4_cudnn9.1.0_0"),
+            PIP,
+        )
+    },
+    quiet={
+        "conda's own PyTorch has metadata too": (
+            Distribution("pytorch", "2.5.1", installer="conda"),
+            Distribution("torch", "2.5.1", installer="conda"),
+        ),
+        "a toolkit of conda's beside pip's PyTorch": (Distribution("cudatoolkit", "11.8.0", installer="conda"), PIP),
+        "a list that does not tell who installed": (
+            Distribution("pytorch", "2.5.1", installer="conda"),
+            Distribution("torch", "2.5.1"),
+        ),
+    },
+)

@@ -24,7 +24,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
@@ -32,20 +34,8 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.CONTAINER
-EXPLAINED_BY = ("container-without-gpu",)
-MESSAGES = (
-    r"lib(?P<library>nvidia-ml|cuda)\.so\.1: cannot open shared object file",
-    r"Found no NVIDIA driver on your system",
-)
-SOURCES = (
-    "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",
-    "https://github.com/mudler/LocalAI/issues/11973",
-)
 VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
 
 
@@ -82,66 +72,81 @@ def _finding(needed: str, message: str, seen: Evidence, facts: Facts, severity: 
     asked = (Evidence(f"{VARIABLE}={value}", "environment"),) if value is not None else ()
     option = f"-e {VARIABLE}=compute,utility"
     remedy = Remedy(f"start the container with {option}; in Compose, capabilities: [gpu, compute, utility]")
-    return Finding(f"{message}: capability {needed} is missing", (seen, *asked), (remedy,), SOURCES, severity)
+    return Finding(f"{message}: capability {needed} is missing", (seen, *asked), (remedy,), severity=severity)
 
 
 DOCKER = System(os="linux", container="docker", wsl=0, jetson=False)
-FIRES = {
-    "NVML answers, and there is no libcuda": (
-        DOCKER,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(found=False),
-        EnvironmentVariables({VARIABLE: "utility"}),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.CONTAINER,
+    fix_by=FixBy.CONTAINER,
+    joins=(Family.NO_DRIVER,),
+    explained_by=("container-without-gpu",),
+    check=check,
+    heard=heard,
+    messages=(
+        r"lib(?P<library>nvidia-ml|cuda)\.so\.1: cannot open shared object file",
+        r"Found no NVIDIA driver on your system",
     ),
-    "CUDA works, and there is no NVML": (
-        DOCKER,
-        Nvml(library_found=False, init_code=12),
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-    "neither, though device files are there": (
-        DOCKER,
-        PciBus(readable=True),
-        PciGpu("0000:00:1e.0", "0x2236", driver="nvidia"),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error=""),
-        Nvml(library_found=False, init_code=12),
-        LibCuda(found=False),
-        EnvironmentVariables({VARIABLE: "graphics"}),
-    ),
-    "a paste with the variable": (
-        EnvironmentVariables({VARIABLE: "compute"}, complete=False, found_in="ticket.txt"),
-        ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
-    ),
-    "PyTorch finds no driver, and the variable says why": (
-        EnvironmentVariables({VARIABLE: "utility"}, complete=False, found_in="ticket.txt"),
-        ErrorMessage("AssertionError: Found no NVIDIA driver on your system.", "ticket.txt"),
-    ),
-    "nvidia-smi works, libcuda is missing": (
-        Nvml(library_found=None, driver_version="550.120", found_in="nvidia-smi"),
-        ErrorMessage("ImportError: libcuda.so.1: cannot open shared object file: No such file", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "no driver at all": (ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "ticket.txt"),),
-    "both there": (
-        DOCKER,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(found=True, init_code=0, device_count=1),
-        EnvironmentVariables({VARIABLE: "compute,utility"}),
-    ),
-    "no container": (
-        System(os="linux", container="", wsl=0, jetson=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(found=False),
-    ),
-    "Jetson's containers have no NVML": (
-        System(os="linux", container="docker", wsl=0, jetson=True),
-        Nvml(library_found=False, init_code=12),
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-    "nothing of a driver: container-without-gpu": (
-        DOCKER,
-        Nvml(library_found=False, init_code=12),
-        LibCuda(found=False),
-        ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
-    ),
-}
+    fires={
+        "NVML answers, and there is no libcuda": (
+            DOCKER,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            LibCuda(found=False),
+            EnvironmentVariables({VARIABLE: "utility"}),
+        ),
+        "CUDA works, and there is no NVML": (
+            DOCKER,
+            Nvml(library_found=False, init_code=12),
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+        "neither, though device files are there": (
+            DOCKER,
+            PciBus(readable=True),
+            PciGpu("0000:00:1e.0", "0x2236", driver="nvidia"),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error=""),
+            Nvml(library_found=False, init_code=12),
+            LibCuda(found=False),
+            EnvironmentVariables({VARIABLE: "graphics"}),
+        ),
+        "a paste with the variable": (
+            EnvironmentVariables({VARIABLE: "compute"}, complete=False, found_in="ticket.txt"),
+            ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+        "PyTorch finds no driver, and the variable says why": (
+            EnvironmentVariables({VARIABLE: "utility"}, complete=False, found_in="ticket.txt"),
+            ErrorMessage("AssertionError: Found no NVIDIA driver on your system.", "ticket.txt"),
+        ),
+        "nvidia-smi works, libcuda is missing": (
+            Nvml(library_found=None, driver_version="550.120", found_in="nvidia-smi"),
+            ErrorMessage("ImportError: libcuda.so.1: cannot open shared object file: No such file", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "no driver at all": (ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "ticket.txt"),),
+        "both there": (
+            DOCKER,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            LibCuda(found=True, init_code=0, device_count=1),
+            EnvironmentVariables({VARIABLE: "compute,utility"}),
+        ),
+        "no container": (
+            System(os="linux", container="", wsl=0, jetson=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            LibCuda(found=False),
+        ),
+        "Jetson's containers have no NVML": (
+            System(os="linux", container="docker", wsl=0, jetson=True),
+            Nvml(library_found=False, init_code=12),
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+        "nothing of a driver: container-without-gpu": (
+            DOCKER,
+            Nvml(library_found=False, init_code=12),
+            LibCuda(found=False),
+            ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+    },
+)

@@ -26,7 +26,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
@@ -35,27 +37,7 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.CONTAINER
-EXPLAINED_BY = ("no-gpu", "nouveau-loaded", "driver-not-loaded", "driver-library-mismatch")
-MESSAGES = (
-    r"could not select device driver (?:\S*nvidia\S* with capabilities|\S* with capabilities: \[\[[^\]]*gpu)",
-    r"nvidia-container-cli(?:\.real)?: initialization error: (?:load library failed|driver (?:rpc )?error)",
-    r"nvidia-container-cli(?:\.real)?: (?:container|mount|ldcache) error",
-    r"nvidia-container-(?:cli|toolkit|runtime(?:-hook)?)[\\\"']*: (?:executable file not found|no such file)",
-    r"(?i)unknown or invalid runtime name: nvidia|unknown runtime specified nvidia",
-    r"unresolvable CDI devices \S*nvidia\.com/gpu",
-    r"The NVIDIA Driver was not detected\.\s+GPU functionality will not be available",
-    r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file",
-)
-SOURCES = (
-    "https://github.com/NVIDIA/nvidia-container-toolkit/issues/871",
-    "https://github.com/NVIDIA/nvidia-docker/issues/1034",
-    "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html",
-)
 
 
 def check(system: System, nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
@@ -73,7 +55,6 @@ def check(system: System, nvml: Nvml, module: KernelModule | None, facts: Facts)
         f"this {system.container} container was started without its host's GPU",
         evidence=(*seen, *_driver.silence_evidence(facts)),
         remedies=_remedies(system.container or ""),
-        sources=SOURCES,
     )
 
 
@@ -86,7 +67,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
     system = facts.one(System)
     remedies = _remedies((system.container if system else None) or "docker")
-    yield Finding(message, (_machine.quote(match, said),), remedies, SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), remedies)
 
 
 def _has_another_owner(library: str, facts: Facts) -> bool:
@@ -130,82 +111,108 @@ def _remedies(container: str) -> tuple[Remedy, ...]:
 DOCKER = System(os="linux", container="docker", wsl=0, jetson=False, container_sign="/.dockerenv")
 ABSENT = Nvml(library_found=False, init_code=12)
 A10 = PciGpu("0000:00:1e.0", "0x2236", driver="nvidia")
-FIRES = {
-    "docker run without --gpus": (
-        DOCKER,
-        PciBus(readable=True),
-        A10,
-        DeviceNode("/dev/nvidiactl", exists=False),
-        ABSENT,
-        LibCuda(found=False),
-        KernelModule(loaded=True, version="580.95.05"),
-        EnvironmentVariables({"NVIDIA_VISIBLE_DEVICES": "all"}),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.CONTAINER,
+    fix_by=FixBy.CONTAINER,
+    joins=(Family.NO_DRIVER,),
+    explained_by=(
+        "no-gpu",
+        "nouveau-loaded",
+        "driver-not-loaded",
+        "driver-library-mismatch",
     ),
-    "an image with cuda-compat in it": (
-        DOCKER,
-        PciBus(readable=True),
-        A10,
-        ABSENT,
-        LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
+    check=check,
+    heard=heard,
+    messages=(
+        r"could not select device driver (?:\S*nvidia\S* with capabilities|\S* with capabilities: \[\[[^\]]*gpu)",
+        r"nvidia-container-cli(?:\.real)?: initialization error: (?:load library failed|driver (?:rpc )?error)",
+        r"nvidia-container-cli(?:\.real)?: (?:container|mount|ldcache) error",
+        r"nvidia-container-(?:cli|toolkit|runtime(?:-hook)?)[\\\"']*: (?:executable file not found|no such file)",
+        r"(?i)unknown or invalid runtime name: nvidia|unknown runtime specified nvidia",
+        r"unresolvable CDI devices \S*nvidia\.com/gpu",
+        r"The NVIDIA Driver was not detected\.\s+GPU functionality will not be available",
+        r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file",
     ),
-    "an image with NVML in it, but no device files": (
-        DOCKER,
-        PciBus(readable=True),
-        A10,
-        DeviceNode("/dev/nvidiactl", exists=False),
-        Nvml(library_found=True, init_code=9),
-    ),
-    "Docker has no NVIDIA runtime": (
-        ErrorMessage(
-            'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
-            "ticket.txt",
+    fires={
+        "docker run without --gpus": (
+            DOCKER,
+            PciBus(readable=True),
+            A10,
+            DeviceNode("/dev/nvidiactl", exists=False),
+            ABSENT,
+            LibCuda(found=False),
+            KernelModule(loaded=True, version="580.95.05"),
+            EnvironmentVariables({"NVIDIA_VISIBLE_DEVICES": "all"}),
         ),
-    ),
-    "the container hook finds no driver": (
-        ErrorMessage(
-            "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared "
-            "object file: no such file or directory: unknown",
-            "ticket.txt",
+        "an image with cuda-compat in it": (
+            DOCKER,
+            PciBus(readable=True),
+            A10,
+            ABSENT,
+            LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
         ),
-    ),
-    "Compose asks for compute and utility only": (
-        ErrorMessage(
-            'could not select device driver "nvidia" with capabilities: [[compute utility]]',
-            "ticket.txt",
+        "an image with NVML in it, but no device files": (
+            DOCKER,
+            PciBus(readable=True),
+            A10,
+            DeviceNode("/dev/nvidiactl", exists=False),
+            Nvml(library_found=True, init_code=9),
         ),
-    ),
-    "an old toolkit on a host with cgroup v2": (
-        ErrorMessage(
-            "nvidia-container-cli: container error: cgroup subsystem devices not found: unknown.", "ticket.txt"
+        "Docker has no NVIDIA runtime": (
+            ErrorMessage(
+                'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
+                "ticket.txt",
+            ),
         ),
-    ),
-    "the toolkit was removed": (
-        ErrorMessage('exec: \\"nvidia-container-runtime-hook\\": executable file not found in $PATH', "ticket.txt"),
-    ),
-    "no driver library, says a program": (
-        ErrorMessage("OSError: libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "a container with its GPU": (
-        DOCKER,
-        PciBus(readable=True),
-        A10,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-    ),
-    "gVisor: no device files shown, NVML answers": (
-        System(os="linux", container="docker", sandbox="gvisor"),
-        PciBus(readable=False),
-        DeviceNode("/dev/nvidiactl", exists=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-    ),
-    "another maker's GPU": (
-        ErrorMessage('could not select device driver "amd" with capabilities: [[compute]]', "ticket.txt"),
-    ),
-    "a container on a machine without a GPU": (DOCKER, PciBus(readable=True), ABSENT),
-    "no container": (System(os="linux", container="", wsl=0), PciBus(readable=True), A10, ABSENT),
-    "only the capability is missing": (
-        EnvironmentVariables({"NVIDIA_DRIVER_CAPABILITIES": "compute"}, complete=False),
-        ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
-    ),
-}
+        "the container hook finds no driver": (
+            ErrorMessage(
+                "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared "
+                "object file: no such file or directory: unknown",
+                "ticket.txt",
+            ),
+        ),
+        "Compose asks for compute and utility only": (
+            ErrorMessage(
+                'could not select device driver "nvidia" with capabilities: [[compute utility]]',
+                "ticket.txt",
+            ),
+        ),
+        "an old toolkit on a host with cgroup v2": (
+            ErrorMessage(
+                "nvidia-container-cli: container error: cgroup subsystem devices not found: unknown.", "ticket.txt"
+            ),
+        ),
+        "the toolkit was removed": (
+            ErrorMessage('exec: \\"nvidia-container-runtime-hook\\": executable file not found in $PATH', "ticket.txt"),
+        ),
+        "no driver library, says a program": (
+            ErrorMessage("OSError: libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "a container with its GPU": (
+            DOCKER,
+            PciBus(readable=True),
+            A10,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+        ),
+        "gVisor: no device files shown, NVML answers": (
+            System(os="linux", container="docker", sandbox="gvisor"),
+            PciBus(readable=False),
+            DeviceNode("/dev/nvidiactl", exists=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+        ),
+        "another maker's GPU": (
+            ErrorMessage('could not select device driver "amd" with capabilities: [[compute]]', "ticket.txt"),
+        ),
+        "a container on a machine without a GPU": (DOCKER, PciBus(readable=True), ABSENT),
+        "no container": (System(os="linux", container="", wsl=0), PciBus(readable=True), A10, ABSENT),
+        "only the capability is missing": (
+            EnvironmentVariables({"NVIDIA_DRIVER_CAPABILITIES": "compute"}, complete=False),
+            ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+    },
+)

@@ -23,39 +23,18 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _gpus, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA
-EXPLAINED_BY = (
-    *_driver.NO_DRIVER,
-    "ecc-uncorrectable",
-    "stub-libcuda",
-    "forward-compat-libcuda",
-    "fabric-manager-down",
-    "uvm-broken",
-    "mig-without-instance",
-    "gpus-hidden",
-    "compute-mode-exclusive",
-    "driver-too-old",
-    "ptx-newer-than-driver",
-)
-MESSAGES = (
-    r"Unexpected error from cudaGetDeviceCount\(\)[\s\S]{0,200}?Error (?P<code>\d+): (?P<words>[^\n]*)",
-    r"CUDA unknown error - this may be due to an incorrectly set up environment",
-    r"CUDA driver initialization failed, you might not have a CUDA gpu",
-)
-SOURCES = ("https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html",)
 
 OWNED = {34, 214, 802, 803, 804}
 """Codes with a rule of their own, wherever they come up."""
@@ -150,7 +129,7 @@ def _library_remedy(facts: Facts) -> Remedy:
 
 
 def _finding(message: str, seen: Evidence, facts: Facts, *first: Remedy) -> Finding:
-    return Finding(message, (seen,), first or _any_remedies(facts), SOURCES)
+    return Finding(message, (seen,), first or _any_remedies(facts))
 
 
 def _any_remedies(facts: Facts) -> tuple[Remedy, ...]:
@@ -169,60 +148,83 @@ def _any_remedies(facts: Facts) -> tuple[Remedy, ...]:
 
 LINUX = System(os="linux", container="", wsl=0, jetson=False)
 ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)
-FIRES = {
-    "out of memory in cuInit": (
-        LINUX,
-        ONE_GPU,
-        LibCuda(found=True, init_code=2, init_error="CUDA_ERROR_OUT_OF_MEMORY"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.NODE,
+    explained_by=(
+        Family.NO_DRIVER,
+        Family.NO_CUDA,
+        "ecc-uncorrectable",
+        "gpus-hidden",
+        "compute-mode-exclusive",
+        "driver-too-old",
+        "ptx-newer-than-driver",
     ),
-    "no device, though NVML has one and nothing hides it": (
-        LINUX,
-        ONE_GPU,
-        LibCuda(found=True, init_code=100, init_error="CUDA_ERROR_NO_DEVICE"),
-        EnvironmentVariables({}),
+    check=check,
+    heard=heard,
+    messages=(
+        r"Unexpected error from cudaGetDeviceCount\(\)[\s\S]{0,200}?Error (?P<code>\d+): (?P<words>[^\n]*)",
+        r"CUDA unknown error - this may be due to an incorrectly set up environment",
+        r"CUDA driver initialization failed, you might not have a CUDA gpu",
     ),
-    "NVML answers, and libcuda is not installed": (LINUX, ONE_GPU, LibCuda(found=False)),
-    "an image that was saved with a GPU at hand keeps an empty libcuda": (
-        System(os="linux", container="docker", wsl=0, jetson=False),
-        ONE_GPU,
-        LibCuda(found=True, load_error="/usr/lib/x86_64-linux-gnu/libcuda.so.1: file too short"),
-    ),
-    "NVML fails too, with a code that no rule knows": (
-        LINUX,
-        Nvml(library_found=True, init_code=14, init_error="infoROM is corrupted"),
-        LibCuda(found=True, init_code=100),
-    ),
-    "cuInit works, PyTorch does not": (
-        LINUX,
-        ONE_GPU,
-        LibCuda(found=True, init_code=0, device_count=1, cuda_version="13.0"),
-        TorchBuild("2.15.0+cu132", cuda="13.2"),
-        TorchCuda(available=False, error="RuntimeError: CUDA error: initialization error"),
-    ),
-    "PyTorch names a code": (
-        ErrorMessage("Unexpected error from cudaGetDeviceCount(). Error 2: out of memory", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "all is well": (LINUX, ONE_GPU, LibCuda(found=True, init_code=0, device_count=1), TorchCuda(available=True)),
-    "802 is fabric-manager-down": (LINUX, ONE_GPU, LibCuda(found=True, init_code=802)),
-    "100 with all GPUs hidden": (
-        LINUX,
-        ONE_GPU,
-        LibCuda(found=True, init_code=100),
-        EnvironmentVariables({_gpus.VARIABLE: "-1"}),
-    ),
-    "no libcuda in a container: container-missing-capability": (
-        System(os="linux", container="docker", wsl=0, jetson=False),
-        ONE_GPU,
-        LibCuda(found=False),
-    ),
-    "no driver at all": (LINUX, Nvml(library_found=False, init_code=12), LibCuda(found=False)),
-    "a CPU build beside a driver that works": (
-        LINUX,
-        ONE_GPU,
-        LibCuda(found=True, init_code=0, device_count=1),
-        TorchBuild("2.8.0+cpu", cuda=None),
-        TorchCuda(available=False),
-    ),
-}
+    fires={
+        "out of memory in cuInit": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=2, init_error="CUDA_ERROR_OUT_OF_MEMORY"),
+        ),
+        "no device, though NVML has one and nothing hides it": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=100, init_error="CUDA_ERROR_NO_DEVICE"),
+            EnvironmentVariables({}),
+        ),
+        "NVML answers, and libcuda is not installed": (LINUX, ONE_GPU, LibCuda(found=False)),
+        "an image that was saved with a GPU at hand keeps an empty libcuda": (
+            System(os="linux", container="docker", wsl=0, jetson=False),
+            ONE_GPU,
+            LibCuda(found=True, load_error="/usr/lib/x86_64-linux-gnu/libcuda.so.1: file too short"),
+        ),
+        "NVML fails too, with a code that no rule knows": (
+            LINUX,
+            Nvml(library_found=True, init_code=14, init_error="infoROM is corrupted"),
+            LibCuda(found=True, init_code=100),
+        ),
+        "cuInit works, PyTorch does not": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1, cuda_version="13.0"),
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            TorchCuda(available=False, error="RuntimeError: CUDA error: initialization error"),
+        ),
+        "PyTorch names a code": (
+            ErrorMessage("Unexpected error from cudaGetDeviceCount(). Error 2: out of memory", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "all is well": (LINUX, ONE_GPU, LibCuda(found=True, init_code=0, device_count=1), TorchCuda(available=True)),
+        "802 is fabric-manager-down": (LINUX, ONE_GPU, LibCuda(found=True, init_code=802)),
+        "100 with all GPUs hidden": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=100),
+            EnvironmentVariables({_gpus.VARIABLE: "-1"}),
+        ),
+        "no libcuda in a container: container-missing-capability": (
+            System(os="linux", container="docker", wsl=0, jetson=False),
+            ONE_GPU,
+            LibCuda(found=False),
+        ),
+        "no driver at all": (LINUX, Nvml(library_found=False, init_code=12), LibCuda(found=False)),
+        "a CPU build beside a driver that works": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1),
+            TorchBuild("2.8.0+cpu", cuda=None),
+            TorchCuda(available=False),
+        ),
+    },
+)

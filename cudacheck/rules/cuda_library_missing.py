@@ -24,27 +24,15 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.report import Outcome, ProbeRun
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.cuda_libraries import MissingLibraryFile
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Finding, Layer, Outcome, ProbeRun, Remedy, Severity
+from cudacheck.probes.patient.cuda_libraries import MissingLibraryFile
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _libraries, _torch
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("torch-shadowed", "nvidia-wheels-conflict", "flash-attn-abi-mismatch")
-MESSAGES = (
-    # TensorFlow's warnings say `dlerror:` in front of it, and go on without the library.
-    rf"(?<!dlerror: )\b({_libraries.CUDA_LIBRARY}): cannot open shared object file",
-    r"Library (lib\w+\.so[.\d]*|\w+64_\d+\.dll) is not found or cannot be loaded",
-    # torch.__init__._preload_cuda_deps
-    r"ValueError: (lib(?!cudnn)[\w-]+\.so)\.\*\[0-9\](?:\*)? not found in the system path",
-    r"Unable to load any (libcudart\.so)\.\* library",
-    r"Could not (?:locate|load library) ((?:cublas|cublasLt|cudart|cufft|curand|cusparse|cusolver|nvrtc)64_\w+\.dll)",
-)
-SOURCES = ("https://github.com/SYSTRAN/faster-whisper/issues/1431", "https://github.com/pytorch/pytorch/issues/104259")
 
 
 def check(
@@ -78,7 +66,7 @@ def _finding(library: str, evidence: Evidence, facts: Facts, *, by_torch: bool =
     if wanted and own and wanted != own and not by_torch:
         message += f": it belongs to CUDA {wanted}, but {_torch.spoken(build)} brings CUDA {own}"
     told = (evidence, _torch.build_evidence(build)) if build else (evidence,)
-    return Finding(message, told, tuple(_remedies(library, wanted, own, facts, by_torch=by_torch)), SOURCES)
+    return Finding(message, told, tuple(_remedies(library, wanted, own, facts, by_torch=by_torch)))
 
 
 def _major(library: str) -> int | None:
@@ -103,39 +91,65 @@ def _remedies(library: str, wanted: int | None, own: int | None, facts: Facts, *
 
 
 GONE = "libcublas.so.12: cannot open shared object file: No such file or directory"
-FIRES = {
-    "a wheel of PyTorch is gone": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcublas.so.12"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.BROKEN_LIBRARIES,),
+    explained_by=(
+        "torch-shadowed",
+        "nvidia-wheels-conflict",
+        "flash-attn-abi-mismatch",
     ),
-    "ctranslate2 for CUDA 12 beside CUDA 13": (
-        TorchBuild("2.11.0+cu130", cuda="13.0"),
-        ErrorMessage("RuntimeError: Library libcublas.so.12 is not found or cannot be loaded", "paste"),
+    check=check,
+    heard=heard,
+    messages=(
+        # TensorFlow's warnings say `dlerror:` in front of it, and go on without the library.
+        rf"(?<!dlerror: )\b({_libraries.CUDA_LIBRARY}): cannot open shared object file",
+        r"Library (lib\w+\.so[.\d]*|\w+64_\d+\.dll) is not found or cannot be loaded",
+        # torch.__init__._preload_cuda_deps
+        r"ValueError: (lib(?!cudnn)[\w-]+\.so)\.\*\[0-9\](?:\*)? not found in the system path",
+        r"Unable to load any (libcudart\.so)\.\* library",
+        r"Could not (?:locate|load library) ((?:cublas|cublasLt|cudart|cufft|curand|cusparse|cusolver|nvrtc)64_\w+\.dll)",
     ),
-    "PyTorch finds no wheel that has it": (
-        ErrorMessage("ValueError: libcublas.so.*[0-9] not found in the system path ['/usr/lib/python3.10']", "paste"),
-    ),
-    "an extension that wants the runtime of CUDA 11": (
-        ErrorMessage(
-            "ImportError: libcudart.so.11.0: cannot open shared object file: No such file or directory", "paste"
+    fires={
+        "a wheel of PyTorch is gone": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcublas.so.12"),
         ),
-    ),
-}
-QUIET = {
-    "the run's own time was over": (
-        MissingLibraryFile("libcudart.so.12", "/env/torch/lib/libtorch_cuda.so"),
-        ProbeRun("torch_import", "target", Outcome.TIMED_OUT, 8.0, "the whole run's limit of 8 s", cut_short=True),
-    ),
-    "torch imports: what is missing is not needed": (
-        TorchImport(True),
-        MissingLibraryFile("libnvshmem_host.so.3", "/env/torch/lib/libtorch_nvshmem.so"),
-    ),
-    "TensorFlow goes on without it": (
-        ErrorMessage(
-            "Could not load dynamic library 'libcudart.so.11.0'; "
-            "dlerror: libcudart.so.11.0: cannot open shared object file",
-            "paste",
+        "ctranslate2 for CUDA 12 beside CUDA 13": (
+            TorchBuild("2.11.0+cu130", cuda="13.0"),
+            ErrorMessage("RuntimeError: Library libcublas.so.12 is not found or cannot be loaded", "paste"),
         ),
-    ),
-    "cuDNN has a rule of its own": (ErrorMessage("libcudnn.so.9: cannot open shared object file", "paste"),),
-}
+        "PyTorch finds no wheel that has it": (
+            ErrorMessage(
+                "ValueError: libcublas.so.*[0-9] not found in the system path ['/usr/lib/python3.10']", "paste"
+            ),
+        ),
+        "an extension that wants the runtime of CUDA 11": (
+            ErrorMessage(
+                "ImportError: libcudart.so.11.0: cannot open shared object file: No such file or directory", "paste"
+            ),
+        ),
+    },
+    quiet={
+        "the run's own time was over": (
+            MissingLibraryFile("libcudart.so.12", "/env/torch/lib/libtorch_cuda.so"),
+            ProbeRun("torch_import", "patient", Outcome.TIMED_OUT, 8.0, "the whole run's limit of 8 s", cut_short=True),
+        ),
+        "torch imports: what is missing is not needed": (
+            TorchImport(True),
+            MissingLibraryFile("libnvshmem_host.so.3", "/env/torch/lib/libtorch_nvshmem.so"),
+        ),
+        "TensorFlow goes on without it": (
+            ErrorMessage(
+                "Could not load dynamic library 'libcudart.so.11.0'; "
+                "dlerror: libcudart.so.11.0: cannot open shared object file",
+                "paste",
+            ),
+        ),
+        "cuDNN has a rule of its own": (ErrorMessage("libcudnn.so.9: cannot open shared object file", "paste"),),
+    },
+)

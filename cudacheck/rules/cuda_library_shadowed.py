@@ -22,17 +22,14 @@ import posixpath
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
-from cudacheck.probes.target.cuda_libraries import LibraryFile
-from cudacheck.probes.target.loaded_libraries import LoadedLibrary
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.cuda_libraries import LibraryFile
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
 from cudacheck.rules import _libraries
 
-SEVERITY = Severity.WARNING
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("torch-shadowed", "nvidia-wheels-conflict", "conda-pip-mix")
-SOURCES = ("https://github.com/pytorch/pytorch/issues/111469", "https://github.com/pytorch/pytorch/issues/134929")
 OWN = {"wheel", "torch/lib"}
 
 
@@ -47,7 +44,6 @@ def check(loaded: tuple[LoadedLibrary, ...], files: tuple[LibraryFile, ...], fac
             f"{library.soname} {library.version} of {folder} is loaded, not PyTorch's {file.version}",
             (Evidence(f"loaded: {library.version}", library.path), Evidence(f"PyTorch's: {file.version}", file.path)),
             tuple(_remedies(facts)),
-            SOURCES,
         )
 
 
@@ -67,20 +63,34 @@ def _remedies(facts: Facts) -> Iterator[Remedy]:
 
 
 WHEEL = LibraryFile("libcublas.so.12", "/env/nvidia/cublas/lib/libcublas.so.12", "12.8.4.1", "wheel")
-FIRES = {
-    "a toolkit on LD_LIBRARY_PATH wins": (
-        EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64"}),
-        WHEEL,
-        LoadedLibrary("libcublas.so.12", "/usr/local/cuda-12.1/lib64/libcublas.so.12.1.3.1", "12.1.3.1"),
+
+
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.BROKEN_LIBRARIES,),
+    explained_by=(
+        "torch-shadowed",
+        "nvidia-wheels-conflict",
+        "conda-pip-mix",
     ),
-}
-QUIET = {
-    "the wheel's own is loaded, whatever lies in the toolkit": (
-        WHEEL,
-        LibraryFile(
-            "libcublas.so.12", "/usr/local/cuda-12.1/lib64/libcublas.so.12.1.3.1", "12.1.3.1", "LD_LIBRARY_PATH"
+    check=check,
+    fires={
+        "a toolkit on LD_LIBRARY_PATH wins": (
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64"}),
+            WHEEL,
+            LoadedLibrary("libcublas.so.12", "/usr/local/cuda-12.1/lib64/libcublas.so.12.1.3.1", "12.1.3.1"),
         ),
-        LoadedLibrary("libcublas.so.12", "/env/nvidia/cublas/lib/libcublas.so.12", "12.8.4.1"),
-    ),
-    "nobody knows the version": (WHEEL, LoadedLibrary("libcublas.so.12", "/opt/lib/libcublas.so.12")),
-}
+    },
+    quiet={
+        "the wheel's own is loaded, whatever lies in the toolkit": (
+            WHEEL,
+            LibraryFile(
+                "libcublas.so.12", "/usr/local/cuda-12.1/lib64/libcublas.so.12.1.3.1", "12.1.3.1", "LD_LIBRARY_PATH"
+            ),
+            LoadedLibrary("libcublas.so.12", "/env/nvidia/cublas/lib/libcublas.so.12", "12.8.4.1"),
+        ),
+        "nobody knows the version": (WHEEL, LoadedLibrary("libcublas.so.12", "/opt/lib/libcublas.so.12")),
+    },
+)

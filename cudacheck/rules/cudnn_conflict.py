@@ -26,18 +26,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.loaded_libraries import LoadedLibrary
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _libraries, _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("nvidia-wheels-conflict", "cudnn-incomplete")
 MESSAGES = (
     r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
     r"compiled\s+against \(?(?P<built>\d[\d, ]*)\)? but (?:linked against|found runtime version) \(?(?P<found>[\d, ]+)",
@@ -45,7 +43,6 @@ MESSAGES = (
     r"(?P<library>libcudnn\w*\.so\.\d+): (?:undefined symbol: \S+|symbol \w+ version \S+ not defined)",
     r"CUDNN_STATUS_VERSION_MISMATCH",
 )
-SOURCES = ("https://github.com/pytorch/pytorch/issues/80637", "https://github.com/pytorch/pytorch/issues/188892")
 
 
 def check(
@@ -63,7 +60,6 @@ def check(
                 f"cuDNN {major} is mapped from {len(folders)} folders at once",
                 tuple(Evidence(f"{x.soname} {x.version or ''}".strip(), x.path) for x in libraries),
                 tuple(_remedies(facts)),
-                SOURCES,
                 severity=Severity.WARNING if works else None,
             )
     match = _torch.in_import(MESSAGES, imported)
@@ -93,7 +89,7 @@ def _heard(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
         message = f"{program} was compiled against cuDNN {built}, but cuDNN {found} is loaded"
     elif "library" in named:
         message = f"{named['library']} was loaded beside a cuDNN of another version"
-    return Finding(message, (evidence,), tuple(_remedies(facts)), SOURCES)
+    return Finding(message, (evidence,), tuple(_remedies(facts)))
 
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:
@@ -105,36 +101,55 @@ def _remedies(facts: Facts) -> Iterator[Remedy]:
 
 
 OWN, SYSTEM = "/env/nvidia/cudnn/lib", "/usr/lib/x86_64-linux-gnu"
-FIRES = {
-    "one part comes from the system": (
-        LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.20.0.48"),
-        LoadedLibrary("libcudnn_engines_tensor_ir.so.9", f"{SYSTEM}/libcudnn_engines_tensor_ir.so.9.23.0", "9.23.0"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.BROKEN_LIBRARIES,),
+    explained_by=(
+        "nvidia-wheels-conflict",
+        "cudnn-incomplete",
     ),
-    "what cuDNN answers": (ErrorMessage("cudnn_status: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", "paste"),),
-    "what PyTorch says of an older cuDNN on LD_LIBRARY_PATH": (
-        EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda/lib64"}),
-        ErrorMessage(
-            "cuDNN version incompatibility: PyTorch was compiled against (8, 3, 2) but found runtime version (8, 0, 3)",
-            "paste",
+    check=check,
+    heard=heard,
+    messages=MESSAGES,
+    fires={
+        "one part comes from the system": (
+            LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.20.0.48"),
+            LoadedLibrary(
+                "libcudnn_engines_tensor_ir.so.9", f"{SYSTEM}/libcudnn_engines_tensor_ir.so.9.23.0", "9.23.0"
+            ),
         ),
-    ),
-    "what PyTorch 1.0 says": (
-        ErrorMessage("cuDNN version mismatch: PyTorch was compiled against 7102 but linked against 7600", "paste"),
-    ),
-    "what JAX and TensorFlow say": (
-        ErrorMessage("Loaded runtime CuDNN library: 9.1.0 but source was compiled with: 9.8.0.", "paste"),
-    ),
-    "what glibc says of a versioned symbol": (
-        ErrorMessage("libcudnn_cnn_infer.so.8: symbol cudnnX version libcudnn_ops_infer.so.8 not defined in file", "x"),
-    ),
-}
-QUIET = {
-    "cuDNN 9.14 in the system, 9.19 of the wheels loaded": (
-        LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.19.0.56"),
-        LoadedLibrary("libcudnn_graph.so.9", f"{OWN}/libcudnn_graph.so.9", "9.19.0.56"),
-    ),
-    "cuDNN 8 for one library, cuDNN 9 for another": (
-        LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.10.2.21"),
-        LoadedLibrary("libcudnn.so.8", f"{SYSTEM}/libcudnn.so.8.9.7", "8.9.7"),
-    ),
-}
+        "what cuDNN answers": (ErrorMessage("cudnn_status: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", "paste"),),
+        "what PyTorch says of an older cuDNN on LD_LIBRARY_PATH": (
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda/lib64"}),
+            ErrorMessage(
+                "cuDNN version incompatibility: PyTorch was compiled against (8, 3, 2) but found runtime version (8, 0, 3)",
+                "paste",
+            ),
+        ),
+        "what PyTorch 1.0 says": (
+            ErrorMessage("cuDNN version mismatch: PyTorch was compiled against 7102 but linked against 7600", "paste"),
+        ),
+        "what JAX and TensorFlow say": (
+            ErrorMessage("Loaded runtime CuDNN library: 9.1.0 but source was compiled with: 9.8.0.", "paste"),
+        ),
+        "what glibc says of a versioned symbol": (
+            ErrorMessage(
+                "libcudnn_cnn_infer.so.8: symbol cudnnX version libcudnn_ops_infer.so.8 not defined in file", "x"
+            ),
+        ),
+    },
+    quiet={
+        "cuDNN 9.14 in the system, 9.19 of the wheels loaded": (
+            LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.19.0.56"),
+            LoadedLibrary("libcudnn_graph.so.9", f"{OWN}/libcudnn_graph.so.9", "9.19.0.56"),
+        ),
+        "cuDNN 8 for one library, cuDNN 9 for another": (
+            LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.10.2.21"),
+            LoadedLibrary("libcudnn.so.8", f"{SYSTEM}/libcudnn.so.8.9.7", "8.9.7"),
+        ),
+    },
+)

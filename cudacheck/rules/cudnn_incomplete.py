@@ -24,21 +24,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
 from cudacheck.knowledge import CUDNN_SUBLIBRARIES
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.cuda_libraries import LibraryFile, MissingLibraryFile
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.loaded_libraries import LoadedLibrary
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.cuda_libraries import LibraryFile, MissingLibraryFile
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
 from cudacheck.rules import _libraries, _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("nvidia-wheels-conflict",)
-MESSAGES = (r"CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED", r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH")
-SOURCES = ("https://github.com/pytorch/pytorch/issues/188892", "https://github.com/pytorch/pytorch/issues/187824")
 INCOMPLETE, PART = _libraries.INCOMPLETE_CUDNN, "libcudnn_engines_tensor_ir.so.9"
 
 
@@ -59,7 +55,6 @@ def check(
             f"{INCOMPLETE} lacks {PART}, and {other} fills in for it",
             (Evidence(INCOMPLETE, "installed packages"), Evidence(PART, found[0].path)),
             tuple(_remedies(facts)),
-            SOURCES,
             severity=Severity.WARNING if works and not in_use else None,
         )
     gone = [m for m in missing or () if any(m.soname in parts for parts in CUDNN_SUBLIBRARIES.values())]
@@ -68,7 +63,6 @@ def check(
             f"the installed cuDNN lacks {gone[0].soname}",
             tuple(Evidence(f"{m.soname} is nowhere", f"asked for by {m.wanted_by}") for m in gone),
             tuple(_remedies(facts)),
-            SOURCES,
         )
 
 
@@ -80,10 +74,10 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     incomplete = _is_incomplete(facts.all(Distribution))
     if incomplete:
         message = f"{INCOMPLETE} lacks {PART}, which a cuDNN of another version then supplies, or none does"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)), SOURCES)
+        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)))
     elif "LOADING_FAILED" in match[0]:
         message = "cuDNN does not find one of its parts"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)), SOURCES)
+        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)))
 
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:
@@ -93,21 +87,33 @@ def _remedies(facts: Facts) -> Iterator[Remedy]:
 
 
 WHEEL = Distribution("nvidia-cudnn-cu13", "9.20.0.48")
-FIRES = {
-    "a system cuDNN has the part that the wheel lacks": (
-        WHEEL,
-        LibraryFile(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0", "ld.so.cache"),
-    ),
-    "what cuDNN says": (WHEEL, ErrorMessage("cudnn_status: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", "paste")),
-    "half of the wheel is gone": (
-        MissingLibraryFile("libcudnn_cnn.so.9", "/env/nvidia/cudnn/lib/libcudnn.so.9", ("/env/nvidia/cudnn/lib",)),
-    ),
-}
-QUIET = {
-    "a stock PyTorch 2.13": (WHEEL, MissingLibraryFile(PART, "/env/nvidia/cudnn/lib/libcudnn_graph.so.9")),
-    "a complete wheel beside a system cuDNN": (
-        Distribution("nvidia-cudnn-cu13", "9.24.0.43"),
-        LibraryFile(PART, "/env/nvidia/cudnn/lib/libcudnn_engines_tensor_ir.so.9", "9.24.0.43", "wheel"),
-        LibraryFile(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0", "ld.so.cache"),
-    ),
-}
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.BROKEN_LIBRARIES,),
+    explained_by=("nvidia-wheels-conflict",),
+    check=check,
+    heard=heard,
+    messages=(r"CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED", r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"),
+    fires={
+        "a system cuDNN has the part that the wheel lacks": (
+            WHEEL,
+            LibraryFile(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0", "ld.so.cache"),
+        ),
+        "what cuDNN says": (WHEEL, ErrorMessage("cudnn_status: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", "paste")),
+        "half of the wheel is gone": (
+            MissingLibraryFile("libcudnn_cnn.so.9", "/env/nvidia/cudnn/lib/libcudnn.so.9", ("/env/nvidia/cudnn/lib",)),
+        ),
+    },
+    quiet={
+        "a stock PyTorch 2.13": (WHEEL, MissingLibraryFile(PART, "/env/nvidia/cudnn/lib/libcudnn_graph.so.9")),
+        "a complete wheel beside a system cuDNN": (
+            Distribution("nvidia-cudnn-cu13", "9.24.0.43"),
+            LibraryFile(PART, "/env/nvidia/cudnn/lib/libcudnn_engines_tensor_ir.so.9", "9.24.0.43", "wheel"),
+            LibraryFile(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0", "ld.so.cache"),
+        ),
+    },
+)

@@ -25,26 +25,15 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.cuda_libraries import LibraryFile, MissingLibraryFile
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.cuda_libraries import LibraryFile, MissingLibraryFile
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _libraries, _torch
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("nvidia-wheels-conflict",)
-MESSAGES = (
-    r"(libcudnn\w*\.so(?:\.\d+)*): cannot open shared object file",
-    r"Could not load library (libcudnn\w*\.so(?:\.\d+)*)",
-    r"ValueError: (libcudnn\.so)\.\*\[0-9\](?:\*)? not found in the system path",
-    r"Unable to load any of \{(libcudnn\w*\.so(?:\.\d+)*)",
-    r"Could not (?:locate|load library) (cudnn\w*64_\d+\.dll)",
-)
-SOURCES = ("https://github.com/SYSTRAN/faster-whisper/issues/516", "https://github.com/pytorch/pytorch/issues/165812")
 
 
 def check(
@@ -82,7 +71,7 @@ def _finding(library: str, evidence: Evidence, facts: Facts) -> Finding:
     else:
         message = f"another library asks for cuDNN {wanted} ({library}), but {_torch.spoken(build)} brings cuDNN {own}"
     evidences = (evidence, _torch.build_evidence(build)) if build and own else (evidence,)
-    return Finding(message, evidences, tuple(_remedies(wanted, own, facts)), SOURCES)
+    return Finding(message, evidences, tuple(_remedies(wanted, own, facts)))
 
 
 def _major(library: str) -> int | None:
@@ -111,45 +100,65 @@ def _remedies(wanted: int | None, own: int | None, facts: Facts) -> Iterator[Rem
 
 
 GONE = "libcudnn.so.9: cannot open shared object file: No such file or directory"
-FIRES = {
-    "torch's own cuDNN wheel is gone": (
-        TorchBuild("2.8.0+cu128", cuda="12.8", cudnn_pin="nvidia-cudnn-cu12==9.10.2.21"),
-        TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcudnn.so.9"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.BROKEN_LIBRARIES,),
+    explained_by=("nvidia-wheels-conflict",),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(libcudnn\w*\.so(?:\.\d+)*): cannot open shared object file",
+        r"Could not load library (libcudnn\w*\.so(?:\.\d+)*)",
+        r"ValueError: (libcudnn\.so)\.\*\[0-9\](?:\*)? not found in the system path",
+        r"Unable to load any of \{(libcudnn\w*\.so(?:\.\d+)*)",
+        r"Could not (?:locate|load library) (cudnn\w*64_\d+\.dll)",
     ),
-    "ctranslate2 4.4 asks for cuDNN 8": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        Distribution("ctranslate2", "4.4.0"),
-        ErrorMessage(
-            "Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open", "paste"
+    fires={
+        "torch's own cuDNN wheel is gone": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", cudnn_pin="nvidia-cudnn-cu12==9.10.2.21"),
+            TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcudnn.so.9"),
         ),
-    ),
-    "TensorFlow lacks it": (
-        ErrorMessage(
-            "Could not load dynamic library 'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
-            "paste",
+        "ctranslate2 4.4 asks for cuDNN 8": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("ctranslate2", "4.4.0"),
+            ErrorMessage(
+                "Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open", "paste"
+            ),
         ),
-    ),
-    "a part of cuDNN 9 that only the wheel has": (
-        ErrorMessage("Unable to load any of {libcudnn_ops.so.9.1.0, libcudnn_ops.so.9.1, libcudnn_ops.so}", "paste"),
-    ),
-}
-QUIET = {
-    "TensorFlow lacks it beside a PyTorch that brings its own": (
-        TorchBuild("2.6.0+cu124", cuda="12.4"),
-        ErrorMessage(
-            "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library "
-            "'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
-            "paste",
+        "TensorFlow lacks it": (
+            ErrorMessage(
+                "Could not load dynamic library 'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
+                "paste",
+            ),
         ),
-    ),
-    "cuDNN 8 of the system beside cuDNN 9 of the wheels": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        TorchImport(True),
-        LibraryFile("libcudnn.so.8", "/usr/lib/x86_64-linux-gnu/libcudnn.so.8.9.0", "8.9.0", "ld.so.cache"),
-    ),
-    "the part that cuDNN 9.20 never had": (
-        TorchBuild("2.13.0+cu130", cuda="13.0"),
-        TorchImport(True),
-        MissingLibraryFile("libcudnn_engines_tensor_ir.so.9", "/env/nvidia/cudnn/lib/libcudnn_graph.so.9"),
-    ),
-}
+        "a part of cuDNN 9 that only the wheel has": (
+            ErrorMessage(
+                "Unable to load any of {libcudnn_ops.so.9.1.0, libcudnn_ops.so.9.1, libcudnn_ops.so}", "paste"
+            ),
+        ),
+    },
+    quiet={
+        "TensorFlow lacks it beside a PyTorch that brings its own": (
+            TorchBuild("2.6.0+cu124", cuda="12.4"),
+            ErrorMessage(
+                "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library "
+                "'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
+                "paste",
+            ),
+        ),
+        "cuDNN 8 of the system beside cuDNN 9 of the wheels": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchImport(True),
+            LibraryFile("libcudnn.so.8", "/usr/lib/x86_64-linux-gnu/libcudnn.so.8.9.0", "8.9.0", "ld.so.cache"),
+        ),
+        "the part that cuDNN 9.20 never had": (
+            TorchBuild("2.13.0+cu130", cuda="13.0"),
+            TorchImport(True),
+            MissingLibraryFile("libcudnn_engines_tensor_ir.so.9", "/env/nvidia/cudnn/lib/libcudnn_graph.so.9"),
+        ),
+    },
+)

@@ -25,23 +25,19 @@ import dataclasses
 import shlex
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
+from cudacheck.probes.chosen import Patient
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.target.bench_steps import DecodeCeiling, RowLaunches, StepRow
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.bench_steps import DecodeCeiling, RowLaunches, StepRow
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
-from cudacheck.speed import ladder, steps
-from cudacheck.speed.ladder import Rung
 from cudacheck.speed.runs import disturbed_by, excuse
-from cudacheck.target import Target
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.SPEED
-EXPLAINED_BY = ("ecc-uncorrectable", "gpu-throttled", "kernel-failed", "attention-falls-back-to-math")
-SOURCES = ("https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/",)
+from cudacheck.speed.steps import ladder, measured
+from cudacheck.speed.steps.ladder import Rung
 
 LEAST_OF_GEMV = 0.45
 """Of the products alone. The worst of eight healthy captures on an H200 reached 0.58."""
@@ -63,7 +59,7 @@ def check(
     build = facts.one(TorchBuild)
     if build and not _torch.at_least(build.version, FUSED_NORM):
         return  # what is healthy there was never measured
-    for run in steps.of(facts) if rows and ceilings else ():
+    for run in measured.of(facts) if rows and ceilings else ():
         slow = _slow(run)
         if slow and not disturbed_by(run.gpu) and not excuse(run.gpu):
             beside = (slow.row.itl_free_ms or slow.row.itl_ms or 0.0) - (slow.gemv_ms or 0.0)
@@ -72,11 +68,10 @@ def check(
                 f"{slow.of_gemv or 0:.0%} of their speed",
                 tuple(Evidence(said, f"measured on GPU {run.device_index}") for said in _said(slow)),
                 (_look_closer(facts), Remedy("see which other processes use the GPU while it runs", ("nvidia-smi",))),
-                SOURCES,
             )
 
 
-def _slow(run: steps.StepRun) -> Rung | None:
+def _slow(run: measured.StepRun) -> Rung | None:
     """The quickest row by graph, where it is too slow and can be believed."""
     rungs = [rung for rung in ladder.ladder(run) if rung.row.row in ("decode-graph", "prefill-graph") and rung.of_gemv]
     quickest = max(rungs, key=lambda rung: rung.of_gemv or 0.0, default=None)
@@ -90,8 +85,8 @@ def _slow(run: steps.StepRun) -> Rung | None:
 
 
 def _look_closer(facts: Facts) -> Remedy:
-    target = facts.one(Target)
-    python = f" --python {shlex.quote(target.python)}" if target else ""
+    patient = facts.one(Patient)
+    python = f" --python {shlex.quote(patient.python)}" if patient else ""
     return Remedy(
         "see whether clocks, memory, attention or another process is to blame", (f"cudacheck bench kernels{python}",)
     )
@@ -114,35 +109,52 @@ def _row(tokens_per_s: float, row: str = "decode-graph") -> StepRow:
     return StepRow(row, "ladder", 0, itl_ms=ms, itl_free_ms=ms, itl_spread_rel=0.004, ok=True)
 
 
-FIRES = {
-    "attention by a kernel for prefill, on an H200": (
-        H200,
-        CEILING,
-        _row(214.0),
-        RowLaunches("decode-graph", "ladder", 0, 1223, 4.4),
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.SPEED,
+    fix_by=FixBy.PROGRAM,
+    explained_by=(
+        "ecc-uncorrectable",
+        "gpu-throttled",
+        "kernel-failed",
+        "attention-falls-back-to-math",
     ),
-    "each of two captures": (H200, CEILING, _row(300.0), _row(310.0, "prefill-graph")),
-}
-QUIET = {
-    "a PyTorch whose norm is several kernels": (H200, TorchBuild("2.8.0+cu128"), CEILING, _row(214.0)),
-    "an H200": (H200, CEILING, _row(497.0), _row(466.0, "prefill-graph")),
-    "one of two captures is slow": (H200, CEILING, _row(290.0), _row(466.0, "prefill-graph")),
-    "only rows that the host launches are slow": (H200, CEILING, _row(154.0, "fused"), _row(71.0, "static-cache")),
-    "a faster GPU, with as much between the products": (
-        TorchDevice(0, "NVIDIA B200", compute_capability="10.0"),
-        dataclasses.replace(CEILING, read_gb_per_s=7300.0, gemv_ms=0.7),
-        _row(600.0),
-    ),
-    "a GPU of low bandwidth": (
-        TorchDevice(0, "NVIDIA L4", compute_capability="8.9"),
-        dataclasses.replace(CEILING, read_gb_per_s=270.0, gemv_ms=11.9),
-        _row(75.0),
-    ),
-    "nobody measured the ceiling": (H200, _row(214.0)),
-    "its products were not timed": (H200, dataclasses.replace(CEILING, gemv_ms=None), _row(214.0)),
-    "wrong, which is told elsewhere": (H200, CEILING, dataclasses.replace(_row(214.0), ok=False)),
-    "passes that differ": (H200, CEILING, dataclasses.replace(_row(214.0), itl_spread_rel=0.6)),
-    "another process works on the GPU": (H200, Gpu(0, uuid="GPU-1", utilization_percent=97), CEILING, _row(214.0)),
-    "launches that are made to wait": (H200, EnvironmentVariables({"CUDA_LAUNCH_BLOCKING": "1"}), CEILING, _row(214.0)),
-    "a MIG slice": (TorchDevice(0, "NVIDIA H200 MIG 1g.18gb"), CEILING, _row(90.0)),
-}
+    check=check,
+    fires={
+        "attention by a kernel for prefill, on an H200": (
+            H200,
+            CEILING,
+            _row(214.0),
+            RowLaunches("decode-graph", "ladder", 0, 1223, 4.4),
+        ),
+        "each of two captures": (H200, CEILING, _row(300.0), _row(310.0, "prefill-graph")),
+    },
+    quiet={
+        "a PyTorch whose norm is several kernels": (H200, TorchBuild("2.8.0+cu128"), CEILING, _row(214.0)),
+        "an H200": (H200, CEILING, _row(497.0), _row(466.0, "prefill-graph")),
+        "one of two captures is slow": (H200, CEILING, _row(290.0), _row(466.0, "prefill-graph")),
+        "only rows that the host launches are slow": (H200, CEILING, _row(154.0, "fused"), _row(71.0, "static-cache")),
+        "a faster GPU, with as much between the products": (
+            TorchDevice(0, "NVIDIA B200", compute_capability="10.0"),
+            dataclasses.replace(CEILING, read_gb_per_s=7300.0, gemv_ms=0.7),
+            _row(600.0),
+        ),
+        "a GPU of low bandwidth": (
+            TorchDevice(0, "NVIDIA L4", compute_capability="8.9"),
+            dataclasses.replace(CEILING, read_gb_per_s=270.0, gemv_ms=11.9),
+            _row(75.0),
+        ),
+        "nobody measured the ceiling": (H200, _row(214.0)),
+        "its products were not timed": (H200, dataclasses.replace(CEILING, gemv_ms=None), _row(214.0)),
+        "wrong, which is told elsewhere": (H200, CEILING, dataclasses.replace(_row(214.0), ok=False)),
+        "passes that differ": (H200, CEILING, dataclasses.replace(_row(214.0), itl_spread_rel=0.6)),
+        "another process works on the GPU": (H200, Gpu(0, uuid="GPU-1", utilization_percent=97), CEILING, _row(214.0)),
+        "launches that are made to wait": (
+            H200,
+            EnvironmentVariables({"CUDA_LAUNCH_BLOCKING": "1"}),
+            CEILING,
+            _row(214.0),
+        ),
+        "a MIG slice": (TorchDevice(0, "NVIDIA H200 MIG 1g.18gb"), CEILING, _row(90.0)),
+    },
+)

@@ -21,23 +21,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.CONTAINER
-EXPLAINED_BY = ("nvml-access-lost",)
-MESSAGES = (
-    r"(?i:failed to initialize nvml:? insufficient permissions|nvml error: insufficient permissions)",
-    r"NVMLError_NoPermission",
-)
-SOURCES = ("https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/troubleshooting.html",)
 
 
 def check(
@@ -59,13 +51,13 @@ def check(
     if nvml.init_code == 4:
         seen.append(Evidence(f"nvmlInit 4: {nvml.init_error or 'Insufficient Permissions'}", nvml.found_in))
     path = refused[0].path if refused else "the GPU's device files"
-    yield Finding(f"this user may not open {path}", tuple(seen), _remedies(system, refused), SOURCES)
+    yield Finding(f"this user may not open {path}", tuple(seen), _remedies(system, refused))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if not _driver.answers(facts):
         message = "this user may not open the GPU's device files"
-        yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System), []), SOURCES)
+        yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System), []))
 
 
 def _remedies(system: System | None, refused: list[DeviceNode]) -> tuple[Remedy, ...]:
@@ -87,40 +79,57 @@ def _remedies(system: System | None, refused: list[DeviceNode]) -> tuple[Remedy,
 
 
 BARE = System(os="linux", container="", wsl=0, jetson=False)
-FIRES = {
-    "not in the group video": (
-        BARE,
-        Nvml(library_found=True, init_code=4, init_error="Insufficient Permissions"),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error="EACCES", mode="crw-rw----"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.CONTAINER,
+    fix_by=FixBy.NODE,
+    joins=(Family.NO_DRIVER,),
+    explained_by=("nvml-access-lost",),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?i:failed to initialize nvml:? insufficient permissions|nvml error: insufficient permissions)",
+        r"NVMLError_NoPermission",
     ),
-    "only nvidia-uvm is refused": (
-        BARE,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
-        DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EACCES", mode="crw-------"),
-        LibCuda(found=True, init_code=304),
-    ),
-    "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Insufficient Permissions", "ticket.txt"),),
-    "the container runtime says so": (
-        ErrorMessage("nvidia-container-cli: initialization error: nvml error: insufficient permissions", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "all open": (
-        BARE,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
-    ),
-    "somebody else's GPU on a shared machine": (
-        BARE,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        DeviceNode("/dev/nvidia0", exists=True, open_error=None),
-        DeviceNode("/dev/nvidia1", exists=True, open_error="EACCES"),
-    ),
-    "CUDA works all the same": (
-        BARE,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EACCES"),
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-}
+    fires={
+        "not in the group video": (
+            BARE,
+            Nvml(library_found=True, init_code=4, init_error="Insufficient Permissions"),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error="EACCES", mode="crw-rw----"),
+        ),
+        "only nvidia-uvm is refused": (
+            BARE,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
+            DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EACCES", mode="crw-------"),
+            LibCuda(found=True, init_code=304),
+        ),
+        "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Insufficient Permissions", "ticket.txt"),),
+        "the container runtime says so": (
+            ErrorMessage(
+                "nvidia-container-cli: initialization error: nvml error: insufficient permissions", "ticket.txt"
+            ),
+        ),
+    },
+    quiet={
+        "all open": (
+            BARE,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
+        ),
+        "somebody else's GPU on a shared machine": (
+            BARE,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            DeviceNode("/dev/nvidia0", exists=True, open_error=None),
+            DeviceNode("/dev/nvidia1", exists=True, open_error="EACCES"),
+        ),
+        "CUDA works all the same": (
+            BARE,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EACCES"),
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+    },
+)

@@ -24,27 +24,15 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-MESSAGES = (
-    r"(?i)driver/library version mismatch",
-    r"NVML/RM version mismatch",
-    r"NVRM: API mismatch",
-    rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
-)
-SOURCES = (
-    "https://github.com/NVIDIA/ubuntu-packaging-nvidia-driver/issues/3",
-    "https://github.com/tinygrad/open-gpu-kernel-modules/issues/47",
-)
 
 
 def check(nvml: Nvml, libcuda: LibCuda | None, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
@@ -74,7 +62,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 
 def _finding(message: str, seen: tuple[Evidence, ...], facts: Facts) -> Finding:
-    return Finding(message, seen, _remedies(facts.one(System)), SOURCES)
+    return Finding(message, seen, _remedies(facts.one(System)))
 
 
 def _remedies(system: System | None) -> tuple[Remedy, ...]:
@@ -95,56 +83,72 @@ def _version(path: str | None) -> str | None:
     return found[1] if found else None
 
 
-FIRES = {
-    "unattended-upgrades replaced the libraries": (
-        Nvml(
-            library_found=True,
-            library="/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.570.124.04",
-            init_code=18,
-            init_error="Driver/library version mismatch",
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(Family.NO_DRIVER,),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?i)driver/library version mismatch",
+        r"NVML/RM version mismatch",
+        r"NVRM: API mismatch",
+        rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
+    ),
+    fires={
+        "unattended-upgrades replaced the libraries": (
+            Nvml(
+                library_found=True,
+                library="/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.570.124.04",
+                init_code=18,
+                init_error="Driver/library version mismatch",
+            ),
+            KernelModule(loaded=True, version="570.124.06", found_in="/proc/driver/nvidia/version"),
         ),
-        KernelModule(loaded=True, version="570.124.06", found_in="/proc/driver/nvidia/version"),
-    ),
-    "cuInit says 803 on the machine itself": (
-        System(os="linux", container="", wsl=0, jetson=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.575.57.08", init_code=803),
-    ),
-    "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Driver/library version mismatch", "ticket.txt"),),
-    "the container runtime says so": (
-        ErrorMessage(
-            "nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown.",
-            "ticket.txt",
+        "cuInit says 803 on the machine itself": (
+            System(os="linux", container="", wsl=0, jetson=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.575.57.08", init_code=803),
         ),
-    ),
-    "PyTorch says 803": (
-        ErrorMessage(
-            "Unexpected error from cudaGetDeviceCount(). Error 803: system has unsupported display driver / cuda "
-            "driver combination",
-            "ticket.txt",
+        "nvidia-smi says so": (
+            ErrorMessage("Failed to initialize NVML: Driver/library version mismatch", "ticket.txt"),
         ),
-    ),
-    "llama.cpp says it without a number": (
-        ErrorMessage(
-            "failed to initialize CUDA: system has unsupported display driver / cuda driver combination",
-            "ticket.txt",
+        "the container runtime says so": (
+            ErrorMessage(
+                "nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown.",
+                "ticket.txt",
+            ),
         ),
-    ),
-}
-QUIET = {
-    "the same version everywhere": (
-        Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="570.124.06"),
-        KernelModule(loaded=True, version="570.124.06"),
-        LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.570.124.06", init_code=0, device_count=1),
-    ),
-    "cuda-compat that works: versions differ by design": (
-        Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="535.129.03"),
-        KernelModule(loaded=True, version="535.129.03"),
-        LibCuda(found=True, path="/usr/local/cuda/compat/libcuda.so.580.95.05", init_code=0, device_count=1),
-    ),
-    "803 in a container: forward-compat-libcuda": (
-        System(os="linux", container="docker", wsl=0, jetson=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(found=True, path="/usr/local/cuda/compat/libcuda.so.575.57.08", init_code=803),
-    ),
-}
+        "PyTorch says 803": (
+            ErrorMessage(
+                "Unexpected error from cudaGetDeviceCount(). Error 803: system has unsupported display driver / cuda "
+                "driver combination",
+                "ticket.txt",
+            ),
+        ),
+        "llama.cpp says it without a number": (
+            ErrorMessage(
+                "failed to initialize CUDA: system has unsupported display driver / cuda driver combination",
+                "ticket.txt",
+            ),
+        ),
+    },
+    quiet={
+        "the same version everywhere": (
+            Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="570.124.06"),
+            KernelModule(loaded=True, version="570.124.06"),
+            LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.570.124.06", init_code=0, device_count=1),
+        ),
+        "cuda-compat that works: versions differ by design": (
+            Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="535.129.03"),
+            KernelModule(loaded=True, version="535.129.03"),
+            LibCuda(found=True, path="/usr/local/cuda/compat/libcuda.so.580.95.05", init_code=0, device_count=1),
+        ),
+        "803 in a container: forward-compat-libcuda": (
+            System(os="linux", container="docker", wsl=0, jetson=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            LibCuda(found=True, path="/usr/local/cuda/compat/libcuda.so.575.57.08", init_code=803),
+        ),
+    },
+)

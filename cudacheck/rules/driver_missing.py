@@ -23,7 +23,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
@@ -31,22 +33,9 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Finding, Layer, Severity
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-EXPLAINED_BY = tuple(rule for rule in _driver.NO_DRIVER if rule != "driver-missing")
-MESSAGES = (
-    r"Found no NVIDIA driver on your system",
-    r"NVML Shared Library Not Found|NVMLError_LibraryNotFound",
-    r"NVIDIA-SMI couldn't find libnvidia-ml\.so library",
-    r"nvidia-smi['\"]?:? (?:command )?not found|nvidia-smi['\"]? is not recognized",
-)
-
-SOURCES = ("https://github.com/pytorch/pytorch/issues/74733",)
 
 
 def check(nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
@@ -59,7 +48,6 @@ def check(nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Fin
         message,
         evidence=_driver.silence_evidence(facts),
         remedies=(_machine.install_driver(facts),),
-        sources=SOURCES,
     )
 
 
@@ -72,7 +60,6 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver is installed",
         evidence=(_machine.quote(match, said),),
         remedies=(_machine.install_driver(facts),),
-        sources=SOURCES,
     )
 
 
@@ -87,65 +74,90 @@ def _is_needed(facts: Facts) -> bool:
 ABSENT = Nvml(library_found=False, init_code=12)
 BARE = System(os="linux", distribution="Ubuntu 24.04.1 LTS", container="", wsl=0, jetson=False)
 RTX_4090 = PciGpu("0000:01:00.0", "0x2684", driver="", found_in="/sys/bus/pci/devices/0000:01:00.0")
-FIRES = {
-    "a GPU on the bus, and nothing installed": (
-        BARE,
-        PciBus(readable=True),
-        RTX_4090,
-        ABSENT,
-        LibCuda(found=False),
-        KernelModule(loaded=False, built_for_kernel=False),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(Family.NO_DRIVER,),
+    explained_by=(
+        Family.NO_KERNEL_MODULE,
+        "driver-not-loaded",
+        "driver-library-mismatch",
+        "container-without-gpu",
+        "container-missing-capability",
+        "nvml-access-lost",
+        "device-permission",
     ),
-    "the kernel module without the libraries": (
-        BARE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
-        ABSENT,
-        KernelModule(loaded=True, version="580.95.05"),
+    check=check,
+    heard=heard,
+    messages=(
+        r"Found no NVIDIA driver on your system",
+        r"NVML Shared Library Not Found|NVMLError_LibraryNotFound",
+        r"NVIDIA-SMI couldn't find libnvidia-ml\.so library",
+        r"nvidia-smi['\"]?:? (?:command )?not found|nvidia-smi['\"]? is not recognized",
     ),
-    "PyTorch says so": (
-        ErrorMessage(
-            "UserWarning: CUDA initialization: Found no NVIDIA driver on your system. Please check that you have an "
-            "NVIDIA GPU and installed a driver from http://www.nvidia.com/Download/index.aspx",
-            "ticket.txt",
+    fires={
+        "a GPU on the bus, and nothing installed": (
+            BARE,
+            PciBus(readable=True),
+            RTX_4090,
+            ABSENT,
+            LibCuda(found=False),
+            KernelModule(loaded=False, built_for_kernel=False),
         ),
-    ),
-    "nvidia-smi without its library": (
-        ErrorMessage("NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "nvidia-smi is not there, and nothing else is known": (
-        ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
-    ),
-    "no GPU at all": (BARE, PciBus(readable=True), ABSENT),
-    "nouveau has the GPU": (
-        BARE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nouveau"),
-        ABSENT,
-    ),
-    "NVML answers, PCI is hidden": (
-        PciBus(readable=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=None),
-    ),
-    "libraries there, module not loaded": (
-        BARE,
-        PciBus(readable=True),
-        RTX_4090,
-        Nvml(library_found=True, init_code=9),
-        DriverLibrary("libcuda.so.1", "/usr/lib64/libcuda.so.1", "/usr/lib64/libcuda.so.580.95.05"),
-    ),
-    "PyTorch says so on a machine without a GPU": (
-        ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "torch.cuda"),
-        BARE,
-        PciBus(readable=True),
-        ABSENT,
-    ),
-    "WSL, where the driver is Windows'": (
-        System(os="linux", container="", wsl=2, jetson=False),
-        PciBus(readable=True),
-        ABSENT,
-    ),
-}
+        "the kernel module without the libraries": (
+            BARE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
+            ABSENT,
+            KernelModule(loaded=True, version="580.95.05"),
+        ),
+        "PyTorch says so": (
+            ErrorMessage(
+                "UserWarning: CUDA initialization: Found no NVIDIA driver on your system. Please check that you have an "
+                "NVIDIA GPU and installed a driver from http://www.nvidia.com/Download/index.aspx",
+                "ticket.txt",
+            ),
+        ),
+        "nvidia-smi without its library": (
+            ErrorMessage("NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "nvidia-smi is not there, and nothing else is known": (
+            ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
+        "no GPU at all": (BARE, PciBus(readable=True), ABSENT),
+        "nouveau has the GPU": (
+            BARE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nouveau"),
+            ABSENT,
+        ),
+        "NVML answers, PCI is hidden": (
+            PciBus(readable=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=None),
+        ),
+        "libraries there, module not loaded": (
+            BARE,
+            PciBus(readable=True),
+            RTX_4090,
+            Nvml(library_found=True, init_code=9),
+            DriverLibrary("libcuda.so.1", "/usr/lib64/libcuda.so.1", "/usr/lib64/libcuda.so.580.95.05"),
+        ),
+        "PyTorch says so on a machine without a GPU": (
+            ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "torch.cuda"),
+            BARE,
+            PciBus(readable=True),
+            ABSENT,
+        ),
+        "WSL, where the driver is Windows'": (
+            System(os="linux", container="", wsl=2, jetson=False),
+            PciBus(readable=True),
+            ABSENT,
+        ),
+    },
+)

@@ -23,37 +23,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-EXPLAINED_BY = (
-    "no-gpu",
-    "nouveau-loaded",
-    "kernel-module-missing",
-    "secure-boot-unsigned",
-    "open-module-required",
-    "gpu-init-failed",
-    "gpu-lost",
-    "wsl-driver-broken",
-)
-MESSAGES = (
-    r"couldn't\s+communicate\s+with\s+the\s+NVIDIA\s+driver",
-    r"(?i:failed to initialize nvml:? driver not loaded|nvml error: driver not loaded)|NVMLError_DriverNotLoaded",
-)
-
-SOURCES = (
-    "https://github.com/mattshma/bigdata/issues/133",
-    "https://github.com/CachyOS/linux-cachyos/issues/118",
-)
 
 
 def check(nvml: Nvml, facts: Facts) -> Iterator[Finding]:
@@ -63,7 +42,6 @@ def check(nvml: Nvml, facts: Facts) -> Iterator[Finding]:
         "the NVIDIA driver is installed, but its kernel module is not loaded",
         evidence=_driver.silence_evidence(facts),
         remedies=_remedies(facts),
-        sources=SOURCES,
     )
 
 
@@ -74,7 +52,6 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         "nothing reaches the NVIDIA driver: its kernel module is not loaded",
         evidence=(_machine.quote(match, said),),
         remedies=_remedies(facts),
-        sources=SOURCES,
     )
 
 
@@ -94,48 +71,63 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
 BARE = System(os="linux", container="", wsl=0, jetson=False)
 UNLOADED = Nvml(library_found=True, init_code=9, init_error="Driver Not Loaded")
 A10 = PciGpu("0000:00:1e.0", "0x2236", driver="")
-FIRES = {
-    "installed and not loaded": (BARE, PciBus(readable=True), A10, UNLOADED, KernelModule(loaded=False)),
-    "built for this kernel, and the library is gone": (
-        System(os="linux", container="", wsl=0, jetson=False, secure_boot=False),
-        PciBus(readable=True),
-        A10,
-        Nvml(library_found=False, init_code=12),
-        KernelModule(loaded=False, built_for_kernel=True, kernel="6.8.0-64-generic"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(Family.NO_DRIVER,),
+    explained_by=(Family.NO_KERNEL_MODULE,),
+    check=check,
+    heard=heard,
+    messages=(
+        r"couldn't\s+communicate\s+with\s+the\s+NVIDIA\s+driver",
+        r"(?i:failed to initialize nvml:? driver not loaded|nvml error: driver not loaded)|NVMLError_DriverNotLoaded",
     ),
-    "nvidia-smi says so": (
-        ErrorMessage(
-            "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest "
-            "NVIDIA driver is installed and running.",
-            "ticket.txt",
+    fires={
+        "installed and not loaded": (BARE, PciBus(readable=True), A10, UNLOADED, KernelModule(loaded=False)),
+        "built for this kernel, and the library is gone": (
+            System(os="linux", container="", wsl=0, jetson=False, secure_boot=False),
+            PciBus(readable=True),
+            A10,
+            Nvml(library_found=False, init_code=12),
+            KernelModule(loaded=False, built_for_kernel=True, kernel="6.8.0-64-generic"),
         ),
-    ),
-}
-QUIET = {
-    "NVML answers; gVisor shows no modules": (
-        PciBus(readable=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=False),
-    ),
-    "no module for this kernel: kernel-module-missing": (
-        BARE,
-        PciBus(readable=True),
-        A10,
-        UNLOADED,
-        KernelModule(loaded=False, built_for_kernel=False, other_kernels=("6.8.0-60-generic",)),
-    ),
-    "Secure Boot: secure-boot-unsigned": (
-        System(os="linux", container="", wsl=0, jetson=False, secure_boot=True),
-        PciBus(readable=True),
-        A10,
-        UNLOADED,
-        KernelModule(loaded=False, built_for_kernel=True),
-    ),
-    "a container with a library of its own and no device files": (
-        System(os="linux", container="docker", wsl=0, jetson=False),
-        PciBus(readable=True),
-        A10,
-        DeviceNode("/dev/nvidiactl", exists=False),
-        UNLOADED,
-    ),
-}
+        "nvidia-smi says so": (
+            ErrorMessage(
+                "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest "
+                "NVIDIA driver is installed and running.",
+                "ticket.txt",
+            ),
+        ),
+    },
+    quiet={
+        "NVML answers; gVisor shows no modules": (
+            PciBus(readable=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=False),
+        ),
+        "no module for this kernel: kernel-module-missing": (
+            BARE,
+            PciBus(readable=True),
+            A10,
+            UNLOADED,
+            KernelModule(loaded=False, built_for_kernel=False, other_kernels=("6.8.0-60-generic",)),
+        ),
+        "Secure Boot: secure-boot-unsigned": (
+            System(os="linux", container="", wsl=0, jetson=False, secure_boot=True),
+            PciBus(readable=True),
+            A10,
+            UNLOADED,
+            KernelModule(loaded=False, built_for_kernel=True),
+        ),
+        "a container with a library of its own and no device files": (
+            System(os="linux", container="docker", wsl=0, jetson=False),
+            PciBus(readable=True),
+            A10,
+            DeviceNode("/dev/nvidiactl", exists=False),
+            UNLOADED,
+        ),
+    },
+)

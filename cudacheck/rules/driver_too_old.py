@@ -26,30 +26,17 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.DRIVER
-EXPLAINED_BY = (*_driver.NO_DRIVER, "stub-libcuda")
-MESSAGES = (
-    r"driver on your system is too old(?:\s+\(found\s+version\s+(?P<found>\d{4,5})\))?",
-    r"CUDA driver version is insufficient for CUDA runtime version|cudaErrorInsufficientDriver",
-    r"unsatisfied condition: cuda\s*>=\s*(?P<wanted>\d+\.\d+)",
-    _driver.numbered(35),
-)
-SOURCES = (
-    "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html",
-    "https://github.com/NVIDIA-BioNeMo/nvMolKit/issues/209",
-)
 
 
 def check(
@@ -66,7 +53,6 @@ def check(
         f"PyTorch cannot use this GPU: {why}",
         evidence=(*_seen(nvml, libcuda), built),
         remedies=_remedies(facts, torch.cuda),
-        sources=SOURCES,
     )
 
 
@@ -82,7 +68,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     elif wanted := named.get("wanted"):
         message = f"the container's image demands a driver that serves CUDA {wanted}, and the host's is older"
         solutions = _for_image(facts, wanted)
-    yield Finding(message, (_machine.quote(match, said),), solutions, SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), solutions)
 
 
 def _too_low(cuda: str, wanted: int, nvml: Nvml | None, libcuda: LibCuda | None, system: System | None) -> str | None:
@@ -161,59 +147,78 @@ LINUX = System(os="linux", container="", wsl=0, jetson=False)
 WSL = System(os="linux", container="", wsl=2, jetson=False)
 CU132, CU128 = TorchBuild("2.15.0+cu132", cuda="13.2"), TorchBuild("2.8.0+cu128", cuda="12.8")
 R535 = Nvml(library_found=True, init_code=0, driver_version="535.129.03", cuda_version="12.2", gpu_count=1)
-FIRES = {
-    "a CUDA 13 wheel on driver 535": (LINUX, R535, CU132),
-    "cu102 on driver 418": (
-        Nvml(library_found=None, driver_version="418.67", cuda_version="10.1"),
-        TorchBuild("1.6.0", cuda="10.2"),
-        TorchCuda(available=False),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.DRIVER,
+    fix_by=FixBy.NODE,
+    explained_by=(
+        Family.NO_DRIVER,
+        "stub-libcuda",
     ),
-    "libcuda starts, and serves too little": (
-        LINUX,
-        LibCuda(found=True, cuda_version="12.8", init_code=0, device_count=1),
-        CU132,
+    check=check,
+    heard=heard,
+    messages=(
+        r"driver on your system is too old(?:\s+\(found\s+version\s+(?P<found>\d{4,5})\))?",
+        r"CUDA driver version is insufficient for CUDA runtime version|cudaErrorInsufficientDriver",
+        r"unsatisfied condition: cuda\s*>=\s*(?P<wanted>\d+\.\d+)",
+        _driver.numbered(35),
     ),
-    "PyTorch says so": (
-        ErrorMessage(
-            "UserWarning: CUDA initialization: The NVIDIA driver on your system is too old (found version 12080). "
-            "Please update your GPU driver",
-            "ticket.txt",
+    fires={
+        "a CUDA 13 wheel on driver 535": (LINUX, R535, CU132),
+        "cu102 on driver 418": (
+            Nvml(library_found=None, driver_version="418.67", cuda_version="10.1"),
+            TorchBuild("1.6.0", cuda="10.2"),
+            TorchCuda(available=False),
         ),
-    ),
-    "the CUDA runtime says so": (
-        ErrorMessage("CUDA driver version is insufficient for CUDA runtime version", "ticket.txt"),
-    ),
-    "the container runtime says so": (
-        ErrorMessage(
-            "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8, please update your driver to "
-            "a newer version, or use an earlier cuda container: unknown.",
-            "ticket.txt",
+        "libcuda starts, and serves too little": (
+            LINUX,
+            LibCuda(found=True, cuda_version="12.8", init_code=0, device_count=1),
+            CU132,
         ),
-    ),
-}
-QUIET = {
-    "cu128 on 535: minor-version compatibility": (LINUX, R535, CU128),
-    "cu124 on exactly 525.60.13": (
-        LINUX,
-        Nvml(library_found=True, init_code=0, driver_version="525.60.13", cuda_version="12.0"),
-        TorchBuild("2.5.1+cu124", cuda="12.4"),
-    ),
-    "cu121 under WSL on Windows' 551.88": (
-        WSL,
-        Nvml(library_found=None, driver_version="551.88", cuda_version="12.4"),
-        TorchBuild("2.4.0+cu121", cuda="12.1"),
-    ),
-    "cuda-compat that works on a data-centre board": (
-        LINUX,
-        R535,
-        LibCuda(found=True, path="/usr/local/cuda/compat/libcuda.so.580.95.05", cuda_version="13.0", init_code=0),
-        CU132,
-    ),
-    "CUDA 12 on driver 470, and a kernel ran": (
-        LINUX,
-        Nvml(library_found=True, init_code=0, driver_version="470.161.03", cuda_version="11.4"),
-        CU128,
-        KernelRun(0, "float16 matmul", ok=True),
-    ),
-    "a CPU build": (LINUX, R535, TorchBuild("2.15.0+cpu", cuda=None)),
-}
+        "PyTorch says so": (
+            ErrorMessage(
+                "UserWarning: CUDA initialization: The NVIDIA driver on your system is too old (found version 12080). "
+                "Please update your GPU driver",
+                "ticket.txt",
+            ),
+        ),
+        "the CUDA runtime says so": (
+            ErrorMessage("CUDA driver version is insufficient for CUDA runtime version", "ticket.txt"),
+        ),
+        "the container runtime says so": (
+            ErrorMessage(
+                "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8, please update your driver to "
+                "a newer version, or use an earlier cuda container: unknown.",
+                "ticket.txt",
+            ),
+        ),
+    },
+    quiet={
+        "cu128 on 535: minor-version compatibility": (LINUX, R535, CU128),
+        "cu124 on exactly 525.60.13": (
+            LINUX,
+            Nvml(library_found=True, init_code=0, driver_version="525.60.13", cuda_version="12.0"),
+            TorchBuild("2.5.1+cu124", cuda="12.4"),
+        ),
+        "cu121 under WSL on Windows' 551.88": (
+            WSL,
+            Nvml(library_found=None, driver_version="551.88", cuda_version="12.4"),
+            TorchBuild("2.4.0+cu121", cuda="12.1"),
+        ),
+        "cuda-compat that works on a data-centre board": (
+            LINUX,
+            R535,
+            LibCuda(found=True, path="/usr/local/cuda/compat/libcuda.so.580.95.05", cuda_version="13.0", init_code=0),
+            CU132,
+        ),
+        "CUDA 12 on driver 470, and a kernel ran": (
+            LINUX,
+            Nvml(library_found=True, init_code=0, driver_version="470.161.03", cuda_version="11.4"),
+            CU128,
+            KernelRun(0, "float16 matmul", ok=True),
+        ),
+        "a CPU build": (LINUX, R535, TorchBuild("2.15.0+cpu", cuda=None)),
+    },
+)

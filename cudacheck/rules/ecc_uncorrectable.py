@@ -25,24 +25,13 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.HARDWARE
-EXPLAINED_BY = ("gpu-lost",)
-MESSAGES = (
-    r"(?i)uncorrectable ECC error encountered|CUDA_ERROR_ECC_UNCORRECTABLE|cudaErrorECCUncorrectable",
-    r"Xid\b[^\n]{0,40}: (?:48|63|64|94|95)\b",
-)
-SOURCES = (
-    "https://github.com/vllm-project/vllm/issues/5222",
-    "https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html",
-)
 
 
 def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, libcuda: LibCuda | None) -> Iterator[Finding]:
@@ -55,7 +44,7 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, libcuda: LibCuda | None) -> I
     message = "the memory of a GPU has errors that ECC could not correct"
     if bad:
         message = f"the memory of {_machine.names_of(bad)} has errors that ECC could not correct: {_trouble(bad[0])}"
-    yield Finding(message, tuple(seen), _remedies(bad), SOURCES)
+    yield Finding(message, tuple(seen), _remedies(bad))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -64,7 +53,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if said.found_in.startswith("kernel log") and told and all(told):
         return  # a reset has cured it since
     message = "the memory of a GPU has errors that ECC could not correct"
-    yield Finding(message, (_machine.quote(match, said),), _remedies([]), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies([]))
 
 
 def _trouble(gpu: Gpu) -> str:
@@ -89,20 +78,35 @@ def _remedies(gpus: list[Gpu]) -> tuple[Remedy, ...]:
 
 
 H100 = "NVIDIA H100 80GB HBM3"
-FIRES = {
-    "uncorrected errors": (Gpu(0, H100, ecc_enabled=True, ecc_uncorrected=2, rows_remap_pending=False),),
-    "a remapping waits": (Gpu(0, H100), Gpu(1, H100, ecc_uncorrected=0, rows_remap_pending=True)),
-    "remapping failed": (Gpu(0, H100, rows_remap_failed=True),),
-    "CUDA says so": (ErrorMessage("RuntimeError: CUDA error: uncorrectable ECC error encountered", "ticket.txt"),),
-}
-QUIET = {
-    "no errors": (
-        Gpu(0, H100, ecc_enabled=True, ecc_uncorrected=0, rows_remap_pending=False, rows_remap_failed=False),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.HARDWARE,
+    fix_by=FixBy.NODE,
+    joins=(Family.BROKEN_HARDWARE,),
+    explained_by=("gpu-lost",),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?i)uncorrectable ECC error encountered|CUDA_ERROR_ECC_UNCORRECTABLE|cudaErrorECCUncorrectable",
+        r"Xid\b[^\n]{0,40}: (?:48|63|64|94|95)\b",
     ),
-    "a board without ECC": (Gpu(0, "NVIDIA GeForce RTX 4090", ecc_enabled=None, ecc_uncorrected=None),),
-    "an old Xid, cured by a reset": (
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        Gpu(0, H100, ecc_uncorrected=0, rows_remap_pending=False),
-        ErrorMessage("Xid (PCI:0000:18:00): 94, pid=1234, Contained: SM (0x1).", "kernel log (/dev/kmsg)"),
-    ),
-}
+    fires={
+        "uncorrected errors": (Gpu(0, H100, ecc_enabled=True, ecc_uncorrected=2, rows_remap_pending=False),),
+        "a remapping waits": (Gpu(0, H100), Gpu(1, H100, ecc_uncorrected=0, rows_remap_pending=True)),
+        "remapping failed": (Gpu(0, H100, rows_remap_failed=True),),
+        "CUDA says so": (ErrorMessage("RuntimeError: CUDA error: uncorrectable ECC error encountered", "ticket.txt"),),
+    },
+    quiet={
+        "no errors": (
+            Gpu(0, H100, ecc_enabled=True, ecc_uncorrected=0, rows_remap_pending=False, rows_remap_failed=False),
+        ),
+        "a board without ECC": (Gpu(0, "NVIDIA GeForce RTX 4090", ecc_enabled=None, ecc_uncorrected=None),),
+        "an old Xid, cured by a reset": (
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, H100, ecc_uncorrected=0, rows_remap_pending=False),
+            ErrorMessage("Xid (PCI:0000:18:00): 94, pid=1234, Contained: SM (0x1).", "kernel log (/dev/kmsg)"),
+        ),
+    },
+)

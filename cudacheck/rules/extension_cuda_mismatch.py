@@ -23,26 +23,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.extensions import ExtensionFile
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.extensions import ExtensionFile
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.EXTENSIONS
-EXPLAINED_BY = (
-    "torch-cpu-build",
-    "torch-rocm-build",
-    "torch-shadowed",
-    "torch-family-mismatch",
-    "cuda-library-missing",
-)
 NAMES = "vllm|xformers|torchvision|torchaudio|sgl_kernel|flashinfer|detectron2|deepspeed|torch_scatter|torch_sparse"
 LIBRARY = r"lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)[.\d]*"
-MESSAGES = (rf"\b({NAMES})\b[\s\S]{{0,400}}?{LIBRARY}: cannot open shared object file",)
-SOURCES = ("https://github.com/vllm-project/vllm/issues/43435", "https://github.com/unslothai/unsloth/issues/8580")
 
 
 def check(files: tuple[ExtensionFile, ...], build: TorchBuild, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
@@ -69,30 +59,44 @@ def _finding(package: str, wanted: int | None, evidence: Evidence, build: TorchB
         f"{package} was built for CUDA {wanted}, but {_torch.spoken(build)} brings CUDA {own}",
         (evidence, _torch.build_evidence(build)),
         (Remedy(f"install {package.partition(' ')[0]} in its build for CUDA {own}, or the PyTorch it was built for"),),
-        SOURCES,
     )
 
 
 CU128 = TorchBuild("2.8.0+cu128", cuda="12.8")
-FIRES = {
-    "vLLM for CUDA 13 beside a cu128 PyTorch": (
-        CU128,
-        ExtensionFile("vllm", "/env/vllm/_C.abi3.so", "0.20.0", cuda_major=13),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.EXTENSIONS,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        Family.NO_CUDA_BUILD,
+        "torch-family-mismatch",
+        "cuda-library-missing",
     ),
-    "the error, in a traceback that names it": (
-        CU128,
-        ErrorMessage(
-            'File "/env/vllm/platforms/cuda.py", line 16\nImportError: libcudart.so.13: cannot open shared object file',
-            "paste",
+    check=check,
+    heard=heard,
+    messages=(rf"\b({NAMES})\b[\s\S]{{0,400}}?{LIBRARY}: cannot open shared object file",),
+    fires={
+        "vLLM for CUDA 13 beside a cu128 PyTorch": (
+            CU128,
+            ExtensionFile("vllm", "/env/vllm/_C.abi3.so", "0.20.0", cuda_major=13),
         ),
-    ),
-}
-QUIET = {
-    "the same major": (CU128, ExtensionFile("vllm", "/env/vllm/_C.abi3.so", "0.10.0", cuda_major=12)),
-    "it brings its own runtime": (CU128, ExtensionFile("torchvision", "/env/torchvision/_C.so", "0.23.0")),
-    "a file for each CUDA": (
-        CU128,
-        ExtensionFile("bitsandbytes", "/env/bitsandbytes/libbitsandbytes_cuda118.so", cuda_major=11),
-        ExtensionFile("bitsandbytes", "/env/bitsandbytes/libbitsandbytes_cuda128.so", cuda_major=12),
-    ),
-}
+        "the error, in a traceback that names it": (
+            CU128,
+            ErrorMessage(
+                'File "/env/vllm/platforms/cuda.py", line 16\nImportError: libcudart.so.13: cannot open shared object file',
+                "paste",
+            ),
+        ),
+    },
+    quiet={
+        "the same major": (CU128, ExtensionFile("vllm", "/env/vllm/_C.abi3.so", "0.10.0", cuda_major=12)),
+        "it brings its own runtime": (CU128, ExtensionFile("torchvision", "/env/torchvision/_C.so", "0.23.0")),
+        "a file for each CUDA": (
+            CU128,
+            ExtensionFile("bitsandbytes", "/env/bitsandbytes/libbitsandbytes_cuda118.so", cuda_major=11),
+            ExtensionFile("bitsandbytes", "/env/bitsandbytes/libbitsandbytes_cuda128.so", cuda_major=12),
+        ),
+    },
+)

@@ -23,25 +23,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.rules import _driver, _machine
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA
-MESSAGES = (
-    r"(?i)system not yet initialized|CUDA_ERROR_SYSTEM_NOT_READY|cudaErrorSystemNotReady",
-    _driver.numbered(802),
-)
-SOURCES = (
-    "https://github.com/pytorch/pytorch/issues/35710",
-    "https://github.com/huggingface/huggingface_hub/issues/4134",
-)
 MESSAGE = "the NVSwitch fabric between the GPUs is not up: nvidia-fabricmanager does not run, or not in this version"
 
 
@@ -56,11 +47,11 @@ def check(
         seen.append(Evidence(f"cuInit 802: {libcuda.init_error or 'system not yet initialized'}", libcuda.found_in))
     elif not (waiting and torch is not None and libcuda is None):
         return
-    yield Finding(MESSAGE, tuple(seen), _remedies(facts), SOURCES)
+    yield Finding(MESSAGE, tuple(seen), _remedies(facts))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    yield Finding(MESSAGE, (_machine.quote(match, said),), _remedies(facts), SOURCES)
+    yield Finding(MESSAGE, (_machine.quote(match, said),), _remedies(facts))
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:
@@ -79,27 +70,41 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
 
 
 H200 = "NVIDIA H200"
-FIRES = {
-    "cuInit says 802": (
-        Nvml(library_found=True, init_code=0, gpu_count=8, driver_version="580.126.09"),
-        Gpu(0, H200, fabric_state="in-progress"),
-        LibCuda(found=True, init_code=802, init_error="CUDA_ERROR_SYSTEM_NOT_READY"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.NODE,
+    joins=(Family.NO_CUDA,),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?i)system not yet initialized|CUDA_ERROR_SYSTEM_NOT_READY|cudaErrorSystemNotReady",
+        _driver.numbered(802),
     ),
-    "PyTorch says so": (ErrorMessage("RuntimeError: Error 802: system not yet initialized", "ticket.txt"),),
-    "Ollama prints the number alone": (ErrorMessage("cuda driver library init failure: 802", "ticket.txt"),),
-}
-QUIET = {
-    "the fabric is up": (
-        Nvml(library_found=True, init_code=0, gpu_count=8),
-        Gpu(0, H200, fabric_state="completed"),
-        LibCuda(found=True, init_code=0, device_count=8),
-    ),
-    "a board without NVSwitch": (
-        Gpu(0, "NVIDIA H200 NVL", fabric_state="not-supported"),
-        LibCuda(found=True, init_code=2),
-    ),
-    "not started, and CUDA works (one GPU passed through)": (
-        Gpu(0, H200, fabric_state="not-started"),
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-}
+    fires={
+        "cuInit says 802": (
+            Nvml(library_found=True, init_code=0, gpu_count=8, driver_version="580.126.09"),
+            Gpu(0, H200, fabric_state="in-progress"),
+            LibCuda(found=True, init_code=802, init_error="CUDA_ERROR_SYSTEM_NOT_READY"),
+        ),
+        "PyTorch says so": (ErrorMessage("RuntimeError: Error 802: system not yet initialized", "ticket.txt"),),
+        "Ollama prints the number alone": (ErrorMessage("cuda driver library init failure: 802", "ticket.txt"),),
+    },
+    quiet={
+        "the fabric is up": (
+            Nvml(library_found=True, init_code=0, gpu_count=8),
+            Gpu(0, H200, fabric_state="completed"),
+            LibCuda(found=True, init_code=0, device_count=8),
+        ),
+        "a board without NVSwitch": (
+            Gpu(0, "NVIDIA H200 NVL", fabric_state="not-supported"),
+            LibCuda(found=True, init_code=2),
+        ),
+        "not started, and CUDA works (one GPU passed through)": (
+            Gpu(0, H200, fabric_state="not-started"),
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+    },
+)

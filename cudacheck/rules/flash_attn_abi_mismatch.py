@@ -26,29 +26,17 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.extensions import ExtensionFile
-from cudacheck.probes.target.flash_attn import FlashAttention
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.extensions import ExtensionFile
+from cudacheck.probes.patient.flash_attn import FlashAttention
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.EXTENSIONS
-EXPLAINED_BY = ("torch-cpu-build", "torch-rocm-build", "torch-shadowed", "glibc-too-old")
 SYMBOL = r"undefined symbol: (_Z\w+)"
-MESSAGES = (
-    rf"flash_attn\w*[\w./\\-]*\.so: {SYMBOL}",
-    r"(?<!\.so: )undefined symbol: (_ZN?K?(?:3c10|2at|5torch)\w+)",
-    r"flash_attn[\s\S]{0,400}?(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file",
-    r"(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file[\s\S]{0,400}?flash_attn",
-)
-SOURCES = (
-    "https://github.com/Dao-AILab/flash-attention/issues/1832",
-    "https://github.com/Dao-AILab/flash-attention/issues/966",
-)
 SIGNATURES = {"Ei": "torch 2.2 or older", "Ea": "torch 2.3 to 2.7", "Eab": "torch 2.8 or newer"}
 """Of c10::cuda::SetDevice, as measured in the wheels of 2.2 to 2.15."""
 
@@ -88,7 +76,6 @@ def _finding(name: str, cause: str, evidence: Evidence, build: TorchBuild | None
         f"{name} does not fit {_torch.spoken(build)}: {meaning(cause)}",
         (evidence, _torch.build_evidence(build)) if build else (evidence,),
         tuple(_remedies(facts)),
-        SOURCES,
     )
 
 
@@ -117,50 +104,69 @@ def meaning(cause: str) -> str:
     return "it was built for another release"
 
 
-FIRES = {
-    "torch 2.3 with a flash-attn built for 2.2": (
-        TorchBuild("2.3.1+cu121", cuda="12.1"),
-        FlashAttention(
-            "2.5.9.post1",
-            imports=False,
-            error_type="ImportError",
-            error="flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so: undefined symbol: _ZN3c104cuda9SetDeviceEi",
-            missing_symbol="_ZN3c104cuda9SetDeviceEi",
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.EXTENSIONS,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        Family.NO_CUDA_BUILD,
+        "glibc-too-old",
+    ),
+    check=check,
+    heard=heard,
+    messages=(
+        rf"flash_attn\w*[\w./\\-]*\.so: {SYMBOL}",
+        r"(?<!\.so: )undefined symbol: (_ZN?K?(?:3c10|2at|5torch)\w+)",
+        r"flash_attn[\s\S]{0,400}?(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file",
+        r"(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file[\s\S]{0,400}?flash_attn",
+    ),
+    fires={
+        "torch 2.3 with a flash-attn built for 2.2": (
+            TorchBuild("2.3.1+cu121", cuda="12.1"),
+            FlashAttention(
+                "2.5.9.post1",
+                imports=False,
+                error_type="ImportError",
+                error="flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so: undefined symbol: _ZN3c104cuda9SetDeviceEi",
+                missing_symbol="_ZN3c104cuda9SetDeviceEi",
+            ),
         ),
-    ),
-    "the file, read without importing it": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        ExtensionFile(
-            "flash-attn",
-            "/env/flash_attn_2_cuda.so",
-            "2.8.3",
-            cuda_major=12,
-            missing_symbols=("_ZN3c104cuda9SetDeviceEa",),
-            missing_symbol_count=1,
+        "the file, read without importing it": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            ExtensionFile(
+                "flash-attn",
+                "/env/flash_attn_2_cuda.so",
+                "2.8.3",
+                cuda_major=12,
+                missing_symbols=("_ZN3c104cuda9SetDeviceEa",),
+                missing_symbol_count=1,
+            ),
         ),
-    ),
-    "built for CUDA 12, torch for CUDA 13": (
-        TorchBuild("2.11.0+cu130", cuda="13.0"),
-        ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3", cuda_major=12),
-    ),
-    "only the error text": (
-        ErrorMessage(
-            "flash_attn_2_cuda.cpython-39-x86_64-linux-gnu.so: undefined symbol: "
-            "_ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
-            "paste",
+        "built for CUDA 12, torch for CUDA 13": (
+            TorchBuild("2.11.0+cu130", cuda="13.0"),
+            ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3", cuda_major=12),
         ),
-    ),
-}
-QUIET = {
-    "it imports": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        FlashAttention("2.8.3", imports=True, ran=True, max_error=0.001),
-        ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3", cuda_major=12),
-    ),
-    "the C library is too old: glibc-too-old says so": (
-        FlashAttention(
-            "2.8.3", imports=False, error_type="ImportError", error="libc.so.6: version `GLIBC_2.32' not found"
+        "only the error text": (
+            ErrorMessage(
+                "flash_attn_2_cuda.cpython-39-x86_64-linux-gnu.so: undefined symbol: "
+                "_ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+                "paste",
+            ),
         ),
-    ),
-    "torchvision's symbols": (ErrorMessage("torchvision/_C.so: undefined symbol: _ZN3c104cuda9SetDeviceEa", "paste"),),
-}
+    },
+    quiet={
+        "it imports": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            FlashAttention("2.8.3", imports=True, ran=True, max_error=0.001),
+            ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3", cuda_major=12),
+        ),
+        "the C library is too old: glibc-too-old says so": (
+            FlashAttention(
+                "2.8.3", imports=False, error_type="ImportError", error="libc.so.6: version `GLIBC_2.32' not found"
+            ),
+        ),
+        "torchvision's symbols": (
+            ErrorMessage("torchvision/_C.so: undefined symbol: _ZN3c104cuda9SetDeviceEa", "paste"),
+        ),
+    },
+)

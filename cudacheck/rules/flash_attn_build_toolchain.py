@@ -24,34 +24,19 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.flash_attn import FlashAttention
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.flash_attn import FlashAttention
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-EXPLAINED_BY = ("flash-attn-missing", "torch-cpu-build")
-MESSAGES = (
-    r"flash_attn was requested, but nvcc was not found",
-    r"(?:CUDA_HOME|CUDA_PATH) environment variable is not set",
-    r"No such file or directory: ['\"]([^'\"\n]*nvcc)['\"]",
-    r"FlashAttention is only supported on CUDA ([\d.]+) and above",
-    r"Killed signal terminated program (?:cicc|cc1plus|ptxas)",
-    r"No module named ['\"](torch)['\"]",
-    r"(?:flash[_-]attn|get_requires_for_build)[\s\S]{0,600}?No module named ['\"](packaging|wheel|psutil|ninja)['\"]",
-)
-SOURCES = (
-    "https://github.com/Dao-AILab/flash-attention/issues/246",
-    "https://github.com/Dao-AILab/flash-attention/issues/1736",
-)
 NEEDED = ("packaging", "psutil", "ninja", "wheel", "setuptools")
 
 
@@ -70,7 +55,7 @@ def check(
     machine = interpreter.machine or "x86_64"
     if not knowledge.flash_attn_wheel(build.version, build.cuda, interpreter.version, build.cxx11_abi, machine):
         message = "flash-attn could not be compiled here: there is no nvcc, and no official wheel fits this PyTorch"
-        yield Finding(message, (Evidence("no nvcc", "CUDA_HOME, PATH and the usual folders"),), sources=SOURCES)
+        yield Finding(message, (Evidence("no nvcc", "CUDA_HOME, PATH and the usual folders"),))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -82,7 +67,6 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         _why(match, module),
         (_torch.quoted(said, match),),
         tuple(_remedies(match, module, facts)),
-        SOURCES,
         severity=Severity.ERROR,
     )
 
@@ -118,27 +102,49 @@ def _remedies(match: re.Match[str], module: str, facts: Facts) -> Iterator[Remed
     )
 
 
-FIRES = {
-    "no toolkit": (
-        ErrorMessage(
-            "OSError: CUDA_HOME environment variable is not set. Please set it to your CUDA install root.", "pip"
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        "flash-attn-missing",
+        "torch-cpu-build",
+    ),
+    check=check,
+    heard=heard,
+    messages=(
+        r"flash_attn was requested, but nvcc was not found",
+        r"(?:CUDA_HOME|CUDA_PATH) environment variable is not set",
+        r"No such file or directory: ['\"]([^'\"\n]*nvcc)['\"]",
+        r"FlashAttention is only supported on CUDA ([\d.]+) and above",
+        r"Killed signal terminated program (?:cicc|cc1plus|ptxas)",
+        r"No module named ['\"](torch)['\"]",
+        r"(?:flash[_-]attn|get_requires_for_build)[\s\S]{0,600}?No module named ['\"](packaging|wheel|psutil|ninja)['\"]",
+    ),
+    fires={
+        "no toolkit": (
+            ErrorMessage(
+                "OSError: CUDA_HOME environment variable is not set. Please set it to your CUDA install root.", "pip"
+            ),
         ),
-    ),
-    "pip builds in isolation": (
-        TorchBuild("2.10.0", cuda="12.8"),
-        ErrorMessage("ModuleNotFoundError: No module named 'torch'", "pip"),
-    ),
-    "a colon too much": (
-        EnvironmentVariables({"CUDA_HOME": ":/usr/local/cuda-11.7"}),
-        ErrorMessage("FileNotFoundError: [Errno 2] No such file or directory: ':/usr/local/cuda-11.7/bin/nvcc'", "pip"),
-    ),
-}
-QUIET = {
-    "torch is missing for good": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
-    "flash-attn is installed, nvcc is not needed": (
-        Distribution("flash-attn", "2.8.3"),
-        TorchDevice(0, "NVIDIA A10", compute_capability="8.6"),
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        Interpreter("3.12.3"),
-    ),
-}
+        "pip builds in isolation": (
+            TorchBuild("2.10.0", cuda="12.8"),
+            ErrorMessage("ModuleNotFoundError: No module named 'torch'", "pip"),
+        ),
+        "a colon too much": (
+            EnvironmentVariables({"CUDA_HOME": ":/usr/local/cuda-11.7"}),
+            ErrorMessage(
+                "FileNotFoundError: [Errno 2] No such file or directory: ':/usr/local/cuda-11.7/bin/nvcc'", "pip"
+            ),
+        ),
+    },
+    quiet={
+        "torch is missing for good": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
+        "flash-attn is installed, nvcc is not needed": (
+            Distribution("flash-attn", "2.8.3"),
+            TorchDevice(0, "NVIDIA A10", compute_capability="8.6"),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Interpreter("3.12.3"),
+        ),
+    },
+)

@@ -23,24 +23,17 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.flash_attn import FlashAttention
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.flash_attn import FlashAttention
+from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-MESSAGES = (
-    r"FlashAttention\w? has been toggled on, but [\s\S]{0,160}?install",
-    r"No module named ['\"]flash_attn(?:_2_cuda)?['\".]",
-    r"not found in your environment:[^\n]*\bflash_attn\b",
-)
-SOURCES = ("https://github.com/hiyouga/EasyR1/issues/571", "https://github.com/Dao-AILab/flash-attention/issues/246")
 SDPA = Remedy(
     "stay with PyTorch's own attention, which needs no package",
     edit='AutoModelForCausalLM.from_pretrained(..., attn_implementation="sdpa")',
@@ -62,14 +55,12 @@ def check(
             "flash-attn is not installed; attention uses PyTorch's own kernels, and needs nothing more",
             (Evidence("no flash-attn", "installed packages"),),
             (SDPA,),
-            SOURCES,
         )
     if flash and flash.error_type == "ModuleNotFoundError":
         yield Finding(
             f"flash-attn {flash.version or ''} cannot be imported: {_torch.one_line(flash.error or '', 100)}",
             (Evidence(_torch.one_line(flash.error or ""), flash.found_in),),
             (*_install_missing(flash, facts), SDPA),
-            SOURCES,
             severity=Severity.ERROR,
         )
 
@@ -88,32 +79,45 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         f"flash-attn is asked for, but it is not installed{unable}",
         (_torch.quoted(said, match),),
         (SDPA, *wheels),
-        SOURCES,
         severity=Severity.ERROR,
     )
 
 
 A10, CU128 = Gpu(0, "NVIDIA A10", compute_capability="8.6"), TorchBuild("2.8.0+cu128", cuda="12.8")
-FIRES = {
-    "a GPU that could run it": (A10, CU128, Distribution("torch", "2.8.0")),
-    "transformers was told to use it": (
-        ErrorMessage(
-            "ImportError: FlashAttention2 has been toggled on, but it cannot be used due to the following error: "
-            "the package flash_attn seems to be not installed.",
-            "paste",
+
+
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.ENVIRONMENT,
+    check=check,
+    heard=heard,
+    messages=(
+        r"FlashAttention\w? has been toggled on, but [\s\S]{0,160}?install",
+        r"No module named ['\"]flash_attn(?:_2_cuda)?['\".]",
+        r"not found in your environment:[^\n]*\bflash_attn\b",
+    ),
+    fires={
+        "a GPU that could run it": (A10, CU128, Distribution("torch", "2.8.0")),
+        "transformers was told to use it": (
+            ErrorMessage(
+                "ImportError: FlashAttention2 has been toggled on, but it cannot be used due to the following error: "
+                "the package flash_attn seems to be not installed.",
+                "paste",
+            ),
         ),
-    ),
-    "it is installed, einops is not": (
-        FlashAttention("2.8.3", imports=False, error_type="ModuleNotFoundError", error="No module named 'einops'"),
-        Distribution("flash-attn", "2.8.3"),
-        CU128,
-    ),
-}
-QUIET = {
-    "it is installed": (A10, CU128, Distribution("flash-attn", "2.8.3"), FlashAttention("2.8.3", imports=True)),
-    "a GPU that could not run it": (Gpu(0, "Tesla T4", compute_capability="7.5"), CU128),
-    "no GPU": (CU128, Distribution("torch", "2.8.0")),
-    "vLLM's own copy is what is missing": (
-        ErrorMessage("ModuleNotFoundError: No module named 'vllm.vllm_flash_attn.fa_utils'", "paste"),
-    ),
-}
+        "it is installed, einops is not": (
+            FlashAttention("2.8.3", imports=False, error_type="ModuleNotFoundError", error="No module named 'einops'"),
+            Distribution("flash-attn", "2.8.3"),
+            CU128,
+        ),
+    },
+    quiet={
+        "it is installed": (A10, CU128, Distribution("flash-attn", "2.8.3"), FlashAttention("2.8.3", imports=True)),
+        "a GPU that could not run it": (Gpu(0, "Tesla T4", compute_capability="7.5"), CU128),
+        "no GPU": (CU128, Distribution("torch", "2.8.0")),
+        "vLLM's own copy is what is missing": (
+            ErrorMessage("ModuleNotFoundError: No module named 'vllm.vllm_flash_attn.fa_utils'", "paste"),
+        ),
+    },
+)

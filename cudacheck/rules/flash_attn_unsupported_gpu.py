@@ -22,23 +22,16 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.flash_attn import FlashAttention
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.flash_attn import FlashAttention
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.rules import _kernels, _torch
 
-SEVERITY = Severity.WARNING
-LAYER = Layer.EXTENSIONS
-EXPLAINED_BY = ("flash-attn-abi-mismatch", "gpu-too-new-for-build")
-MESSAGES = (r"FlashAttention only supports (?:Ampere|Turing) GPUs or newer",)
-SOURCES = (
-    "https://github.com/Dao-AILab/flash-attention/issues/762",
-    "https://github.com/Dao-AILab/flash-attention/issues/542",
-)
 SDPA = Remedy(
     "use PyTorch's own attention, which runs on this GPU",
     edit='AutoModelForCausalLM.from_pretrained(..., attn_implementation="sdpa")',
@@ -66,14 +59,12 @@ def check(
                     Evidence(f"flash-attn {version or ''}".strip(), "installed packages"),
                 ),
                 (SDPA,),
-                SOURCES,
             )
     if flash and flash.ran is False and re.search("|".join(_kernels.SURE), flash.run_error or "") and seen:
         yield Finding(
             f"flash-attn {version or ''} was built without kernels for {seen[0].label}",
             (Evidence(_torch.one_line(flash.run_error or ""), "its kernel on the first GPU"),),
             (*remedies.flash_attn(facts), SDPA),
-            SOURCES,
         )
 
 
@@ -84,33 +75,44 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         f"flash-attn has no kernels for {which}: it needs compute capability 8.0 or newer",
         (_torch.quoted(said, match),),
         (SDPA,),
-        SOURCES,
         severity=Severity.ERROR,
     )
 
 
-FIRES = {
-    "T4": (Distribution("flash-attn", "2.8.3"), Gpu(0, "Tesla T4", compute_capability="7.5")),
-    "what it says on a V100": (
-        Gpu(0, "Tesla V100S-PCIE-32GB", compute_capability="7.0"),
-        ErrorMessage("RuntimeError: FlashAttention only supports Ampere GPUs or newer.", "paste"),
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.EXTENSIONS,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        "flash-attn-abi-mismatch",
+        "gpu-too-new-for-build",
     ),
-    "a release of before Blackwell": (
-        FlashAttention(
-            "2.6.3",
-            imports=True,
-            ran=False,
-            run_error="CUDA error: no kernel image is available for execution on the device",
+    check=check,
+    heard=heard,
+    messages=(r"FlashAttention only supports (?:Ampere|Turing) GPUs or newer",),
+    fires={
+        "T4": (Distribution("flash-attn", "2.8.3"), Gpu(0, "Tesla T4", compute_capability="7.5")),
+        "what it says on a V100": (
+            Gpu(0, "Tesla V100S-PCIE-32GB", compute_capability="7.0"),
+            ErrorMessage("RuntimeError: FlashAttention only supports Ampere GPUs or newer.", "paste"),
         ),
-        TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
-    ),
-}
-QUIET = {
-    "RTX 4090": (Distribution("flash-attn", "2.8.3"), Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9")),
-    "T4 without flash-attn": (Distribution("torch", "2.8.0"), Gpu(0, "Tesla T4", compute_capability="7.5")),
-    "the T4 is hidden from PyTorch": (
-        Distribution("flash-attn", "2.8.3"),
-        Gpu(0, "Tesla T4", compute_capability="7.5"),
-        TorchDevice(0, "NVIDIA A100-SXM4-40GB", compute_capability="8.0"),
-    ),
-}
+        "a release of before Blackwell": (
+            FlashAttention(
+                "2.6.3",
+                imports=True,
+                ran=False,
+                run_error="CUDA error: no kernel image is available for execution on the device",
+            ),
+            TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
+        ),
+    },
+    quiet={
+        "RTX 4090": (Distribution("flash-attn", "2.8.3"), Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9")),
+        "T4 without flash-attn": (Distribution("torch", "2.8.0"), Gpu(0, "Tesla T4", compute_capability="7.5")),
+        "the T4 is hidden from PyTorch": (
+            Distribution("flash-attn", "2.8.3"),
+            Gpu(0, "Tesla T4", compute_capability="7.5"),
+            TorchDevice(0, "NVIDIA A100-SXM4-40GB", compute_capability="8.0"),
+        ),
+    },
+)

@@ -27,29 +27,16 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.rules import _driver, _machine
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA
-EXPLAINED_BY = ("driver-library-mismatch", "container-without-gpu", "no-gpu", "wsl-driver-broken")
-MESSAGES = (
-    r"forward compatibility was attempted on non[- ]supported HW",
-    r"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE|cudaErrorCompatNotSupportedOnDevice",
-    _driver.numbered(804),
-    rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
-)
-SOURCES = (
-    "https://docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html",
-    "https://github.com/vllm-project/vllm/issues/5283",
-    "https://github.com/vllm-project/vllm/issues/21979",
-)
 FOREIGN = "the libcuda that is loaded is not of this driver: the image or a cuda-compat package brought it"
 NOT_ON_THIS_BOARD = "the cuda-compat libcuda does not work on this GPU: NVIDIA supports it on data-centre boards"
 
@@ -65,21 +52,19 @@ def check(
                 f"cuInit {libcuda.init_code}: {libcuda.init_error or 'no words'}", libcuda.path or "libcuda.so.1"
             )
             message = NOT_ON_THIS_BOARD if libcuda.init_code == 804 else FOREIGN
-            yield Finding(message, (seen, *_machine.driver_evidence(nvml)), _remedies(facts), SOURCES)
+            yield Finding(message, (seen, *_machine.driver_evidence(nvml)), _remedies(facts))
     elif torch is not None and nvml is not None and _is_compat_on_geforce(nvml, gpus or ()):
         seen = Evidence(
             f"driver {nvml.driver_version} beside CUDA {nvml.cuda_version}, newer than it serves", nvml.found_in
         )
-        yield Finding(
-            NOT_ON_THIS_BOARD, (seen, Evidence("CUDA is not available", torch.found_in)), _remedies(facts), SOURCES
-        )
+        yield Finding(NOT_ON_THIS_BOARD, (seen, Evidence("CUDA is not available", torch.found_in)), _remedies(facts))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     is_804 = "combination" not in match.groupdict()
     if is_804 or _driver.loads_foreign_libcuda(facts):
         message = NOT_ON_THIS_BOARD if is_804 else FOREIGN
-        yield Finding(message, (_machine.quote(match, said),), _remedies(facts), SOURCES)
+        yield Finding(message, (_machine.quote(match, said),), _remedies(facts))
 
 
 def _is_compat_on_geforce(nvml: Nvml, gpus: tuple[Gpu, ...]) -> bool:
@@ -111,41 +96,63 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
 
 DOCKER = System(os="linux", container="docker", wsl=0, jetson=False)
 COMPAT = "/usr/local/cuda-12.9/compat/libcuda.so.575.57.08"
-FIRES = {
-    "cuda-compat on a GeForce": (
-        DOCKER,
-        Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="525.147.05"),
-        Gpu(0, "NVIDIA GeForce RTX 3090"),
-        LibCuda(found=True, path=COMPAT, init_code=804),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.CONTAINER,
+    joins=(Family.NO_CUDA,),
+    explained_by=(
+        "driver-library-mismatch",
+        "container-without-gpu",
+        "no-gpu",
+        "wsl-driver-broken",
     ),
-    "an image's cuda-compat older than the host's driver": (
-        DOCKER,
-        Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="580.95.05"),
-        LibCuda(found=True, path=COMPAT, init_code=803),
+    check=check,
+    heard=heard,
+    messages=(
+        r"forward compatibility was attempted on non[- ]supported HW",
+        r"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE|cudaErrorCompatNotSupportedOnDevice",
+        _driver.numbered(804),
+        rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
     ),
-    "nvidia-smi pairs driver 470 with CUDA 11.7": (
-        Nvml(library_found=None, driver_version="470.161.03", cuda_version="11.7", found_in="nvidia-smi"),
-        Gpu(0, "NVIDIA GeForce RTX 3090"),
-        TorchCuda(available=False, found_in="collect_env"),
-    ),
-    "PyTorch says so": (
-        ErrorMessage("Error 804: forward compatibility was attempted on non supported HW", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "cuda-compat that works": (
-        DOCKER,
-        Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="535.129.03", cuda_version="13.0"),
-        Gpu(0, "NVIDIA H100 80GB HBM3"),
-        LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=0, device_count=1),
-    ),
-    "the driver's own CUDA version": (
-        Nvml(library_found=None, driver_version="535.129.03", cuda_version="12.2"),
-        Gpu(0, "NVIDIA GeForce RTX 4090"),
-        TorchCuda(available=False),
-    ),
-    "803 on the machine itself: driver-library-mismatch": (
-        System(os="linux", container="", wsl=0, jetson=False),
-        LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.575.57.08", init_code=803),
-    ),
-}
+    fires={
+        "cuda-compat on a GeForce": (
+            DOCKER,
+            Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="525.147.05"),
+            Gpu(0, "NVIDIA GeForce RTX 3090"),
+            LibCuda(found=True, path=COMPAT, init_code=804),
+        ),
+        "an image's cuda-compat older than the host's driver": (
+            DOCKER,
+            Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="580.95.05"),
+            LibCuda(found=True, path=COMPAT, init_code=803),
+        ),
+        "nvidia-smi pairs driver 470 with CUDA 11.7": (
+            Nvml(library_found=None, driver_version="470.161.03", cuda_version="11.7", found_in="nvidia-smi"),
+            Gpu(0, "NVIDIA GeForce RTX 3090"),
+            TorchCuda(available=False, found_in="collect_env"),
+        ),
+        "PyTorch says so": (
+            ErrorMessage("Error 804: forward compatibility was attempted on non supported HW", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "cuda-compat that works": (
+            DOCKER,
+            Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="535.129.03", cuda_version="13.0"),
+            Gpu(0, "NVIDIA H100 80GB HBM3"),
+            LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=0, device_count=1),
+        ),
+        "the driver's own CUDA version": (
+            Nvml(library_found=None, driver_version="535.129.03", cuda_version="12.2"),
+            Gpu(0, "NVIDIA GeForce RTX 4090"),
+            TorchCuda(available=False),
+        ),
+        "803 on the machine itself: driver-library-mismatch": (
+            System(os="linux", container="", wsl=0, jetson=False),
+            LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.575.57.08", init_code=803),
+        ),
+    },
+)

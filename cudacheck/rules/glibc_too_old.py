@@ -24,23 +24,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.extensions import ExtensionFile
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.extensions import ExtensionFile
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBRARIES
 MESSAGES = (
     r"version [`'‘\"](GLIBC_[\d.]+)['’\"] not found(?: \(required by ([^)\n]+)\))?",
     r"version [`'‘\"]((?:GLIBCXX|CXXABI)_[\d.]+)['’\"] not found(?: \(required by ([^)\n]+)\))?",
-)
-SOURCES = (
-    "https://github.com/Dao-AILab/flash-attention/issues/1708",
-    "https://github.com/Dao-AILab/flash-attention/issues/1762",
 )
 
 
@@ -54,7 +49,7 @@ def check(
                 Evidence(f"GLIBC_{file.glibc_required}", file.path),
                 Evidence(f"glibc {system.glibc}", system.found_in),
             )
-            yield Finding(message, found, tuple(_remedies(f"GLIBC_{file.glibc_required}", facts)), SOURCES)
+            yield Finding(message, found, tuple(_remedies(f"GLIBC_{file.glibc_required}", facts)))
     match = _torch.in_import(MESSAGES, imported)
     if match:
         yield _finding(match, Evidence(_torch.one_line(match[0]), "import torch"), facts)
@@ -72,7 +67,7 @@ def _finding(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
     who = re.split(r"[/\\]", match[2])[-1] if match[2] else "a compiled library"
     system = facts.one(System)
     have = f", this system has glibc {system.glibc}" if system and system.glibc and "GLIBC_" in match[1] else ""
-    return Finding(f"{who} needs {match[1]}{have}", (evidence,), tuple(_remedies(match[1], facts)), SOURCES)
+    return Finding(f"{who} needs {match[1]}{have}", (evidence,), tuple(_remedies(match[1], facts)))
 
 
 def _remedies(version: str, facts: Facts) -> Iterator[Remedy]:
@@ -86,18 +81,28 @@ def _remedies(version: str, facts: Facts) -> Iterator[Remedy]:
 
 
 FLASH = ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3", glibc_required="2.32")
-FIRES = {
-    "flash-attn's wheel on CentOS 8": (FLASH, System("linux", glibc="2.28")),
-    "what the loader says": (
-        ErrorMessage(
-            "ImportError: /lib64/libc.so.6: version `GLIBC_2.32' not found (required by /env/flash_attn_2_cuda.so)",
-            "paste",
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    check=check,
+    heard=heard,
+    messages=MESSAGES,
+    fires={
+        "flash-attn's wheel on CentOS 8": (FLASH, System("linux", glibc="2.28")),
+        "what the loader says": (
+            ErrorMessage(
+                "ImportError: /lib64/libc.so.6: version `GLIBC_2.32' not found (required by /env/flash_attn_2_cuda.so)",
+                "paste",
+            ),
         ),
-    ),
-    "conda's libstdc++": (ErrorMessage("libstdc++.so.6: version `GLIBCXX_3.4.30' not found", "paste"),),
-}
-QUIET = {
-    "the same glibc": (FLASH, System("linux", glibc="2.32")),
-    "cu124 on glibc 2.17: its wheels ask for no more": (System("linux", glibc="2.17"), TorchImport(True)),
-    "nobody tells the system's": (FLASH, System("linux")),
-}
+        "conda's libstdc++": (ErrorMessage("libstdc++.so.6: version `GLIBCXX_3.4.30' not found", "paste"),),
+    },
+    quiet={
+        "the same glibc": (FLASH, System("linux", glibc="2.32")),
+        "cu124 on glibc 2.17: its wheels ask for no more": (System("linux", glibc="2.17"), TorchImport(True)),
+        "nobody tells the system's": (FLASH, System("linux")),
+    },
+)

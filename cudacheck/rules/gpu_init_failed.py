@@ -24,29 +24,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-EXPLAINED_BY = ("no-gpu", "open-module-required", "nouveau-loaded", "gpu-lost")
-MESSAGES = (
-    r"RmInitAdapter(?: failed|: Cannot initialize GSP)",
-    r"Cannot initialize GSP firmware RM",
-    r"(?P<legacy>is supported through the NVIDIA (?P<branch>\d+)\.\S* Legacy drivers)",
-    r"(?P<closed>is not supported by open\s+nvidia\.ko)",
-    r"(?m)^[ \t|]*No devices were found[ \t|.]*$",
-)
-SOURCES = (
-    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/862",
-    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/789",
-)
 
 NOT_STARTED = {8, 11, 14}
 """NVML_ERROR_INSUFFICIENT_POWER, NVML_ERROR_IRQ_ISSUE, NVML_ERROR_CORRUPTED_INFOROM"""
@@ -55,12 +41,12 @@ NOT_STARTED = {8, 11, 14}
 def check(nvml: Nvml, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Finding]:
     if _driver.owner_of_silence(nvml, facts) == "gpu-init-failed":
         message = "the NVIDIA driver is loaded, but it could not start the GPU"
-        yield Finding(message, _driver.silence_evidence(facts), _remedies(), SOURCES)
+        yield Finding(message, _driver.silence_evidence(facts), _remedies())
     failed = [gpu for gpu in gpus or () if gpu.error_code in NOT_STARTED]
     if failed:
         message = f"the NVIDIA driver cannot start {_machine.names_of(failed)}: {failed[0].error}"
         seen = tuple(Evidence(f"{_machine.gpu_label(g)}: {g.error} ({g.error_code})", g.found_in) for g in failed)
-        yield Finding(message, seen, _remedies(), SOURCES)
+        yield Finding(message, seen, _remedies())
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -75,7 +61,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         message = "the open kernel modules do not serve this GPU, which is older than Turing"
         title = "install the proprietary flavour of the driver, of branch 580 or older"
         remedies = (Remedy(title, needs_root=True, needs_reboot=True, verify="nvidia-smi"),)
-    yield Finding(message, (_machine.quote(match, said),), remedies, SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), remedies)
 
 
 def _remedies() -> tuple[Remedy, ...]:
@@ -88,44 +74,71 @@ def _remedies() -> tuple[Remedy, ...]:
 
 BARE = System(os="linux", container="", wsl=0, jetson=False)
 RTX_4090 = PciGpu("0000:01:00.0", "0x2684", driver="nvidia")
-FIRES = {
-    "NVML counts none, the bus has one": (
-        BARE,
-        PciBus(readable=True),
-        RTX_4090,
-        Nvml(library_found=True, init_code=0, gpu_count=0),
-        KernelModule(loaded=True, flavour="open"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
+        Family.BROKEN_HARDWARE,
     ),
-    "no power": (
-        Nvml(library_found=True, init_code=0, gpu_count=2),
-        Gpu(0, "NVIDIA H200"),
-        Gpu(1, error="Insufficient External Power", error_code=8),
+    explained_by=(
+        "no-gpu",
+        "open-module-required",
+        "nouveau-loaded",
+        "gpu-lost",
     ),
-    "the kernel log says so": (
-        ErrorMessage("NVRM: GPU 0000:01:00.0: RmInitAdapter failed! (0x22:0x56:884)", "kernel log (/dev/kmsg)"),
+    check=check,
+    heard=heard,
+    messages=(
+        r"RmInitAdapter(?: failed|: Cannot initialize GSP)",
+        r"Cannot initialize GSP firmware RM",
+        r"(?P<legacy>is supported through the NVIDIA (?P<branch>\d+)\.\S* Legacy drivers)",
+        r"(?P<closed>is not supported by open\s+nvidia\.ko)",
+        r"(?m)^[ \t|]*No devices were found[ \t|.]*$",
     ),
-    "a GPU that only an older branch serves": (
-        ErrorMessage(
-            "NVRM: The NVIDIA GeForce GT 710 GPU installed in this system is supported through the NVIDIA 470.xx "
-            "Legacy drivers.",
-            "ticket.txt",
+    fires={
+        "NVML counts none, the bus has one": (
+            BARE,
+            PciBus(readable=True),
+            RTX_4090,
+            Nvml(library_found=True, init_code=0, gpu_count=0),
+            KernelModule(loaded=True, flavour="open"),
         ),
-    ),
-}
-QUIET = {
-    "two of two": (Nvml(library_found=True, init_code=0, gpu_count=2), Gpu(0), Gpu(1)),
-    "an old line of the kernel log, and the GPU answers now": (
-        PciBus(readable=True),
-        RTX_4090,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        Gpu(0, "NVIDIA GeForce RTX 4090"),
-        ErrorMessage("NVRM: GPU 0000:01:00.0: RmInitAdapter failed! (0x22:0x56:884)", "kernel log (/dev/kmsg)"),
-    ),
-    "Blackwell and the proprietary module: open-module-required": (
-        BARE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2b85", driver="nvidia"),
-        Nvml(library_found=True, init_code=0, gpu_count=0),
-        KernelModule(loaded=True, flavour="proprietary"),
-    ),
-}
+        "no power": (
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            Gpu(0, "NVIDIA H200"),
+            Gpu(1, error="Insufficient External Power", error_code=8),
+        ),
+        "the kernel log says so": (
+            ErrorMessage("NVRM: GPU 0000:01:00.0: RmInitAdapter failed! (0x22:0x56:884)", "kernel log (/dev/kmsg)"),
+        ),
+        "a GPU that only an older branch serves": (
+            ErrorMessage(
+                "NVRM: The NVIDIA GeForce GT 710 GPU installed in this system is supported through the NVIDIA 470.xx "
+                "Legacy drivers.",
+                "ticket.txt",
+            ),
+        ),
+    },
+    quiet={
+        "two of two": (Nvml(library_found=True, init_code=0, gpu_count=2), Gpu(0), Gpu(1)),
+        "an old line of the kernel log, and the GPU answers now": (
+            PciBus(readable=True),
+            RTX_4090,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, "NVIDIA GeForce RTX 4090"),
+            ErrorMessage("NVRM: GPU 0000:01:00.0: RmInitAdapter failed! (0x22:0x56:884)", "kernel log (/dev/kmsg)"),
+        ),
+        "Blackwell and the proprietary module: open-module-required": (
+            BARE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2b85", driver="nvidia"),
+            Nvml(library_found=True, init_code=0, gpu_count=0),
+            KernelModule(loaded=True, flavour="proprietary"),
+        ),
+    },
+)

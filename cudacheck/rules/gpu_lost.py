@@ -26,26 +26,14 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.HARDWARE
-MESSAGES = (
-    r"(?:GPU|installed in this system) has\s+(?:NVRM:\s+)?fallen off the bus",
-    r"Xid\b[^\n]{0,40}: 79\b",
-    r"GPU is lost|GPU_IS_LOST|NVMLError_GpuIsLost",
-    r"Unable to determine the device handle for (?:GPU|gpu)",
-)
-SOURCES = (
-    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/507",
-    "https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html",
-)
 
 LOST = {15, 16, 999}
 """NVML_ERROR_GPU_IS_LOST, NVML_ERROR_RESET_REQUIRED, and NVML_ERROR_UNKNOWN for a handle"""
@@ -68,7 +56,7 @@ def check(
         if gpu.lost and gpu.address not in answering and _is_ours(gpu, facts)
     ]
     if seen:
-        yield Finding("a GPU fell off the bus, or hangs: it must be reset", tuple(seen), _remedies(), SOURCES)
+        yield Finding("a GPU fell off the bus, or hangs: it must be reset", tuple(seen), _remedies())
 
 
 def _is_ours(gpu: PciGpu, facts: Facts) -> bool:
@@ -81,7 +69,7 @@ def _is_ours(gpu: PciGpu, facts: Facts) -> bool:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if not _driver.is_past(said, facts):
         message = "a GPU fell off the bus: the driver lost contact with it"
-        yield Finding(message, (_machine.quote(match, said),), _remedies(), SOURCES)
+        yield Finding(message, (_machine.quote(match, said),), _remedies())
 
 
 def _remedies() -> tuple[Remedy, ...]:
@@ -91,46 +79,66 @@ def _remedies() -> tuple[Remedy, ...]:
     )
 
 
-FIRES = {
-    "NVML cannot reach one of two": (
-        Nvml(library_found=True, init_code=0, gpu_count=2),
-        Gpu(0, "NVIDIA H200"),
-        Gpu(1, error="GPU is lost", error_code=15),
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.HARDWARE,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
+        Family.BROKEN_HARDWARE,
     ),
-    "all ones on the bus, with NVIDIA's driver bound": (
-        PciBus(readable=True),
-        PciGpu("0000:02:00.0", "0xffff", driver="nvidia", lost=True),
-        Nvml(library_found=True, init_code=9),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?:GPU|installed in this system) has\s+(?:NVRM:\s+)?fallen off the bus",
+        r"Xid\b[^\n]{0,40}: 79\b",
+        r"GPU is lost|GPU_IS_LOST|NVMLError_GpuIsLost",
+        r"Unable to determine the device handle for (?:GPU|gpu)",
     ),
-    "Xid 79": (ErrorMessage("NVRM: Xid (PCI:0000:02:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),),
-    "the kernel log says so on several lines": (
-        ErrorMessage(
-            "NVRM: (PCI ID: 10de:26b5) installed in this system has\n"
-            "               NVRM: fallen off the bus and is not responding to commands.",
-            "ticket.txt",
+    fires={
+        "NVML cannot reach one of two": (
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            Gpu(0, "NVIDIA H200"),
+            Gpu(1, error="GPU is lost", error_code=15),
         ),
-    ),
-    "nvidia-smi says so": (
-        ErrorMessage("Unable to determine the device handle for GPU0000:03:00.0: Unknown Error", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "a laptop's second GPU, powered down": (
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nvidia", lost=False),
-        PciGpu("0000:02:00.0", "0x1c8d", driver="", lost=True),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        Gpu(0, pci_address="0000:01:00.0"),
-    ),
-    "Xid 79 before a reset, and all GPUs answer now": (
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nvidia", lost=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        Gpu(0, pci_address="0000:01:00.0"),
-        ErrorMessage("NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),
-    ),
-    "no permission is another fault": (
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        Gpu(0, error="Insufficient Permissions", error_code=4),
-    ),
-}
+        "all ones on the bus, with NVIDIA's driver bound": (
+            PciBus(readable=True),
+            PciGpu("0000:02:00.0", "0xffff", driver="nvidia", lost=True),
+            Nvml(library_found=True, init_code=9),
+        ),
+        "Xid 79": (
+            ErrorMessage("NVRM: Xid (PCI:0000:02:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),
+        ),
+        "the kernel log says so on several lines": (
+            ErrorMessage(
+                "NVRM: (PCI ID: 10de:26b5) installed in this system has\n"
+                "               NVRM: fallen off the bus and is not responding to commands.",
+                "ticket.txt",
+            ),
+        ),
+        "nvidia-smi says so": (
+            ErrorMessage("Unable to determine the device handle for GPU0000:03:00.0: Unknown Error", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "a laptop's second GPU, powered down": (
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nvidia", lost=False),
+            PciGpu("0000:02:00.0", "0x1c8d", driver="", lost=True),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, pci_address="0000:01:00.0"),
+        ),
+        "Xid 79 before a reset, and all GPUs answer now": (
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nvidia", lost=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, pci_address="0000:01:00.0"),
+            ErrorMessage("NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "kernel log (/dev/kmsg)"),
+        ),
+        "no permission is another fault": (
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, error="Insufficient Permissions", error_code=4),
+        ),
+    },
+)

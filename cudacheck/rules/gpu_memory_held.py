@@ -24,23 +24,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck import knowledge
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu, GpuProcess
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.RUN_TIME
-MESSAGES = (
-    r"CUDA out of memory\.[\s\S]{0,800}?total capac[\s\S]{0,300}?free",
-    r"(?i)\bout of memory\b|\bOOM\b|CU(?:BLAS|DNN)_STATUS_NOT_INITIALIZED",
-)
-SOURCES = (
-    "https://github.com/NVIDIA/gpu-operator/issues/2880",
-    "https://github.com/apache/mxnet/issues/17837",
-)
 
 GIB = 1 << 30
 LEAST = 1 * GIB
@@ -67,7 +57,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     total, held = told
     if held >= max(LEAST, SHARE_IN_MESSAGE * total):
         message = f"other processes hold {_gib(held)} of the GPU's {_gib(total)}"
-        yield Finding(message, (_machine.quote(match, said),), _remedies(None), SOURCES)
+        yield Finding(message, (_machine.quote(match, said),), _remedies(None))
 
 
 def _holders(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...], system: System | None) -> Iterator[Finding]:
@@ -82,7 +72,7 @@ def _holders(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...], system: Sys
         if pids := [str(process.pid) for process in listed if process.visible is False]:
             seen.append(Evidence(f"processes of elsewhere: {', '.join(pids[:5])}", gpu.found_in))
         message = f"something unseen holds {_gib(held)} of {_gib(total)} on {_machine.gpu_label(gpu)}"
-        yield Finding(message, tuple(seen), _remedies(gpu.index), SOURCES)
+        yield Finding(message, tuple(seen), _remedies(gpu.index))
 
 
 def _held(gpu: Gpu, processes: list[GpuProcess]) -> int | None:
@@ -147,51 +137,68 @@ P100 = Gpu(
     found_in="nvidia-smi",
 )
 IDLE = Gpu(1, memory_used_bytes=0, memory_total_bytes=16 * GIB, found_in="nvidia-smi")
-FIRES = {
-    "another container's process": (
-        Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
-        GpuProcess(0, 4711, memory_bytes=58 * GIB, visible=False),
+
+
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.RUN_TIME,
+    fix_by=FixBy.NODE,
+    joins=(Family.HELD_BACK,),
+    check=check,
+    heard=heard,
+    messages=(
+        r"CUDA out of memory\.[\s\S]{0,800}?total capac[\s\S]{0,300}?free",
+        r"(?i)\bout of memory\b|\bOOM\b|CU(?:BLAS|DNN)_STATUS_NOT_INITIALIZED",
     ),
-    "out of memory, and nvidia-smi lists nobody there": (
-        P100,
-        IDLE,
-        GpuProcess(1, 4711, memory_bytes=0),
-        ErrorMessage("RuntimeError: CUDA error: out of memory", "ticket.txt"),
-    ),
-    "out of memory, and others hold most": (
-        ErrorMessage(
-            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
-            "23.65 GiB of which 17.06 MiB is free. Process 12345 has 20.00 GiB memory in use. Including non-PyTorch "
-            "memory, this process has 3.50 GiB memory in use.",
-            "ticket.txt",
+    fires={
+        "another container's process": (
+            Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
+            GpuProcess(0, 4711, memory_bytes=58 * GIB, visible=False),
         ),
-    ),
-}
-QUIET = {
-    "a pasted table of a container, which lists nobody": (P100, IDLE, GpuProcess(1, 4711, memory_bytes=0)),
-    "a visible process holds it": (
-        Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
-        GpuProcess(0, 4711, memory_bytes=59 * GIB, visible=True),
-    ),
-    "the desktop of a workstation": (
-        Gpu(0, "NVIDIA GeForce RTX 4090", memory_used_bytes=3 * GIB, memory_total_bytes=24 * GIB),
-        GpuProcess(0, 1200, memory_bytes=GIB // 2, name="Xorg", visible=True),
-    ),
-    "one's own model is too large": (
-        ErrorMessage(
-            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
-            "23.65 GiB of which 17.06 MiB is free. Including non-PyTorch memory, this process has 23.50 GiB memory in "
-            "use. Of the allocated memory 22.00 GiB is allocated by PyTorch, and 1.00 GiB is reserved by PyTorch but "
-            "unallocated.",
-            "ticket.txt",
+        "out of memory, and nvidia-smi lists nobody there": (
+            P100,
+            IDLE,
+            GpuProcess(1, 4711, memory_bytes=0),
+            ErrorMessage("RuntimeError: CUDA error: out of memory", "ticket.txt"),
         ),
-    ),
-    "one's own, in an older PyTorch": (
-        ErrorMessage(
-            "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 15.90 GiB total capacity; 14.50 GiB "
-            "already allocated; 10.00 MiB free; 14.90 GiB reserved in total by PyTorch)",
-            "ticket.txt",
+        "out of memory, and others hold most": (
+            ErrorMessage(
+                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+                "23.65 GiB of which 17.06 MiB is free. Process 12345 has 20.00 GiB memory in use. Including non-PyTorch "
+                "memory, this process has 3.50 GiB memory in use.",
+                "ticket.txt",
+            ),
         ),
-    ),
-    "empty": (Gpu(0, "NVIDIA H200", memory_used_bytes=500 << 20, memory_total_bytes=140 * GIB), GpuProcess(1, 1, 0)),
-}
+    },
+    quiet={
+        "a pasted table of a container, which lists nobody": (P100, IDLE, GpuProcess(1, 4711, memory_bytes=0)),
+        "a visible process holds it": (
+            Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
+            GpuProcess(0, 4711, memory_bytes=59 * GIB, visible=True),
+        ),
+        "the desktop of a workstation": (
+            Gpu(0, "NVIDIA GeForce RTX 4090", memory_used_bytes=3 * GIB, memory_total_bytes=24 * GIB),
+            GpuProcess(0, 1200, memory_bytes=GIB // 2, name="Xorg", visible=True),
+        ),
+        "one's own model is too large": (
+            ErrorMessage(
+                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+                "23.65 GiB of which 17.06 MiB is free. Including non-PyTorch memory, this process has 23.50 GiB memory in "
+                "use. Of the allocated memory 22.00 GiB is allocated by PyTorch, and 1.00 GiB is reserved by PyTorch but "
+                "unallocated.",
+                "ticket.txt",
+            ),
+        ),
+        "one's own, in an older PyTorch": (
+            ErrorMessage(
+                "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 15.90 GiB total capacity; 14.50 GiB "
+                "already allocated; 10.00 MiB free; 14.90 GiB reserved in total by PyTorch)",
+                "ticket.txt",
+            ),
+        ),
+        "empty": (
+            Gpu(0, "NVIDIA H200", memory_used_bytes=500 << 20, memory_total_bytes=140 * GIB),
+            GpuProcess(1, 1, 0),
+        ),
+    },
+)

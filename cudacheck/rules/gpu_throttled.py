@@ -24,22 +24,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.report import Health
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.bench_kernels import GpuConditions
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
+from cudacheck.probes.patient.bench_kernels import GpuConditions
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.rules import _machine
 from cudacheck.speed import clocks, runs
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.RUN_TIME
-SOURCES = (
-    "https://github.com/NVIDIA/NVSentinel/issues/890",
-    "https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html",
-)
 
 HEAT = {
     "hw_thermal_slowdown": "thermal slowdown by the hardware",
@@ -68,7 +63,6 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None, facts:
                 f"{_machine.gpu_label(gpu)} is held back under load: {why}",
                 evidence=_evidence(gpu, why),
                 remedies=_remedies(gpu),
-                sources=SOURCES,
             )
     for run in runs.of(facts):
         axis = clocks.axis(run)
@@ -77,7 +71,6 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None, facts:
                 f"{_machine.gpu_label(run.gpu)} is held back under load: {axis.reasons[0]}",
                 evidence=tuple(Evidence(f"GPU {run.gpu.index}: {reason}", "NVML") for reason in axis.reasons),
                 remedies=_remedies(dataclasses.replace(run.gpu, clock_event_reasons=_seen(run))),
-                sources=SOURCES,
             )
 
 
@@ -147,58 +140,65 @@ H200_NVML = Gpu(0, "NVIDIA H200", uuid="GPU-1")
 MATMUL = Measurement("matmul", "float16", "8192³", 0, median_us=1650.0, tflops=666.0, converged=True, ok=True)
 
 
-FIRES = {
-    "hot while the benchmark ran": (
-        H200,
-        H200_NVML,
-        MATMUL,
-        GpuConditions(0, seconds=4.0, limited_ms={"power": 900.0, "thermal": 800.0}, nvml=True),
-    ),
-    "hot under load": (
-        Gpu(0, "NVIDIA A10", utilization_percent=98, clock_event_reasons=("hw_slowdown", "hw_thermal_slowdown")),
-    ),
-    "139 MHz at full load": (
-        Gpu(0, utilization_percent=100, sm_clock_mhz=139, memory_clock_mhz=405, power_draw_w=7.0),
-    ),
-    "a power cap at low power": (
-        Gpu(
-            0,
-            "NVIDIA A100-SXM4-40GB",
-            utilization_percent=100,
-            sm_clock_mhz=700,
-            sm_clock_max_mhz=1410,
-            power_draw_w=110.0,
-            power_limit_w=400.0,
-            clock_event_reasons=("sw_power_cap",),
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.RUN_TIME,
+    fix_by=FixBy.NODE,
+    joins=(Family.HELD_BACK,),
+    check=check,
+    fires={
+        "hot while the benchmark ran": (
+            H200,
+            H200_NVML,
+            MATMUL,
+            GpuConditions(0, seconds=4.0, limited_ms={"power": 900.0, "thermal": 800.0}, nvml=True),
         ),
-    ),
-}
-QUIET = {
-    "an H200 at its power limit while the benchmark ran": (
-        H200,
-        H200_NVML,
-        MATMUL,
-        GpuConditions(0, seconds=4.0, limited_ms={"power": 3600.0, "thermal": 0.0}, nvml=True),
-    ),
-    "an H200 at its power cap under full load": (
-        Gpu(
-            0,
-            "NVIDIA H200",
-            utilization_percent=100,
-            sm_clock_mhz=1430,
-            sm_clock_max_mhz=1980,
-            power_draw_w=698.0,
-            power_limit_w=700.0,
-            clock_event_reasons=("sw_power_cap",),
+        "hot under load": (
+            Gpu(0, "NVIDIA A10", utilization_percent=98, clock_event_reasons=("hw_slowdown", "hw_thermal_slowdown")),
         ),
-    ),
-    "idle": (Gpu(0, utilization_percent=0, sm_clock_mhz=210, clock_event_reasons=("gpu_idle",)),),
-    "idle after a hot run": (
-        Gpu(0, utilization_percent=3, sm_clock_mhz=210, clock_event_reasons=("sw_thermal_slowdown",)),
-    ),
-    "a laptop on battery": (
-        System(os="linux", container="", on_battery=True),
-        Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", utilization_percent=100, sm_clock_mhz=210),
-    ),
-    "nothing told": (Gpu(0, "NVIDIA A10"),),
-}
+        "139 MHz at full load": (
+            Gpu(0, utilization_percent=100, sm_clock_mhz=139, memory_clock_mhz=405, power_draw_w=7.0),
+        ),
+        "a power cap at low power": (
+            Gpu(
+                0,
+                "NVIDIA A100-SXM4-40GB",
+                utilization_percent=100,
+                sm_clock_mhz=700,
+                sm_clock_max_mhz=1410,
+                power_draw_w=110.0,
+                power_limit_w=400.0,
+                clock_event_reasons=("sw_power_cap",),
+            ),
+        ),
+    },
+    quiet={
+        "an H200 at its power limit while the benchmark ran": (
+            H200,
+            H200_NVML,
+            MATMUL,
+            GpuConditions(0, seconds=4.0, limited_ms={"power": 3600.0, "thermal": 0.0}, nvml=True),
+        ),
+        "an H200 at its power cap under full load": (
+            Gpu(
+                0,
+                "NVIDIA H200",
+                utilization_percent=100,
+                sm_clock_mhz=1430,
+                sm_clock_max_mhz=1980,
+                power_draw_w=698.0,
+                power_limit_w=700.0,
+                clock_event_reasons=("sw_power_cap",),
+            ),
+        ),
+        "idle": (Gpu(0, utilization_percent=0, sm_clock_mhz=210, clock_event_reasons=("gpu_idle",)),),
+        "idle after a hot run": (
+            Gpu(0, utilization_percent=3, sm_clock_mhz=210, clock_event_reasons=("sw_thermal_slowdown",)),
+        ),
+        "a laptop on battery": (
+            System(os="linux", container="", on_battery=True),
+            Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", utilization_percent=100, sm_clock_mhz=210),
+        ),
+        "nothing told": (Gpu(0, "NVIDIA A10"),),
+    },
+)

@@ -24,21 +24,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _kernels, _torch
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_BUILD
-EXPLAINED_BY = ("torch-cpu-build", "torch-shadowed")
-MESSAGES = _kernels.NO_KERNEL
-SOURCES = ("https://github.com/pytorch/pytorch/issues/167244", "https://github.com/pytorch/pytorch/issues/31285")
 
 
 def check(
@@ -61,7 +56,6 @@ def check(
                 *_torch.right_build(facts, "install a PyTorch built for CUDA 12.8 or newer"),
                 *_kernels.without(bad, seen, facts),
             ),
-            SOURCES,
         )
 
 
@@ -72,73 +66,87 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
             f"{_torch.spoken(facts.one(TorchBuild))} has no kernels for {gpu}: it was built for older GPUs",
             (_torch.quoted(said, match),),
             _torch.right_build(facts, "install a PyTorch built for CUDA 12.8 or newer"),
-            SOURCES,
         )
 
 
 AMPERE_TO_HOPPER = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
 CU128 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
 RTX_5090 = Gpu(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0")
-FIRES = {
-    "RTX 5090 with a cu121 build": (TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER), RTX_5090),
-    "a nightly of before CUDA 12.8, and what it says": (
-        TorchBuild("2.7.0.dev20250310+cu124", cuda="12.4"),
-        RTX_5090,
-        ErrorMessage(
-            "NVIDIA GeForce RTX 5090 with CUDA capability sm_120 is not compatible with the current PyTorch "
-            "installation.\nThe current PyTorch install supports CUDA capabilities sm_50 sm_60 sm_70 sm_75 sm_80 "
-            "sm_86 sm_90.",
-            "paste",
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_BUILD,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.WRONG_KERNELS,),
+    explained_by=(
+        "torch-cpu-build",
+        "torch-shadowed",
+    ),
+    check=check,
+    heard=heard,
+    messages=_kernels.NO_KERNEL,
+    fires={
+        "RTX 5090 with a cu121 build": (TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER), RTX_5090),
+        "a nightly of before CUDA 12.8, and what it says": (
+            TorchBuild("2.7.0.dev20250310+cu124", cuda="12.4"),
+            RTX_5090,
+            ErrorMessage(
+                "NVIDIA GeForce RTX 5090 with CUDA capability sm_120 is not compatible with the current PyTorch "
+                "installation.\nThe current PyTorch install supports CUDA capabilities sm_50 sm_60 sm_70 sm_75 sm_80 "
+                "sm_86 sm_90.",
+                "paste",
+            ),
         ),
-    ),
-    "Thor (11.0) with a build of before CUDA 13, which reaches from 8.0 to 12.0": (
-        TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=("sm_80", "sm_90", "sm_100", "sm_120")),
-        Gpu(0, "NVIDIA Thor", compute_capability="11.0"),
-    ),
-    "what torch.cuda.get_arch_list() returns": (
-        RTX_5090,
-        TorchCuda(available=True, device_count=1),
-        ErrorMessage("['sm_50', 'sm_60', 'sm_70', 'sm_75', 'sm_80', 'sm_86', 'sm_90']", "paste"),
-    ),
-    "a Blackwell GPU and only the error": (
-        RTX_5090,
-        ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
-    ),
-}
-QUIET = {
-    "RTX 4090 (8.9) runs code for 8.6": (
-        TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER),
-        Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
-    ),
-    "GB10 (12.1) runs code for 12.0, whatever PyTorch 2.9 warns": (
-        TorchBuild("2.9.1", cuda="13.0"),
-        Gpu(0, "NVIDIA GB10", compute_capability="12.1"),
-        ErrorMessage(
-            "Found GPU0 NVIDIA GB10 which is of cuda capability 12.1.\nMinimum and Maximum cuda capability supported "
-            "by this version of PyTorch is (8.0) - (12.0)",
-            "paste",
+        "Thor (11.0) with a build of before CUDA 13, which reaches from 8.0 to 12.0": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=("sm_80", "sm_90", "sm_100", "sm_120")),
+            Gpu(0, "NVIDIA Thor", compute_capability="11.0"),
         ),
-    ),
-    "GB300 (10.3) runs code for 10.0": (
-        TorchBuild("2.9.1+cu130", cuda="13.0", arch_list=CU128),
-        Gpu(0, "NVIDIA GB300", compute_capability="10.3"),
-    ),
-    "PTX serves a newer GPU": (
-        TorchBuild("2.6.0", cuda="12.6", arch_list=(*AMPERE_TO_HOPPER, "compute_90")),
-        RTX_5090,
-    ),
-    "what torch.cuda.get_arch_list() returns for a GPU that it covers": (
-        RTX_5090,
-        ErrorMessage("['sm_75', 'sm_80', 'sm_86', 'sm_90', 'sm_100', 'sm_120', 'compute_120']", "paste"),
-    ),
-    "another program's list, and PyTorch's own build covers the GPU": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        RTX_5090,
-        ErrorMessage("compiling for ['sm_80', 'sm_86', 'sm_89', 'sm_90']", "paste"),
-    ),
-    "a kernel really ran": (
-        TorchBuild("2.6.0a0+ngc", cuda="12.6", arch_list=AMPERE_TO_HOPPER),
-        TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
-        KernelRun(0, "addition", ok=True),
-    ),
-}
+        "what torch.cuda.get_arch_list() returns": (
+            RTX_5090,
+            TorchCuda(available=True, device_count=1),
+            ErrorMessage("['sm_50', 'sm_60', 'sm_70', 'sm_75', 'sm_80', 'sm_86', 'sm_90']", "paste"),
+        ),
+        "a Blackwell GPU and only the error": (
+            RTX_5090,
+            ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
+        ),
+    },
+    quiet={
+        "RTX 4090 (8.9) runs code for 8.6": (
+            TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER),
+            Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+        ),
+        "GB10 (12.1) runs code for 12.0, whatever PyTorch 2.9 warns": (
+            TorchBuild("2.9.1", cuda="13.0"),
+            Gpu(0, "NVIDIA GB10", compute_capability="12.1"),
+            ErrorMessage(
+                "Found GPU0 NVIDIA GB10 which is of cuda capability 12.1.\nMinimum and Maximum cuda capability supported "
+                "by this version of PyTorch is (8.0) - (12.0)",
+                "paste",
+            ),
+        ),
+        "GB300 (10.3) runs code for 10.0": (
+            TorchBuild("2.9.1+cu130", cuda="13.0", arch_list=CU128),
+            Gpu(0, "NVIDIA GB300", compute_capability="10.3"),
+        ),
+        "PTX serves a newer GPU": (
+            TorchBuild("2.6.0", cuda="12.6", arch_list=(*AMPERE_TO_HOPPER, "compute_90")),
+            RTX_5090,
+        ),
+        "what torch.cuda.get_arch_list() returns for a GPU that it covers": (
+            RTX_5090,
+            ErrorMessage("['sm_75', 'sm_80', 'sm_86', 'sm_90', 'sm_100', 'sm_120', 'compute_120']", "paste"),
+        ),
+        "another program's list, and PyTorch's own build covers the GPU": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            RTX_5090,
+            ErrorMessage("compiling for ['sm_80', 'sm_86', 'sm_89', 'sm_90']", "paste"),
+        ),
+        "a kernel really ran": (
+            TorchBuild("2.6.0a0+ngc", cuda="12.6", arch_list=AMPERE_TO_HOPPER),
+            TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
+            KernelRun(0, "addition", ok=True),
+        ),
+    },
+)

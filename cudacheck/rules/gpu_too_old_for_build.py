@@ -25,21 +25,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck import knowledge
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _kernels, _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_BUILD
-EXPLAINED_BY = ("torch-cpu-build", "torch-shadowed")
 MESSAGES = _kernels.NO_KERNEL
-SOURCES = ("https://github.com/pytorch/pytorch/issues/172352", "https://github.com/pytorch/pytorch/issues/190385")
 
 
 def check(
@@ -59,8 +56,7 @@ def check(
             f"this PyTorch has no kernels for {_kernels.labels(bad)}: {_torch.spoken(build)} {_kernels.reach(archs)}",
             (*(Evidence(gpu.label, gpu.found_in) for gpu in bad), _kernels.archs_evidence(build, archs)),
             _remedies(bad, seen, facts),
-            SOURCES,
-            _severity(bad, seen, archs),
+            severity=_severity(bad, seen, archs),
         )
 
 
@@ -96,8 +92,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         f"{_torch.spoken(build)} has no kernels for {gpu}: builds for this CUDA dropped it",
         (_torch.quoted(said, match),),
         _remedies(bad, seen, facts),
-        SOURCES,
-        None if _asked(said) or not bad else _severity(bad, seen, archs),
+        severity=None if _asked(said) or not bad else _severity(bad, seen, archs),
     )
 
 
@@ -105,38 +100,53 @@ CU130 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
 CU126 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
 V100 = Gpu(0, "Tesla V100-SXM2-16GB", compute_capability="7.0")
 NO_KERNEL = ErrorMessage("CUDA error: no kernel image is available for execution on the device", "paste")
-FIRES = {
-    "V100 with a CUDA 13 build": (TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130), V100),
-    "P100 with a cu128 build, and the error": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        Gpu(0, "Tesla P100-PCIE-16GB"),
-        NO_KERNEL,
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_BUILD,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.WRONG_KERNELS,),
+    explained_by=(
+        "torch-cpu-build",
+        "torch-shadowed",
     ),
-    "a Kepler and only the error": (
-        TorchBuild("1.3.1", cuda="10.1"),
-        Gpu(0, "Tesla K40c", compute_capability="3.5"),
-        NO_KERNEL,
-    ),
-    "a gap in the list": (
-        TorchBuild("1.13.0", cuda="11.7", arch_list=("sm_50", "sm_70", "sm_80")),
-        Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),
-    ),
-}
-QUIET = {
-    "V100 with a cu126 build": (TorchBuild("2.11.0+cu126", cuda="12.6", arch_list=CU126), V100),
-    "GTX 1080 Ti (6.1) runs code for 6.0": (
-        TorchBuild("2.11.0+cu126", cuda="12.6", arch_list=CU126),
-        Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),
-    ),
-    "an old GPU that CUDA_VISIBLE_DEVICES hides from PyTorch": (
-        TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
-        Gpu(0, "NVIDIA GeForce GT 710", compute_capability="3.5"),
-        Gpu(1, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
-        TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
-    ),
-    "an extension lacks the kernel: PyTorch itself covers the GPU": (
-        TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
-        Gpu(0, "NVIDIA A10", compute_capability="8.6"),
-        NO_KERNEL,
-    ),
-}
+    check=check,
+    heard=heard,
+    messages=MESSAGES,
+    fires={
+        "V100 with a CUDA 13 build": (TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130), V100),
+        "P100 with a cu128 build, and the error": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Gpu(0, "Tesla P100-PCIE-16GB"),
+            NO_KERNEL,
+        ),
+        "a Kepler and only the error": (
+            TorchBuild("1.3.1", cuda="10.1"),
+            Gpu(0, "Tesla K40c", compute_capability="3.5"),
+            NO_KERNEL,
+        ),
+        "a gap in the list": (
+            TorchBuild("1.13.0", cuda="11.7", arch_list=("sm_50", "sm_70", "sm_80")),
+            Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),
+        ),
+    },
+    quiet={
+        "V100 with a cu126 build": (TorchBuild("2.11.0+cu126", cuda="12.6", arch_list=CU126), V100),
+        "GTX 1080 Ti (6.1) runs code for 6.0": (
+            TorchBuild("2.11.0+cu126", cuda="12.6", arch_list=CU126),
+            Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),
+        ),
+        "an old GPU that CUDA_VISIBLE_DEVICES hides from PyTorch": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            Gpu(0, "NVIDIA GeForce GT 710", compute_capability="3.5"),
+            Gpu(1, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+        ),
+        "an extension lacks the kernel: PyTorch itself covers the GPU": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            Gpu(0, "NVIDIA A10", compute_capability="8.6"),
+            NO_KERNEL,
+        ),
+    },
+)

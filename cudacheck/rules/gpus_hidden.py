@@ -26,36 +26,17 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _gpus, _machine
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA
-EXPLAINED_BY = (
-    *_driver.NO_DRIVER,
-    "stub-libcuda",
-    "forward-compat-libcuda",
-    "fabric-manager-down",
-    "uvm-broken",
-    "mig-without-instance",
-)
-MESSAGES = (
-    r"(?i)no CUDA GPUs are available",
-    r"(?i)no CUDA-capable device is detected",
-    _driver.numbered(100),
-    r"invalid device ordinal",
-)
-SOURCES = (
-    "https://github.com/KeYang8/WITT/issues/34",
-    "https://github.com/thuml/Anomaly-Transformer/issues/74",
-)
 LIST = Remedy("see which GPUs the driver has: their numbers start at 0", ("nvidia-smi -L",))
 
 
@@ -104,7 +85,6 @@ def _finding(message: str, seen: tuple[Evidence, ...], facts: Facts, severity: S
         message,
         evidence=seen,
         remedies=(remedies.unset_variable(facts, _gpus.VARIABLE), LIST),
-        sources=SOURCES,
         severity=severity,
     )
 
@@ -136,52 +116,71 @@ A100 = Gpu(
     mig_enabled=True,
     mig_instances=("MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34",),
 )
-FIRES = {
-    "an index beyond the only GPU": (EnvironmentVariables({_gpus.VARIABLE: "3"}), ONE_GPU, NONE_SEEN),
-    "an empty value": (EnvironmentVariables({_gpus.VARIABLE: ""}), ONE_GPU, NONE_SEEN),
-    "a stale UUID": (
-        EnvironmentVariables({_gpus.VARIABLE: "GPU-00000000-0000-0000-0000-000000000000"}),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        Gpu(0, uuid="GPU-4c5f3b6e-1111-2222-3333-444455556666"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.PROGRAM,
+    explained_by=(
+        Family.NO_DRIVER,
+        Family.NO_CUDA,
     ),
-    "a list that ends early": (
-        EnvironmentVariables({_gpus.VARIABLE: "0,7"}),
-        Nvml(library_found=True, init_code=0, gpu_count=2),
-        TorchCuda(available=True, device_count=1),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?i)no CUDA GPUs are available",
+        r"(?i)no CUDA-capable device is detected",
+        _driver.numbered(100),
+        r"invalid device ordinal",
     ),
-    "a paste: index 1, and CUDA not available": (
-        EnvironmentVariables({_gpus.VARIABLE: "1"}, complete=False, found_in="ticket.txt"),
-        TorchCuda(available=False, found_in="collect_env"),
-    ),
-    "PyTorch says so": (ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),),
-}
-QUIET = {
-    "one of two GPUs chosen": (
-        EnvironmentVariables({_gpus.VARIABLE: "1"}),
-        Nvml(library_found=True, init_code=0, gpu_count=2),
-    ),
-    "a MIG instance that exists": (
-        EnvironmentVariables({_gpus.VARIABLE: "MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34"}),
-        ONE_GPU,
-        A100,
-    ),
-    "a MIG UUID in a paste, device_count 0 is PyTorch's bug": (
-        EnvironmentVariables(
-            {_gpus.VARIABLE: "MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34"}, complete=False, found_in="ticket.txt"
+    fires={
+        "an index beyond the only GPU": (EnvironmentVariables({_gpus.VARIABLE: "3"}), ONE_GPU, NONE_SEEN),
+        "an empty value": (EnvironmentVariables({_gpus.VARIABLE: ""}), ONE_GPU, NONE_SEEN),
+        "a stale UUID": (
+            EnvironmentVariables({_gpus.VARIABLE: "GPU-00000000-0000-0000-0000-000000000000"}),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, uuid="GPU-4c5f3b6e-1111-2222-3333-444455556666"),
         ),
-        TorchCuda(available=True, device_count=0),
-    ),
-    "CPU test on a machine without a GPU": (
-        EnvironmentVariables({_gpus.VARIABLE: ""}),
-        Nvml(library_found=False, init_code=12),
-    ),
-    "a paste: index 0 of one GPU hides nothing": (
-        EnvironmentVariables({_gpus.VARIABLE: "0"}, complete=False, found_in="ticket.txt"),
-        Gpu(0, "NVIDIA A10", found_in="nvidia-smi"),
-        ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),
-    ),
-    "not set, and PyTorch complains for another reason": (
-        EnvironmentVariables({}),
-        ErrorMessage("RuntimeError: No CUDA GPUs are available", "torch.cuda"),
-    ),
-}
+        "a list that ends early": (
+            EnvironmentVariables({_gpus.VARIABLE: "0,7"}),
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            TorchCuda(available=True, device_count=1),
+        ),
+        "a paste: index 1, and CUDA not available": (
+            EnvironmentVariables({_gpus.VARIABLE: "1"}, complete=False, found_in="ticket.txt"),
+            TorchCuda(available=False, found_in="collect_env"),
+        ),
+        "PyTorch says so": (ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),),
+    },
+    quiet={
+        "one of two GPUs chosen": (
+            EnvironmentVariables({_gpus.VARIABLE: "1"}),
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+        ),
+        "a MIG instance that exists": (
+            EnvironmentVariables({_gpus.VARIABLE: "MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34"}),
+            ONE_GPU,
+            A100,
+        ),
+        "a MIG UUID in a paste, device_count 0 is PyTorch's bug": (
+            EnvironmentVariables(
+                {_gpus.VARIABLE: "MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34"}, complete=False, found_in="ticket.txt"
+            ),
+            TorchCuda(available=True, device_count=0),
+        ),
+        "CPU test on a machine without a GPU": (
+            EnvironmentVariables({_gpus.VARIABLE: ""}),
+            Nvml(library_found=False, init_code=12),
+        ),
+        "a paste: index 0 of one GPU hides nothing": (
+            EnvironmentVariables({_gpus.VARIABLE: "0"}, complete=False, found_in="ticket.txt"),
+            Gpu(0, "NVIDIA A10", found_in="nvidia-smi"),
+            ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),
+        ),
+        "not set, and PyTorch complains for another reason": (
+            EnvironmentVariables({}),
+            ErrorMessage("RuntimeError: No CUDA GPUs are available", "torch.cuda"),
+        ),
+    },
+)

@@ -23,19 +23,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-MESSAGES = (
-    r"(?:queue|launch)\(\) got an unexpected keyword argument ['\"](concurrency_count|enable_queue|queue)['\"]",
-    r"(concurrency_count) has been deprecated",
-)
-SOURCES = ("https://github.com/gradio-app/gradio/issues/13483", "https://github.com/gradio-app/gradio/pull/6172")
 LIMIT = Remedy("allow more than one request at a time", edit="demo.queue(default_concurrency_limit=3).launch()")
 
 
@@ -46,19 +40,30 @@ def check(dists: tuple[Distribution, ...]) -> Iterator[Finding]:
             f"Gradio {package.version} answers one request of an event at a time unless concurrency_limit says more"
         )
         found = Evidence(f"gradio {package.version}", package.location or "installed packages")
-        yield Finding(message, (found,), (LIMIT,), SOURCES)
+        yield Finding(message, (found,), (LIMIT,))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
     message = f"this Gradio knows no argument {match[1]}"
     # It raises, and the program ends: Gradio 4.0 the deprecation too (gradio#6172).
-    yield Finding(message, (_torch.quoted(said, match),), (LIMIT,), SOURCES, Severity.ERROR)
+    yield Finding(message, (_torch.quoted(said, match),), (LIMIT,), severity=Severity.ERROR)
 
 
-FIRES = {
-    "Gradio 5": (Distribution("gradio", "5.0.0"),),
-    "what it says": (
-        ErrorMessage("TypeError: Blocks.queue() got an unexpected keyword argument 'concurrency_count'", "paste"),
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.PROGRAM,
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?:queue|launch)\(\) got an unexpected keyword argument ['\"](concurrency_count|enable_queue|queue)['\"]",
+        r"(concurrency_count) has been deprecated",
     ),
-}
-QUIET = {"Gradio 3": (Distribution("gradio", "3.50.2"),), "no Gradio": (Distribution("torch", "2.8.0"),)}
+    fires={
+        "Gradio 5": (Distribution("gradio", "5.0.0"),),
+        "what it says": (
+            ErrorMessage("TypeError: Blocks.queue() got an unexpected keyword argument 'concurrency_count'", "paste"),
+        ),
+    },
+    quiet={"Gradio 3": (Distribution("gradio", "3.50.2"),), "no Gradio": (Distribution("torch", "2.8.0"),)},
+)

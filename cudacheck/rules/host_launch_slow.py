@@ -20,18 +20,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.report import Health
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
+from cudacheck.probes.patient.bench_kernels import GpuConditions, LaunchOverhead
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.speed import launch, runs
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.SPEED
-TIMED = ("launch",)
-SOURCES = ("https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/",)
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -45,22 +42,34 @@ def check(facts: Facts) -> Iterator[Finding]:
                     Remedy("see what uses the processor: CPU quota, power-saving governor, tracers, other threads"),
                     Remedy("take the launches out of the loop: CUDA graphs, or torch.compile's reduce-overhead mode"),
                 ),
-                SOURCES,
             )
 
 
 H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", multiprocessors=132)
-FIRES = {
-    "a throttled processor": (H200, LaunchOverhead(0, launch_us=48.0)),
-    "a thread that holds Python's lock": (H200, LaunchOverhead(0, launch_us=16.0), GpuConditions(0, queue_us=10290.0)),
-}
-QUIET = {
-    "an H200's host": (H200, LaunchOverhead(0, launch_us=8.1)),
-    "slow once, not again": (H200, LaunchOverhead(0, launch_us=31.0), LaunchOverhead(0, launch_us=9.0, attempt=2)),
-    "launches that are made to wait": (
-        H200,
-        LaunchOverhead(0, launch_us=31.0),
-        EnvironmentVariables({"CUDA_LAUNCH_BLOCKING": "1"}),
-    ),
-    "on battery": (H200, LaunchOverhead(0, launch_us=31.0), System(os="linux", container="", on_battery=True)),
-}
+
+
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.SPEED,
+    fix_by=FixBy.NODE,
+    timed=("launch",),
+    check=check,
+    fires={
+        "a throttled processor": (H200, LaunchOverhead(0, launch_us=48.0)),
+        "a thread that holds Python's lock": (
+            H200,
+            LaunchOverhead(0, launch_us=16.0),
+            GpuConditions(0, queue_us=10290.0),
+        ),
+    },
+    quiet={
+        "an H200's host": (H200, LaunchOverhead(0, launch_us=8.1)),
+        "slow once, not again": (H200, LaunchOverhead(0, launch_us=31.0), LaunchOverhead(0, launch_us=9.0, attempt=2)),
+        "launches that are made to wait": (
+            H200,
+            LaunchOverhead(0, launch_us=31.0),
+            EnvironmentVariables({"CUDA_LAUNCH_BLOCKING": "1"}),
+        ),
+        "on battery": (H200, LaunchOverhead(0, launch_us=31.0), System(os="linux", container="", on_battery=True)),
+    },
+)

@@ -22,41 +22,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.flash_attn import FlashAttention
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.flash_attn import FlashAttention
+from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.rules import _kernels, _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.RUN_TIME
-EXPLAINED_BY = (
-    "gpu-init-failed",
-    "gpu-lost",
-    "ecc-uncorrectable",
-    "driver-library-mismatch",
-    "forward-compat-libcuda",
-    "fabric-manager-down",
-    "uvm-broken",
-    "mig-without-instance",
-    "compute-mode-exclusive",
-    "cuda-init-failed",
-    "driver-too-old",
-    "ptx-newer-than-driver",
-    "gpu-too-new-for-build",
-    "gpu-too-old-for-build",
-    "nvidia-wheels-conflict",
-    "cuda-library-missing",
-    "cuda-library-shadowed",
-    "cudnn-missing",
-    "cudnn-incomplete",
-    "cudnn-conflict",
-    "gpu-memory-held",
-)
 MESSAGES = _kernels.SURE[:2]
-SOURCES = ("https://docs.nvidia.com/deploy/xid-errors/", "https://github.com/pytorch/pytorch/issues/31285")
 FLASH_TOLERANCE = 0.05
 """Of flash-attn's output; healthy backends stayed within 0.0022 in 48 cases on an H200."""
 
@@ -92,7 +67,6 @@ def _failed(what: str, error: str, *, elsewhere: bool = False) -> Finding:
         f"{what} failed: {_torch.one_line(error, 120)}",
         (Evidence(_torch.one_line(error), what),),
         (Remedy(remedy, commands, needs_root=not full),),
-        SOURCES,
         # A full GPU is somebody's work, no fault of the machine.
         severity=Severity.WARNING if full or beside else None,
     )
@@ -108,7 +82,6 @@ def _wrong(what: str, error: float | None, tolerance: float | None) -> Finding:
                 "run it again at stock clocks with nothing else on the GPU, then look for Xid lines in the kernel log"
             ),
         ),
-        SOURCES,
     )
 
 
@@ -119,23 +92,42 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         "a kernel that the program needs was not compiled for this GPU",
         (_torch.quoted(said, match),),
         (Remedy("install the extension (or PyTorch) that the traceback names again, in a build for this GPU"),),
-        SOURCES,
     )
 
 
-FIRES = {
-    "an illegal address": (
-        KernelRun(0, "float16 matmul", ok=False, error="CUDA error: an illegal memory access was encountered"),
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.RUN_TIME,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        Family.BROKEN_HARDWARE,
+        Family.NO_CUDA,
+        Family.WRONG_KERNELS,
+        Family.BROKEN_LIBRARIES,
+        "driver-library-mismatch",
+        "compute-mode-exclusive",
+        "cuda-init-failed",
+        "driver-too-old",
+        "ptx-newer-than-driver",
+        "gpu-memory-held",
     ),
-    "a wrong result": (KernelRun(1, "convolution", ok=False, max_error=0.4, tolerance=0.008),),
-    "no kernel image, and nothing tells why": (
-        ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
-    ),
-}
-QUIET = {
-    "all right": (KernelRun(0, "addition", ok=True, max_error=1e-7, tolerance=1e-3),),
-    "a benchmark case that found no room": (
-        KernelRun(0, "addition", ok=True),
-        Measurement("matmul", "float16", "8192³", 0, error="CUDA out of memory"),
-    ),
-}
+    check=check,
+    heard=heard,
+    messages=MESSAGES,
+    fires={
+        "an illegal address": (
+            KernelRun(0, "float16 matmul", ok=False, error="CUDA error: an illegal memory access was encountered"),
+        ),
+        "a wrong result": (KernelRun(1, "convolution", ok=False, max_error=0.4, tolerance=0.008),),
+        "no kernel image, and nothing tells why": (
+            ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
+        ),
+    },
+    quiet={
+        "all right": (KernelRun(0, "addition", ok=True, max_error=1e-7, tolerance=1e-3),),
+        "a benchmark case that found no room": (
+            KernelRun(0, "addition", ok=True),
+            Measurement("matmul", "float16", "8192³", 0, error="CUDA out of memory"),
+        ),
+    },
+)

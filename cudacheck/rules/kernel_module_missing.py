@@ -23,25 +23,15 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-MESSAGES = (
-    r"Module nvidia(?:-current)? not found(?: in directory /lib/modules/(?P<kernel>\S+)|\.(?:\s|$))",
-    r"Bad return status for module build on kernel: (?P<kernel>\S+)[^\n]*\s+Consult /var/lib/dkms/nvidia",
-)
-SOURCES = (
-    "https://github.com/GoogleCloudPlatform/compute-gpu-installation/pull/18",
-    "https://github.com/qixuema/envs/issues/4",
-)
 
 
 def check(nvml: Nvml, module: KernelModule, facts: Facts) -> Iterator[Finding]:
@@ -62,7 +52,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 
 def _finding(message: str, seen: list[Evidence], facts: Facts) -> Finding:
-    return Finding(message, tuple(seen), _remedies(facts), SOURCES)
+    return Finding(message, tuple(seen), _remedies(facts))
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:
@@ -85,58 +75,75 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
 BARE = System(os="linux", distribution="Ubuntu 24.04.1 LTS", container="", wsl=0, jetson=False)
 A10 = PciGpu("0000:00:1e.0", "0x2236", driver="")
 UNLOADED = Nvml(library_found=True, init_code=9)
-FIRES = {
-    "a kernel update, and DKMS did not build": (
-        BARE,
-        PciBus(readable=True),
-        A10,
-        UNLOADED,
-        KernelModule(
-            loaded=False,
-            kernel="6.8.0-64-generic",
-            built_for_kernel=False,
-            other_kernels=("6.8.0-60-generic",),
-            dkms=("570.124.06",),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
+    ),
+    check=check,
+    heard=heard,
+    messages=(
+        r"Module nvidia(?:-current)? not found(?: in directory /lib/modules/(?P<kernel>\S+)|\.(?:\s|$))",
+        r"Bad return status for module build on kernel: (?P<kernel>\S+)[^\n]*\s+Consult /var/lib/dkms/nvidia",
+    ),
+    fires={
+        "a kernel update, and DKMS did not build": (
+            BARE,
+            PciBus(readable=True),
+            A10,
+            UNLOADED,
+            KernelModule(
+                loaded=False,
+                kernel="6.8.0-64-generic",
+                built_for_kernel=False,
+                other_kernels=("6.8.0-60-generic",),
+                dkms=("570.124.06",),
+            ),
         ),
-    ),
-    "modprobe says so": (
-        ErrorMessage(
-            "modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.8.0-64-generic", "ticket.txt"
+        "modprobe says so": (
+            ErrorMessage(
+                "modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.8.0-64-generic", "ticket.txt"
+            ),
         ),
-    ),
-    "modinfo says so": (ErrorMessage("modinfo: ERROR: Module nvidia not found.", "ticket.txt"),),
-    "DKMS could not build it": (
-        ErrorMessage(
-            "Error! Bad return status for module build on kernel: 6.8.0-64-generic (x86_64)\n"
-            "Consult /var/lib/dkms/nvidia/535.183.01/build/make.log for more information.",
-            "ticket.txt",
+        "modinfo says so": (ErrorMessage("modinfo: ERROR: Module nvidia not found.", "ticket.txt"),),
+        "DKMS could not build it": (
+            ErrorMessage(
+                "Error! Bad return status for module build on kernel: 6.8.0-64-generic (x86_64)\n"
+                "Consult /var/lib/dkms/nvidia/535.183.01/build/make.log for more information.",
+                "ticket.txt",
+            ),
         ),
-    ),
-}
-QUIET = {
-    "WSL has no module of its own": (
-        System(os="linux", container="", wsl=2, jetson=False),
-        ErrorMessage("modinfo: ERROR: Module nvidia not found.", "ticket.txt"),
-    ),
-    "built, and merely not loaded": (
-        BARE,
-        PciBus(readable=True),
-        A10,
-        UNLOADED,
-        KernelModule(loaded=False, kernel="6.8.0-64-generic", built_for_kernel=True),
-    ),
-    "a container, which shows no /lib/modules": (
-        System(os="linux", container="docker", wsl=0),
-        PciBus(readable=True),
-        A10,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=True, built_for_kernel=None),
-    ),
-    "loaded from elsewhere (NixOS)": (
-        BARE,
-        PciBus(readable=True),
-        A10,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=True, built_for_kernel=False, other_kernels=("6.6.1",)),
-    ),
-}
+    },
+    quiet={
+        "WSL has no module of its own": (
+            System(os="linux", container="", wsl=2, jetson=False),
+            ErrorMessage("modinfo: ERROR: Module nvidia not found.", "ticket.txt"),
+        ),
+        "built, and merely not loaded": (
+            BARE,
+            PciBus(readable=True),
+            A10,
+            UNLOADED,
+            KernelModule(loaded=False, kernel="6.8.0-64-generic", built_for_kernel=True),
+        ),
+        "a container, which shows no /lib/modules": (
+            System(os="linux", container="docker", wsl=0),
+            PciBus(readable=True),
+            A10,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=True, built_for_kernel=None),
+        ),
+        "loaded from elsewhere (NixOS)": (
+            BARE,
+            PciBus(readable=True),
+            A10,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=True, built_for_kernel=False, other_kernels=("6.6.1",)),
+        ),
+    },
+)

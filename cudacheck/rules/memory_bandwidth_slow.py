@@ -21,18 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
-from cudacheck.probes.target.bench_kernels import GpuConditions
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Health, Layer, Remedy, Severity
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.report import Health
+from cudacheck.model.rule import Rule
+from cudacheck.probes.patient.bench_kernels import GpuConditions
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.speed import memory, runs
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.SPEED
-EXPLAINED_BY = ("ecc-uncorrectable", "gpu-throttled", "kernel-failed")
-TIMED = ("copy",)
-SOURCES = ("https://github.com/NVIDIA/DCGM/blob/master/nvvs/etc/diag-skus.yaml",)
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -49,7 +45,6 @@ def check(facts: Facts) -> Iterator[Finding]:
                         "look at its memory clock and errors", (f"nvidia-smi -i {which} -q -d CLOCK,ECC,ROW_REMAPPER",)
                     ),
                 ),
-                SOURCES,
             )
 
 
@@ -69,13 +64,29 @@ def _copy(gb_per_s: float, device: int = 0) -> Measurement:
     )
 
 
-FIRES = {
-    "half of an H200's bandwidth": (H200, _copy(2400.0)),
-    "one of two GPUs": (H200, TorchDevice(1, "NVIDIA H200", uuid="GPU-2"), _copy(4240.0), _copy(3700.0, device=1)),
-}
-QUIET = {
-    "an H200": (H200, _copy(4235.0)),
-    "a GPU that nobody knows": (TorchDevice(0, "NVIDIA GB10", compute_capability="12.1"), _copy(50.0)),
-    "two GPUs 3 % apart": (H200, TorchDevice(1, "NVIDIA H200"), _copy(4240.0), _copy(4110.0, device=1)),
-    "another process copies, too": (H200, GpuConditions(0, spin_median_us=1000.0, spin_p95_us=2900.0), _copy(2100.0)),
-}
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.SPEED,
+    fix_by=FixBy.NODE,
+    explained_by=(
+        "ecc-uncorrectable",
+        "gpu-throttled",
+        "kernel-failed",
+    ),
+    timed=("copy",),
+    check=check,
+    fires={
+        "half of an H200's bandwidth": (H200, _copy(2400.0)),
+        "one of two GPUs": (H200, TorchDevice(1, "NVIDIA H200", uuid="GPU-2"), _copy(4240.0), _copy(3700.0, device=1)),
+    },
+    quiet={
+        "an H200": (H200, _copy(4235.0)),
+        "a GPU that nobody knows": (TorchDevice(0, "NVIDIA GB10", compute_capability="12.1"), _copy(50.0)),
+        "two GPUs 3 % apart": (H200, TorchDevice(1, "NVIDIA H200"), _copy(4240.0), _copy(4110.0, device=1)),
+        "another process copies, too": (
+            H200,
+            GpuConditions(0, spin_median_us=1000.0, spin_p95_us=2900.0),
+            _copy(2100.0),
+        ),
+    },
+)

@@ -20,12 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
 
 
 def check(_one: Gpu, gpus: tuple[Gpu, ...] | None) -> Iterator[Finding]:
@@ -44,8 +42,16 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None) -> Iterator[Finding]:
 
 
 UUIDS = ("MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34", "MIG-0f5a3bd1-5b1a-5a25-8b3f-3b6d3f5a1c11")
-FIRES = {"two instances": (Gpu(0, "NVIDIA A100-SXM4-40GB", mig_enabled=True, mig_instances=UUIDS),)}
-QUIET = {
-    "one instance, as in a container": (Gpu(0, "NVIDIA A100", mig_enabled=True, mig_instances=UUIDS[:1]),),
-    "MIG off": (Gpu(0, "NVIDIA A100", mig_enabled=False),),
-}
+
+
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.NODE,
+    check=check,
+    fires={"two instances": (Gpu(0, "NVIDIA A100-SXM4-40GB", mig_enabled=True, mig_instances=UUIDS),)},
+    quiet={
+        "one instance, as in a container": (Gpu(0, "NVIDIA A100", mig_enabled=True, mig_instances=UUIDS[:1]),),
+        "MIG off": (Gpu(0, "NVIDIA A100", mig_enabled=False),),
+    },
+)

@@ -23,20 +23,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA
-MESSAGES = (r"No MIG devices found",)
-SOURCES = (
-    "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
-    "https://github.com/pytorch/pytorch/issues/130181",
-)
 
 
 def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Finding]:
@@ -46,13 +39,13 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Fin
         return
     seen = tuple(Evidence(f"{_machine.gpu_label(gpu)}: MIG on, 0 instances", gpu.found_in) for gpu in bare)
     severity = Severity.WARNING if works else None
-    yield Finding(_message(bare), seen, _remedies(bare), SOURCES, severity)
+    yield Finding(_message(bare), seen, _remedies(bare), severity=severity)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     on = [gpu for gpu in facts.all(Gpu) if gpu.mig_enabled]
     if not _driver.computes(facts) and not any(gpu.mig_instances for gpu in on):
-        yield Finding(_message(on), (_machine.quote(match, said),), _remedies(on), SOURCES)
+        yield Finding(_message(on), (_machine.quote(match, said),), _remedies(on))
 
 
 def _message(bare: list[Gpu]) -> str:
@@ -76,25 +69,36 @@ def _remedies(bare: list[Gpu]) -> tuple[Remedy, ...]:
 
 
 A100 = "NVIDIA A100-SXM4-40GB"
-FIRES = {
-    "MIG on, nothing made": (
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        Gpu(0, A100, mig_enabled=True, mig_instances=()),
-        LibCuda(found=True, init_code=100),
-    ),
-    "one of four still works": (
-        Gpu(0, A100, mig_enabled=False),
-        Gpu(1, A100, mig_enabled=True, mig_instances=()),
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-    "nvidia-smi says so": (ErrorMessage("|  No MIG devices found                            |", "ticket.txt"),),
-}
-QUIET = {
-    "instances are there": (
-        Gpu(0, A100, mig_enabled=True, mig_instances=("MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34",)),
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-    "MIG off": (Gpu(0, A100, mig_enabled=False),),
-    "a board without MIG": (Gpu(0, "NVIDIA L4", mig_enabled=None),),
-    "instances not told": (Gpu(0, A100, mig_enabled=True, mig_instances=None),),
-}
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.NODE,
+    joins=(Family.NO_CUDA,),
+    check=check,
+    heard=heard,
+    messages=(r"No MIG devices found",),
+    fires={
+        "MIG on, nothing made": (
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, A100, mig_enabled=True, mig_instances=()),
+            LibCuda(found=True, init_code=100),
+        ),
+        "one of four still works": (
+            Gpu(0, A100, mig_enabled=False),
+            Gpu(1, A100, mig_enabled=True, mig_instances=()),
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+        "nvidia-smi says so": (ErrorMessage("|  No MIG devices found                            |", "ticket.txt"),),
+    },
+    quiet={
+        "instances are there": (
+            Gpu(0, A100, mig_enabled=True, mig_instances=("MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34",)),
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+        "MIG off": (Gpu(0, A100, mig_enabled=False),),
+        "a board without MIG": (Gpu(0, "NVIDIA L4", mig_enabled=None),),
+        "instances not told": (Gpu(0, A100, mig_enabled=True, mig_instances=None),),
+    },
+)

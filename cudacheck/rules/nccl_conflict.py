@@ -23,21 +23,18 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.cuda_libraries import LibraryFile
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.cuda_libraries import LibraryFile
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _libraries, _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("torch-shadowed", "nvidia-wheels-conflict")
 MESSAGES = (r"undefined symbol: (p?nccl[A-Z]\w+)",)
-SOURCES = ("https://github.com/pytorch/pytorch/issues/119932", "https://github.com/NVIDIA/nccl/issues/1180")
 
 
 def check(imported: TorchImport | None, facts: Facts) -> Iterator[Finding]:
@@ -60,7 +57,6 @@ def _finding(symbol: str, evidence: Evidence, facts: Facts) -> Finding:
         f"the NCCL that gets loaded lacks {symbol}: it is older than {torch} needs{wanted}",
         (evidence, *wheels, *others),
         tuple(_remedies(pin, facts)),
-        SOURCES,
     )
 
 
@@ -80,21 +76,36 @@ def _remedies(pin: str | None, facts: Facts) -> Iterator[Remedy]:
 
 
 SYMBOL = "libtorch_cuda.so: undefined symbol: ncclCommRegister"
-FIRES = {
-    "an older wheel took the place": (
-        TorchBuild("2.8.0+cu128", cuda="12.8", nccl_pin="nvidia-nccl-cu12==2.27.3"),
-        TorchImport(False, error_type="ImportError", error=SYMBOL),
-        Distribution("nvidia-nccl-cu12", "2.18.1"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.BROKEN_LIBRARIES,),
+    explained_by=(
+        "torch-shadowed",
+        "nvidia-wheels-conflict",
     ),
-    "only the error text": (ErrorMessage(f"ImportError: /env/torch/lib/{SYMBOL}", "paste"),),
-}
-QUIET = {
-    "a newer NCCL than pinned, and torch imports": (
-        TorchBuild("2.8.0+cu128", cuda="12.8", nccl_pin="nvidia-nccl-cu12==2.27.3"),
-        TorchImport(True),
-        Distribution("nvidia-nccl-cu12", "2.29.7"),
-    ),
-    "NCCL reports a network error": (
-        ErrorMessage("torch.distributed.DistBackendError: NCCL error: unhandled system error", "paste"),
-    ),
-}
+    check=check,
+    heard=heard,
+    messages=MESSAGES,
+    fires={
+        "an older wheel took the place": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", nccl_pin="nvidia-nccl-cu12==2.27.3"),
+            TorchImport(False, error_type="ImportError", error=SYMBOL),
+            Distribution("nvidia-nccl-cu12", "2.18.1"),
+        ),
+        "only the error text": (ErrorMessage(f"ImportError: /env/torch/lib/{SYMBOL}", "paste"),),
+    },
+    quiet={
+        "a newer NCCL than pinned, and torch imports": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", nccl_pin="nvidia-nccl-cu12==2.27.3"),
+            TorchImport(True),
+            Distribution("nvidia-nccl-cu12", "2.29.7"),
+        ),
+        "NCCL reports a network error": (
+            ErrorMessage("torch.distributed.DistBackendError: NCCL error: unhandled system error", "paste"),
+        ),
+    },
+)

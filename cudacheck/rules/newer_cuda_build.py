@@ -23,16 +23,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck import knowledge
-from cudacheck.facts import Facts
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_cuda import TorchCuda, TorchDevice
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Rule
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _kernels, _torch
 
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-SOURCES = ("https://github.com/pytorch/pytorch/blob/main/RELEASE.md",)
 OLD = (12, 6)
 
 
@@ -54,36 +52,42 @@ def check(
         if knowledge.covers(code, gpu.capability):
             if not _torch.below(gpu.capability, "8.0") and _torch.numbers(build.cuda) < OLD:
                 message = f"a PyTorch for a newer CUDA has no kernels for {gpu.label} that {_torch.spoken(build)} lacks"
-                yield Finding(message, evidence, sources=SOURCES)
+                yield Finding(message, evidence)
         elif knowledge.covers(archs, gpu.capability):
             message = f"{gpu.label} runs code that is compiled at first use: {_torch.spoken(build)} has only PTX for it"
-            yield Finding(
-                message, evidence, _torch.right_build(facts, "install a PyTorch with code for this GPU"), SOURCES
-            )
+            yield Finding(message, evidence, _torch.right_build(facts, "install a PyTorch with code for this GPU"))
 
 
 BEFORE_BLACKWELL = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
-FIRES = {
-    "RTX 4090 on cu121: nothing to gain": (
-        TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=BEFORE_BLACKWELL),
-        TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
-        KernelRun(0, "addition", ok=True),
-    ),
-    "RTX 5090 on PTX alone": (
-        TorchBuild("2.6.0", cuda="12.6", arch_list=(*BEFORE_BLACKWELL, "compute_90")),
-        TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
-        KernelRun(0, "addition", ok=True),
-    ),
-}
-QUIET = {
-    "H200 on cu130": (
-        TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
-        TorchDevice(0, "NVIDIA H200", compute_capability="9.0"),
-        KernelRun(0, "addition", ok=True),
-    ),
-    "no kernel ran": (
-        TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=BEFORE_BLACKWELL),
-        TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
-        KernelRun(0, "addition", ok=False, error="no kernel image is available"),
-    ),
-}
+
+
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.ENVIRONMENT,
+    check=check,
+    fires={
+        "RTX 4090 on cu121: nothing to gain": (
+            TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=BEFORE_BLACKWELL),
+            TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            KernelRun(0, "addition", ok=True),
+        ),
+        "RTX 5090 on PTX alone": (
+            TorchBuild("2.6.0", cuda="12.6", arch_list=(*BEFORE_BLACKWELL, "compute_90")),
+            TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
+            KernelRun(0, "addition", ok=True),
+        ),
+    },
+    quiet={
+        "H200 on cu130": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
+            TorchDevice(0, "NVIDIA H200", compute_capability="9.0"),
+            KernelRun(0, "addition", ok=True),
+        ),
+        "no kernel ran": (
+            TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=BEFORE_BLACKWELL),
+            TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
+            KernelRun(0, "addition", ok=False, error="no kernel image is available"),
+        ),
+    },
+)

@@ -23,19 +23,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.HARDWARE
 
 
 def check(bus: PciBus, nvml: Nvml, system: System | None, facts: Facts) -> Iterator[Finding]:
@@ -70,45 +68,57 @@ def _message(bus: PciBus, system: System | None) -> str:
 BARE = System(os="linux", container="", wsl=0, jetson=False)
 DOCKER = System(os="linux", container="docker", wsl=0, jetson=False)
 ABSENT = Nvml(library_found=False, init_code=12)
-FIRES = {
-    "an ordinary server": (BARE, PciBus(readable=True), ABSENT, LibCuda(found=False)),
-    "a container on such a server": (DOCKER, PciBus(readable=True), ABSENT),
-    "a sandbox that hides the bus, and nothing hints at a GPU": (DOCKER, PciBus(readable=False), ABSENT),
-    "driver packages on a machine without a GPU": (
-        BARE,
-        PciBus(readable=True),
-        Nvml(library_found=True, init_code=9),
-        DriverLibrary("libcuda.so.1", "/usr/lib64/libcuda.so.1", "/usr/lib64/libcuda.so.580.95.05"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.HARDWARE,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
     ),
-    "an image with cuda-compat in it, on a machine without a GPU": (
-        DOCKER,
-        PciBus(readable=True),
-        ABSENT,
-        LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
-    ),
-}
-QUIET = {
-    "gVisor hides the bus, and NVML answers": (
-        System(os="linux", container="docker", sandbox="gvisor"),
-        PciBus(readable=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-    ),
-    "WSL 2 shows no NVIDIA GPU on its bus": (
-        System(os="linux", container="", wsl=2, jetson=False),
-        PciBus(readable=True),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-    ),
-    "Jetson: no NVML, no GPU on the bus, and cuInit works": (
-        System(os="linux", container="", wsl=0, jetson=True),
-        PciBus(readable=True),
-        ABSENT,
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-    "a GPU without a driver": (BARE, PciBus(readable=True), PciGpu("0000:01:00.0", "0x2684"), ABSENT),
-    "a container that got device files": (
-        DOCKER,
-        PciBus(readable=True),
-        DeviceNode("/dev/nvidiactl", exists=True),
-        ABSENT,
-    ),
-}
+    check=check,
+    fires={
+        "an ordinary server": (BARE, PciBus(readable=True), ABSENT, LibCuda(found=False)),
+        "a container on such a server": (DOCKER, PciBus(readable=True), ABSENT),
+        "a sandbox that hides the bus, and nothing hints at a GPU": (DOCKER, PciBus(readable=False), ABSENT),
+        "driver packages on a machine without a GPU": (
+            BARE,
+            PciBus(readable=True),
+            Nvml(library_found=True, init_code=9),
+            DriverLibrary("libcuda.so.1", "/usr/lib64/libcuda.so.1", "/usr/lib64/libcuda.so.580.95.05"),
+        ),
+        "an image with cuda-compat in it, on a machine without a GPU": (
+            DOCKER,
+            PciBus(readable=True),
+            ABSENT,
+            LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
+        ),
+    },
+    quiet={
+        "gVisor hides the bus, and NVML answers": (
+            System(os="linux", container="docker", sandbox="gvisor"),
+            PciBus(readable=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+        ),
+        "WSL 2 shows no NVIDIA GPU on its bus": (
+            System(os="linux", container="", wsl=2, jetson=False),
+            PciBus(readable=True),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+        ),
+        "Jetson: no NVML, no GPU on the bus, and cuInit works": (
+            System(os="linux", container="", wsl=0, jetson=True),
+            PciBus(readable=True),
+            ABSENT,
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+        "a GPU without a driver": (BARE, PciBus(readable=True), PciGpu("0000:01:00.0", "0x2684"), ABSENT),
+        "a container that got device files": (
+            DOCKER,
+            PciBus(readable=True),
+            DeviceNode("/dev/nvidiactl", exists=True),
+            ABSENT,
+        ),
+    },
+)

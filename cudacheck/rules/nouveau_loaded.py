@@ -24,22 +24,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-MESSAGES = (
-    r"NVIDIA probe routine was not called for \d+ device",
-    r"Nouveau kernel driver is currently in use by your system|Kernel driver in use: nouveau",
-)
-SOURCES = ("https://github.com/NVIDIA/gpu-operator/issues/8", "https://github.com/Oneflow-Inc/oneflow/issues/3106")
 
 
 def check(nvml: Nvml, pci: tuple[PciGpu, ...], module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
@@ -57,7 +50,6 @@ def check(nvml: Nvml, pci: tuple[PciGpu, ...], module: KernelModule | None, fact
         message,
         evidence=tuple(Evidence(f"{gpu.driver} drives {gpu.address}", gpu.found_in) for gpu in owned),
         remedies=_remedies(owner, facts, installed=bool(installed)),
-        sources=SOURCES,
     )
 
 
@@ -65,7 +57,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if _driver.is_past(said, facts) or ("in use" in match[0] and _driver.answers(facts)):
         return
     message = "another driver, such as nouveau, took the GPU before NVIDIA's"
-    yield Finding(message, (_machine.quote(match, said),), _remedies("nouveau", facts, installed=True), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies("nouveau", facts, installed=True))
 
 
 def _remedies(owner: str, facts: Facts, *, installed: bool) -> tuple[Remedy, ...]:
@@ -94,50 +86,67 @@ def _remedies(owner: str, facts: Facts, *, installed: bool) -> tuple[Remedy, ...
 
 BARE = System(os="linux", container="", wsl=0, jetson=False)
 NOUVEAU = PciGpu("0000:01:00.0", "0x2684", driver="nouveau", found_in="/sys/bus/pci/devices/0000:01:00.0")
-FIRES = {
-    "nouveau has it, NVIDIA's driver is installed": (
-        BARE,
-        PciBus(readable=True),
-        NOUVEAU,
-        Nvml(library_found=True, init_code=9),
-        KernelModule(loaded=False, nouveau_loaded=True, built_for_kernel=True),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
     ),
-    "nouveau has it, nothing is installed": (
-        BARE,
-        PciBus(readable=True),
-        NOUVEAU,
-        Nvml(library_found=False, init_code=12),
+    check=check,
+    heard=heard,
+    messages=(
+        r"NVIDIA probe routine was not called for \d+ device",
+        r"Nouveau kernel driver is currently in use by your system|Kernel driver in use: nouveau",
     ),
-    "vfio-pci has it": (
-        BARE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="vfio-pci"),
-        Nvml(library_found=True, init_code=9),
-    ),
-    "the kernel log says so": (
-        ErrorMessage("NVRM: The NVIDIA probe routine was not called for 1 device(s).", "kernel log (/dev/kmsg)"),
-    ),
-    "NVIDIA's installer says so": (
-        ErrorMessage("ERROR: The Nouveau kernel driver is currently in use by your system.", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "lspci shows nouveau on one GPU, and NVIDIA's driver has another": (
-        ErrorMessage("        Kernel driver in use: nouveau", "ticket.txt"),
-        Nvml(library_found=None, init_code=0, gpu_count=1, driver_version="550.54.14", found_in="nvidia-smi"),
-    ),
-    "one GPU for a virtual machine, one for CUDA": (
-        BARE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
-        PciGpu("0000:02:00.0", "0x2684", driver="vfio-pci"),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-    ),
-    "the module is loaded for nothing, and the GPU is NVIDIA's": (
-        BARE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=True, nouveau_loaded=True),
-    ),
-}
+    fires={
+        "nouveau has it, NVIDIA's driver is installed": (
+            BARE,
+            PciBus(readable=True),
+            NOUVEAU,
+            Nvml(library_found=True, init_code=9),
+            KernelModule(loaded=False, nouveau_loaded=True, built_for_kernel=True),
+        ),
+        "nouveau has it, nothing is installed": (
+            BARE,
+            PciBus(readable=True),
+            NOUVEAU,
+            Nvml(library_found=False, init_code=12),
+        ),
+        "vfio-pci has it": (
+            BARE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="vfio-pci"),
+            Nvml(library_found=True, init_code=9),
+        ),
+        "the kernel log says so": (
+            ErrorMessage("NVRM: The NVIDIA probe routine was not called for 1 device(s).", "kernel log (/dev/kmsg)"),
+        ),
+        "NVIDIA's installer says so": (
+            ErrorMessage("ERROR: The Nouveau kernel driver is currently in use by your system.", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "lspci shows nouveau on one GPU, and NVIDIA's driver has another": (
+            ErrorMessage("        Kernel driver in use: nouveau", "ticket.txt"),
+            Nvml(library_found=None, init_code=0, gpu_count=1, driver_version="550.54.14", found_in="nvidia-smi"),
+        ),
+        "one GPU for a virtual machine, one for CUDA": (
+            BARE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
+            PciGpu("0000:02:00.0", "0x2684", driver="vfio-pci"),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+        ),
+        "the module is loaded for nothing, and the GPU is NVIDIA's": (
+            BARE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=True, nouveau_loaded=True),
+        ),
+    },
+)

@@ -23,26 +23,15 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-EXPLAINED_BY = ("torch-cpu-build",)
 NVCC, BUILT = r"(?P<nvcc>\d[\d.]*)", r"(?P<built>\d[\d.]*)"
-MESSAGES = (
-    rf"detected CUDA version \({NVCC}\) mismatches the version that was used to\s+compile\s+PyTorch \({BUILT}\)",
-    rf"Installed CUDA version {NVCC} does not match the version torch was compiled with {BUILT}, unable to compile",
-    rf"the version used to compile Pytorch binaries\.\s+Pytorch binaries were compiled with Cuda {BUILT}",
-)
-SOURCES = (
-    "https://github.com/Dao-AILab/flash-attention/issues/1759",
-    "https://github.com/Dao-AILab/flash-attention/issues/219",
-)
 ORDER = ("CUDA_HOME", "CUDA_PATH", "PATH", "paste", "directory")
 """In which torch.utils.cpp_extension looks for a toolkit."""
 
@@ -61,7 +50,6 @@ def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Fa
             _torch.build_evidence(build),
         ),
         tuple(_remedies(own, facts)),
-        SOURCES,
     )
 
 
@@ -73,7 +61,6 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         f"nvcc of CUDA {nvcc} cannot compile extensions for a PyTorch of CUDA {built}",
         (_torch.quoted(said, match),),
         tuple(_remedies(own, facts)),
-        SOURCES,
         severity=Severity.ERROR,
     )
 
@@ -91,52 +78,67 @@ def _remedies(own: int, facts: Facts) -> Iterator[Remedy]:
 
 
 CU118 = TorchBuild("2.1.2+cu118", cuda="11.8")
-FIRES = {
-    "nvcc 12.3 for a cu118 PyTorch": (
-        CU118,
-        CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
+
+
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=("torch-cpu-build",),
+    check=check,
+    heard=heard,
+    messages=(
+        rf"detected CUDA version \({NVCC}\) mismatches the version that was used to\s+compile\s+PyTorch \({BUILT}\)",
+        rf"Installed CUDA version {NVCC} does not match the version torch was compiled with {BUILT}, unable to compile",
+        rf"the version used to compile Pytorch binaries\.\s+Pytorch binaries were compiled with Cuda {BUILT}",
     ),
-    "what the build says": (
-        ErrorMessage(
-            "The detected CUDA version (12.3) mismatches the version that was used to compile PyTorch (11.8)",
-            "pip",
+    fires={
+        "nvcc 12.3 for a cu118 PyTorch": (
+            CU118,
+            CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
         ),
-    ),
-    "what DeepSpeed says": (
-        ErrorMessage(
-            "Installed CUDA version 12.2 does not match the version torch was compiled with 11.7, unable to compile "
-            "cuda/cpp extensions without a matching cuda version.",
-            "paste",
+        "what the build says": (
+            ErrorMessage(
+                "The detected CUDA version (12.3) mismatches the version that was used to compile PyTorch (11.8)",
+                "pip",
+            ),
         ),
-    ),
-    "what Apex says": (
-        ErrorMessage(
-            "Cuda extensions are being compiled with a version of Cuda that does not match the version used to "
-            "compile Pytorch binaries.  Pytorch binaries were compiled with Cuda 10.2.",
-            "paste",
+        "what DeepSpeed says": (
+            ErrorMessage(
+                "Installed CUDA version 12.2 does not match the version torch was compiled with 11.7, unable to compile "
+                "cuda/cpp extensions without a matching cuda version.",
+                "paste",
+            ),
         ),
-    ),
-}
-QUIET = {
-    "DeepSpeed takes another minor": (
-        ErrorMessage(
-            "Installed CUDA version 12.2 does not match the version torch was compiled with 12.1 but since the APIs "
-            "are compatible, accepting this combination",
-            "paste",
+        "what Apex says": (
+            ErrorMessage(
+                "Cuda extensions are being compiled with a version of Cuda that does not match the version used to "
+                "compile Pytorch binaries.  Pytorch binaries were compiled with Cuda 10.2.",
+                "paste",
+            ),
         ),
-    ),
-    "only the minor differs": (
-        TorchBuild("2.4.0+cu121", cuda="12.1"),
-        CudaToolkit("/usr/local/cuda", "12.6.77", "/usr/local/cuda/bin/nvcc", "directory"),
-    ),
-    "CUDA_HOME names the right one of two": (
-        CU118,
-        CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
-        CudaToolkit("/usr/local/cuda-11.8", "11.8", "/usr/local/cuda-11.8/bin/nvcc", "CUDA_HOME"),
-    ),
-    "a version without a number": (
-        CU118,
-        CudaToolkit("/usr/local/cuda", "unknown", "/usr/local/cuda/bin/nvcc", "PATH"),
-    ),
-    "a runtime image without nvcc": (CU118, CudaToolkit("/usr/local/cuda-12.3", "12.3", None, "directory")),
-}
+    },
+    quiet={
+        "DeepSpeed takes another minor": (
+            ErrorMessage(
+                "Installed CUDA version 12.2 does not match the version torch was compiled with 12.1 but since the APIs "
+                "are compatible, accepting this combination",
+                "paste",
+            ),
+        ),
+        "only the minor differs": (
+            TorchBuild("2.4.0+cu121", cuda="12.1"),
+            CudaToolkit("/usr/local/cuda", "12.6.77", "/usr/local/cuda/bin/nvcc", "directory"),
+        ),
+        "CUDA_HOME names the right one of two": (
+            CU118,
+            CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
+            CudaToolkit("/usr/local/cuda-11.8", "11.8", "/usr/local/cuda-11.8/bin/nvcc", "CUDA_HOME"),
+        ),
+        "a version without a number": (
+            CU118,
+            CudaToolkit("/usr/local/cuda", "unknown", "/usr/local/cuda/bin/nvcc", "PATH"),
+        ),
+        "a runtime image without nvcc": (CU118, CudaToolkit("/usr/local/cuda-12.3", "12.3", None, "directory")),
+    },
+)

@@ -25,19 +25,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution, FileClash
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution, FileClash
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _libraries, _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBRARIES
-EXPLAINED_BY = ("torch-shadowed",)
 MESSAGES = (
     r"undefined symbol: (_*nvJitLink\w+)",
     r"lib(?:cublas(?:Lt)?|cusparse(?:Lt)?|cusolver(?:Mg)?|cufft|curand|cupti)\.so[.\d]*: (?:undefined )?symbol:? (\w+)",
@@ -45,7 +43,6 @@ MESSAGES = (
     r"undefined symbol: (nccl[A-Z]\w+)",
     r"(CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH)",
 )
-SOURCES = ("https://github.com/pytorch/pytorch/issues/186591", "https://github.com/pytorch/pytorch/issues/111469")
 
 
 def check(
@@ -67,7 +64,6 @@ def check(
                 Evidence(f"{' and '.join(c.owners)}; on disk: {c.winner or 'unknown'}", c.path) for c in clashes or ()
             )[:8],
             tuple(_remedies(foreign, facts)),
-            SOURCES,
             severity=Severity.ERROR if broken or (spoiled and not proven) else Severity.WARNING,
         )
     match = _torch.in_import(MESSAGES, imported)
@@ -111,7 +107,7 @@ def _finding(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
     message = f"PyTorch loads NVIDIA libraries that do not belong together: {match[1]} is missing"
     if match[1].startswith("CUDNN"):
         message = "PyTorch loads parts of cuDNN that do not belong together"
-    return Finding(message, told, tuple(_remedies(foreign, facts, match[1])), SOURCES)
+    return Finding(message, told, tuple(_remedies(foreign, facts, match[1])))
 
 
 def _remedies(foreign: Sequence[str], facts: Facts, missing: str = "") -> Iterator[Remedy]:
@@ -134,33 +130,45 @@ CU130 = TorchBuild(
 )
 NCCL = "/env/nvidia/nccl/lib/libnccl.so.2"
 BOTH = ("nvidia-nccl-cu12==2.27.5", "nvidia-nccl-cu13==2.28.9")
-FIRES = {
-    "NCCL for CUDA 12 lies over the one for CUDA 13": (CU130, FileClash(NCCL, BOTH, winner=BOTH[0])),
-    "the right one won, for now": (CU130, TorchImport(True), FileClash(NCCL, BOTH, winner=BOTH[1])),
-    "a toolkit's nvJitLink on LD_LIBRARY_PATH": (
-        EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64"}),
-        ErrorMessage(
-            "ImportError: libcusparse.so.12: undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12",
-            "paste",
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBRARIES,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.BROKEN_LIBRARIES,),
+    explained_by=("torch-shadowed",),
+    check=check,
+    heard=heard,
+    messages=MESSAGES,
+    fires={
+        "NCCL for CUDA 12 lies over the one for CUDA 13": (CU130, FileClash(NCCL, BOTH, winner=BOTH[0])),
+        "the right one won, for now": (CU130, TorchImport(True), FileClash(NCCL, BOTH, winner=BOTH[1])),
+        "a toolkit's nvJitLink on LD_LIBRARY_PATH": (
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64"}),
+            ErrorMessage(
+                "ImportError: libcusparse.so.12: undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12",
+                "paste",
+            ),
         ),
-    ),
-    "two releases of cuBLAS, as glibc says it of a versioned symbol": (
-        ErrorMessage(
-            "libcublas.so.11: symbol cublasLtHSHMatmulAlgoInit version libcublasLt.so.11 not defined in file "
-            "libcublasLt.so.11 with link time reference",
-            "paste",
+        "two releases of cuBLAS, as glibc says it of a versioned symbol": (
+            ErrorMessage(
+                "libcublas.so.11: symbol cublasLtHSHMatmulAlgoInit version libcublasLt.so.11 not defined in file "
+                "libcublasLt.so.11 with link time reference",
+                "paste",
+            ),
         ),
-    ),
-}
-QUIET = {
-    "CUDA 12 wheels for another package, in folders of their own": (
-        CU130,
-        Distribution("nvidia-cublas-cu12", "12.8.4.1"),
-        Distribution("nvidia-cudnn-cu13", "9.19.0.56"),
-    ),
-    "the wheels of one major": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        Distribution("nvidia-nccl-cu12", "2.27.3"),
-        Distribution("nvidia-cudnn-frontend", "1.16.0"),
-    ),
-}
+    },
+    quiet={
+        "CUDA 12 wheels for another package, in folders of their own": (
+            CU130,
+            Distribution("nvidia-cublas-cu12", "12.8.4.1"),
+            Distribution("nvidia-cudnn-cu13", "9.19.0.56"),
+        ),
+        "the wheels of one major": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("nvidia-nccl-cu12", "2.27.3"),
+            Distribution("nvidia-cudnn-frontend", "1.16.0"),
+        ),
+    },
+)

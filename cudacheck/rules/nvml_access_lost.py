@@ -25,22 +25,14 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.CONTAINER
-EXPLAINED_BY = ("gpu-lost", "gpu-init-failed", "driver-library-mismatch")
-MESSAGES = (r"(?i)failed to initialize nvml:? unknown error",)
-SOURCES = (
-    "https://github.com/NVIDIA/nvidia-container-toolkit/issues/1227",
-    "https://github.com/NVIDIA/nvidia-docker/issues/1730",
-)
 
 
 def check(nvml: Nvml, nodes: tuple[DeviceNode, ...] | None, system: System | None, facts: Facts) -> Iterator[Finding]:
@@ -55,14 +47,14 @@ def check(nvml: Nvml, nodes: tuple[DeviceNode, ...] | None, system: System | Non
     message = "the driver refuses to answer: NVML says Unknown Error"
     if _machine.in_container(system):
         message = "this container lost its access to the GPU: the kernel refuses the device files"
-    yield Finding(message, tuple(seen), _remedies(system), SOURCES)
+    yield Finding(message, tuple(seen), _remedies(system))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _driver.answers(facts):
         return
     message = "the container lost its access to the GPU: NVML says Unknown Error"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System)), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System)))
 
 
 def _remedies(system: System | None) -> tuple[Remedy, ...]:
@@ -80,29 +72,45 @@ def _remedies(system: System | None) -> tuple[Remedy, ...]:
 
 
 DOCKER = System(os="linux", container="docker", wsl=0, jetson=False)
-FIRES = {
-    "after systemctl daemon-reload on the host": (
-        DOCKER,
-        Nvml(library_found=True, init_code=999, init_error="Unknown Error"),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error="EPERM", mode="crw-rw-rw-"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.CONTAINER,
+    fix_by=FixBy.CONTAINER,
+    joins=(Family.NO_DRIVER,),
+    explained_by=(
+        "gpu-lost",
+        "gpu-init-failed",
+        "driver-library-mismatch",
     ),
-    "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Unknown Error", "ticket.txt"),),
-    "another program says so": (ErrorMessage("failed to initialize nvml unknown error", "ticket.txt"),),
-}
-QUIET = {
-    "a container with its GPU": (
-        DOCKER,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
-    ),
-    "the file's mode refuses: device-permission": (
-        DOCKER,
-        Nvml(library_found=True, init_code=4),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error="EACCES", mode="crw-------"),
-    ),
-    "another GPU of the host, which this container was not given": (
-        DOCKER,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        DeviceNode("/dev/nvidiactl", exists=True, open_error=""),
-    ),
-}
+    check=check,
+    heard=heard,
+    messages=(r"(?i)failed to initialize nvml:? unknown error",),
+    fires={
+        "after systemctl daemon-reload on the host": (
+            DOCKER,
+            Nvml(library_found=True, init_code=999, init_error="Unknown Error"),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error="EPERM", mode="crw-rw-rw-"),
+        ),
+        "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Unknown Error", "ticket.txt"),),
+        "another program says so": (ErrorMessage("failed to initialize nvml unknown error", "ticket.txt"),),
+    },
+    quiet={
+        "a container with its GPU": (
+            DOCKER,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
+        ),
+        "the file's mode refuses: device-permission": (
+            DOCKER,
+            Nvml(library_found=True, init_code=4),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error="EACCES", mode="crw-------"),
+        ),
+        "another GPU of the host, which this container was not given": (
+            DOCKER,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error=""),
+        ),
+    },
+)

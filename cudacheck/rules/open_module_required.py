@@ -22,22 +22,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-MESSAGES = (r"requires use of the NVIDIA\s+open kernel modules",)
-SOURCES = (
-    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/872",
-    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/862",
-)
 MESSAGE = "this GPU needs NVIDIA's open kernel modules, and the proprietary ones are installed"
 
 
@@ -47,12 +41,12 @@ def check(nvml: Nvml, module: KernelModule, pci: tuple[PciGpu, ...], facts: Fact
     seen = [Evidence(f"NVIDIA GPU {gpu.device_id} at {gpu.address}", gpu.found_in) for gpu in _machine.blackwell(pci)]
     seen.append(Evidence(f"{module.flavour} kernel module {module.version or ''}".strip(), module.found_in))
     seen.append(Evidence("NVML counts 0 GPUs", nvml.found_in))
-    yield Finding(MESSAGE, tuple(seen), _remedies(facts), SOURCES)
+    yield Finding(MESSAGE, tuple(seen), _remedies(facts))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if not _driver.is_past(said, facts):
-        yield Finding(MESSAGE, (_machine.quote(match, said),), _remedies(facts), SOURCES)
+        yield Finding(MESSAGE, (_machine.quote(match, said),), _remedies(facts))
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:
@@ -70,42 +64,56 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
 
 BARE = System(os="linux", distribution="Ubuntu 24.04.1 LTS", container="", wsl=0, jetson=False)
 RTX_5090 = PciGpu("0000:01:00.0", "0x2b85", driver="nvidia")
-FIRES = {
-    "an RTX 5090 and the proprietary module": (
-        BARE,
-        PciBus(readable=True),
-        RTX_5090,
-        Nvml(library_found=True, init_code=0, gpu_count=0),
-        KernelModule(loaded=True, version="570.124.06", flavour="proprietary"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
     ),
-    "the kernel log says so": (
-        ErrorMessage(
-            "NVRM: The NVIDIA GPU 0000:01:00.0 (PCI ID: 10de:2b85) installed in this system requires use of the "
-            "NVIDIA open kernel modules.",
-            "kernel log (/dev/kmsg)",
+    check=check,
+    heard=heard,
+    messages=(r"requires use of the NVIDIA\s+open kernel modules",),
+    fires={
+        "an RTX 5090 and the proprietary module": (
+            BARE,
+            PciBus(readable=True),
+            RTX_5090,
+            Nvml(library_found=True, init_code=0, gpu_count=0),
+            KernelModule(loaded=True, version="570.124.06", flavour="proprietary"),
         ),
-    ),
-}
-QUIET = {
-    "an RTX 5090 and the open module": (
-        BARE,
-        PciBus(readable=True),
-        RTX_5090,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=True, version="580.95.05", flavour="open"),
-    ),
-    "an RTX 4090 and the proprietary module": (
-        BARE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=True, version="570.124.06", flavour="proprietary"),
-    ),
-    "none found, flavour unknown": (
-        BARE,
-        PciBus(readable=True),
-        RTX_5090,
-        Nvml(library_found=True, init_code=0, gpu_count=0),
-        KernelModule(loaded=True),
-    ),
-}
+        "the kernel log says so": (
+            ErrorMessage(
+                "NVRM: The NVIDIA GPU 0000:01:00.0 (PCI ID: 10de:2b85) installed in this system requires use of the "
+                "NVIDIA open kernel modules.",
+                "kernel log (/dev/kmsg)",
+            ),
+        ),
+    },
+    quiet={
+        "an RTX 5090 and the open module": (
+            BARE,
+            PciBus(readable=True),
+            RTX_5090,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=True, version="580.95.05", flavour="open"),
+        ),
+        "an RTX 4090 and the proprietary module": (
+            BARE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=True, version="570.124.06", flavour="proprietary"),
+        ),
+        "none found, flavour unknown": (
+            BARE,
+            PciBus(readable=True),
+            RTX_5090,
+            Nvml(library_found=True, init_code=0, gpu_count=0),
+            KernelModule(loaded=True),
+        ),
+    },
+)

@@ -22,13 +22,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.HARDWARE
-EXPLAINED_BY = ("gpu-lost",)
 
 LEFT_OUT = re.compile(r"Laptop|Max-Q|Mobile|\bG[HB]\d", re.IGNORECASE)
 """Laptops power lanes down; GH200, GB200 and GB10 reach their CPU by NVLink-C2C."""
@@ -58,14 +55,21 @@ def _is_narrow(gpu: Gpu) -> bool:
     return bool(gpu.pcie_width) and gpu.pcie_width_max is not None and (gpu.pcie_width or 0) < gpu.pcie_width_max
 
 
-FIRES = {"four of sixteen lanes": (Gpu(0, "NVIDIA GeForce RTX 4090", pcie_width=4, pcie_width_max=16),)}
-QUIET = {
-    "all lanes, an idle generation": (
-        Gpu(0, "NVIDIA A10", pcie_width=16, pcie_width_max=16, pcie_generation=1, pcie_generation_max=4),
-    ),
-    "a board made with eight lanes": (Gpu(0, "NVIDIA GeForce RTX 4060", pcie_width=8, pcie_width_max=8),),
-    "a laptop": (Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", pcie_width=8, pcie_width_max=16),),
-    "GH200": (Gpu(0, "NVIDIA GH200 480GB", pcie_width=1, pcie_width_max=16),),
-    "a vGPU": (Gpu(0, "NVIDIA L40S-48C", pcie_width=1, pcie_width_max=16, virtualization="vgpu"),),
-    "not told": (Gpu(0, "NVIDIA A10", pcie_width=None, pcie_width_max=16),),
-}
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.HARDWARE,
+    fix_by=FixBy.NODE,
+    explained_by=("gpu-lost",),
+    check=check,
+    fires={"four of sixteen lanes": (Gpu(0, "NVIDIA GeForce RTX 4090", pcie_width=4, pcie_width_max=16),)},
+    quiet={
+        "all lanes, an idle generation": (
+            Gpu(0, "NVIDIA A10", pcie_width=16, pcie_width_max=16, pcie_generation=1, pcie_generation_max=4),
+        ),
+        "a board made with eight lanes": (Gpu(0, "NVIDIA GeForce RTX 4060", pcie_width=8, pcie_width_max=8),),
+        "a laptop": (Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", pcie_width=8, pcie_width_max=16),),
+        "GH200": (Gpu(0, "NVIDIA GH200 480GB", pcie_width=1, pcie_width_max=16),),
+        "a vGPU": (Gpu(0, "NVIDIA L40S-48C", pcie_width=1, pcie_width_max=16, virtualization="vgpu"),),
+        "not told": (Gpu(0, "NVIDIA A10", pcie_width=None, pcie_width_max=16),),
+    },
+)

@@ -21,13 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck import knowledge
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
 
 
 def check(system: System, _one: Gpu, gpus: tuple[Gpu, ...] | None) -> Iterator[Finding]:
@@ -56,11 +54,19 @@ def _is_for_data_centres(gpu: Gpu) -> bool:
 
 
 SERVER = System(os="linux", container="", wsl=0, jetson=False)
-FIRES = {"a server": (SERVER, Gpu(0, "NVIDIA A10", persistence_mode=False))}
-QUIET = {
-    "on": (SERVER, Gpu(0, "NVIDIA A10", persistence_mode=True)),
-    "a workstation": (SERVER, Gpu(0, "NVIDIA GeForce RTX 4090", persistence_mode=False)),
-    "a container": (System(os="linux", container="docker", wsl=0), Gpu(0, "NVIDIA A10", persistence_mode=False)),
-    "WSL": (System(os="linux", container="", wsl=2), Gpu(0, "NVIDIA A10", persistence_mode=False)),
-    "a laptop": (SERVER, Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", persistence_mode=False)),
-}
+
+
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.NODE,
+    check=check,
+    fires={"a server": (SERVER, Gpu(0, "NVIDIA A10", persistence_mode=False))},
+    quiet={
+        "on": (SERVER, Gpu(0, "NVIDIA A10", persistence_mode=True)),
+        "a workstation": (SERVER, Gpu(0, "NVIDIA GeForce RTX 4090", persistence_mode=False)),
+        "a container": (System(os="linux", container="docker", wsl=0), Gpu(0, "NVIDIA A10", persistence_mode=False)),
+        "WSL": (System(os="linux", container="", wsl=2), Gpu(0, "NVIDIA A10", persistence_mode=False)),
+        "a laptop": (SERVER, Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", persistence_mode=False)),
+    },
+)

@@ -19,16 +19,16 @@ slow disk deserves a second run with a longer `--timeout`.
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from cudacheck.facts import Facts
-from cudacheck.report import Evidence, Finding, Layer, Outcome, ProbeRun, Remedy, Severity
-from cudacheck.target import Target
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity, Unchecked
+from cudacheck.model.report import Outcome, ProbeRun
+from cudacheck.model.rule import Rule
+from cudacheck.probes.chosen import Patient
 
-ID = "probe-did-not-finish"
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA  # a driver that hangs, or an interpreter that dies, comes before what is wrong with PyTorch
 OWNERS = {
     "torch_import": (
         "torch-import-failed",
@@ -45,12 +45,30 @@ OWNERS = {
 }
 """Probe → the findings that account for its death; without one of them it stands for itself."""
 KERNEL_LOG = "sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"
-EXPLAINED_BY = tuple(dict.fromkeys(owner for owners in OWNERS.values() for owner in owners))
 
 
-def finding(runs: Sequence[ProbeRun], unchecked_reasons: Sequence[str], facts: Facts) -> Finding:
-    """One finding about these runs. `unchecked_reasons` are those of error rules that stayed unchecked."""
-    blocks = any(_blames(reason, run) for reason in unchecked_reasons for run in runs)
+def closing(facts: Facts, findings: Mapping[str, Finding], unchecked: Sequence[Unchecked]) -> Iterator[Finding]:
+    """One finding about all runs that did not finish; a consequence where other findings account for each of them."""
+    died = [r for r in facts.all(ProbeRun) if r.outcome not in {Outcome.OK, Outcome.SKIPPED}]
+    if not died:
+        return
+    accounts = {r: next((o for o in OWNERS.get(r.probe, ()) if o in findings), None) for r in died}
+    orphans = [run for run, account in accounts.items() if account is None]
+    blocks = _blocks(orphans or died, unchecked, facts)
+    cause = None if orphans else accounts[died[0]]
+    yield dataclasses.replace(
+        _finding(orphans or died, facts), severity=Severity.ERROR if blocks else Severity.WARNING, caused_by=cause
+    )
+
+
+def _blocks(runs: Sequence[ProbeRun], unchecked: Sequence[Unchecked], facts: Facts) -> bool:
+    """Whether a rule that finds errors stayed unchecked for one of them, or for what waited for one of them."""
+    blamed = {run.probe for run in runs}
+    blamed |= {run.probe for run in facts.all(ProbeRun) if run.waited_for in blamed}
+    return any(gap.probe in blamed for gap in unchecked if gap.severity is Severity.ERROR)
+
+
+def _finding(runs: Sequence[ProbeRun], facts: Facts) -> Finding:
     first = runs[0]
     others = f" (and {len(runs) - 1} more)" if len(runs) > 1 else ""
     driver = first.probe in {"nvml", "libcuda"}
@@ -58,7 +76,6 @@ def finding(runs: Sequence[ProbeRun], unchecked_reasons: Sequence[str], facts: F
         f"{'the NVIDIA driver does not answer: ' if driver else 'the probe '}{first.probe} {_ending(first)}{others}",
         evidence=tuple(Evidence(f"{run.probe} {_ending(run)}", _last_line(run)) for run in runs),
         remedies=(*(_driver_remedies() if driver else ()), _look_closer(facts)),
-        severity=Severity.ERROR if blocks else Severity.WARNING,
     )
 
 
@@ -70,16 +87,9 @@ def _driver_remedies() -> tuple[Remedy, ...]:
 
 
 def _look_closer(facts: Facts) -> Remedy:
-    target = facts.one(Target)
-    python = f" --python {shlex.quote(target.python)}" if target else ""
+    patient = facts.one(Patient)
+    python = f" --python {shlex.quote(patient.python)}" if patient else ""
     return Remedy("see what the process printed last", (f"cudacheck doctor{python} --verbose",))
-
-
-def _blames(reason: str, run: ProbeRun) -> bool:
-    """Whether a rule stayed unchecked because of this run: itself, or as what a skipped probe waited for."""
-    return (
-        reason.startswith(f"{run.probe} ") or f": {run.probe} " in reason or bool(run.detail and run.detail in reason)
-    )
 
 
 def _ending(run: ProbeRun) -> str:
@@ -100,14 +110,21 @@ def _last_line(run: ProbeRun) -> str:
     return (frames or lines[-1:] or [f"{run.child} child"])[0][:160]
 
 
-FIRES = {
-    "import torch was killed by a signal": (
-        ProbeRun("torch_import", "target", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),
-    ),
-    "NVML never answered": (ProbeRun("nvml", "host", Outcome.TIMED_OUT, 10.0, "no answer within 10 s"),),
-}
-QUIET = {
-    "a probe that had nothing to ask": (
-        ProbeRun("benchmark", "target", Outcome.SKIPPED, None, "CUDA is not available"),
-    ),
-}
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.NODE,
+    explained_by=tuple(dict.fromkeys(owner for owners in OWNERS.values() for owner in owners)),
+    closing=closing,
+    fires={
+        "import torch was killed by a signal": (
+            ProbeRun("torch_import", "patient", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),
+        ),
+        "NVML never answered": (ProbeRun("nvml", "host", Outcome.TIMED_OUT, 10.0, "no answer within 10 s"),),
+    },
+    quiet={
+        "a probe that had nothing to ask": (
+            ProbeRun("benchmark", "patient", Outcome.SKIPPED, None, "CUDA is not available"),
+        ),
+    },
+)

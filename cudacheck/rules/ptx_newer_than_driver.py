@@ -26,27 +26,16 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.DRIVER
-EXPLAINED_BY = ("driver-too-old",)
-MESSAGES = (
-    r"provided PTX was compiled with an unsupported\s+toolchain",
-    r"cudaErrorUnsupportedPtxVersion|CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
-)
-SOURCES = (
-    "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html",
-    "https://github.com/triton-inference-server/server/issues/2193",
-)
 
 
 def check(
@@ -74,7 +63,6 @@ def check(
                 *_machine.driver_evidence(nvml),
             ),
             remedies=_remedies(facts, torch.cuda),
-            sources=SOURCES,
         )
 
 
@@ -85,7 +73,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     seen = [_machine.quote(match, said), *_machine.driver_evidence(nvml)]
     if torch is not None and cuda:
         seen.append(Evidence(f"torch {torch.version}, built for CUDA {cuda}", torch.found_in))
-    yield Finding(message, tuple(seen), _remedies(facts, cuda), SOURCES, Severity.ERROR)
+    yield Finding(message, tuple(seen), _remedies(facts, cuda), severity=Severity.ERROR)
 
 
 def _needs_ptx(archs: tuple[str, ...], gpu: Gpu) -> bool:
@@ -114,31 +102,45 @@ def _remedies(facts: Facts, cuda: str | None) -> tuple[Remedy, ...]:
 
 
 R535 = Nvml(library_found=True, init_code=0, gpu_count=1, driver_version="535.129.03", cuda_version="12.2")
-FIRES = {
-    "a build with PTX alone for this GPU": (
-        TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
-        R535,
-        Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
+
+
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.DRIVER,
+    fix_by=FixBy.NODE,
+    explained_by=("driver-too-old",),
+    check=check,
+    heard=heard,
+    messages=(
+        r"provided PTX was compiled with an unsupported\s+toolchain",
+        r"cudaErrorUnsupportedPtxVersion|CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
     ),
-    "CUDA says so": (
-        ErrorMessage("CUDA error: the provided PTX was compiled with an unsupported toolchain.", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "cu128 on driver 535, with machine code for the GPU": (
-        TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
-        R535,
-        Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
-    ),
-    "PTX, and a driver that is as new": (
-        TorchBuild("2.8.0a0+git", cuda="12.2", arch_list=("sm_80", "compute_80")),
-        R535,
-        Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
-    ),
-    "a kernel ran": (
-        TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
-        R535,
-        Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
-        KernelRun(0, "float16 matmul", ok=True),
-    ),
-}
+    fires={
+        "a build with PTX alone for this GPU": (
+            TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+            R535,
+            Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
+        ),
+        "CUDA says so": (
+            ErrorMessage("CUDA error: the provided PTX was compiled with an unsupported toolchain.", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "cu128 on driver 535, with machine code for the GPU": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
+            R535,
+            Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+        ),
+        "PTX, and a driver that is as new": (
+            TorchBuild("2.8.0a0+git", cuda="12.2", arch_list=("sm_80", "compute_80")),
+            R535,
+            Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
+        ),
+        "a kernel ran": (
+            TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+            R535,
+            Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
+            KernelRun(0, "float16 matmul", ok=True),
+        ),
+    },
+)

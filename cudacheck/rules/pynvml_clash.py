@@ -22,16 +22,12 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-MESSAGES = (r"The pynvml package is deprecated",)
-SOURCES = ("https://github.com/mlco2/codecarbon/issues/933",)
 
 
 def check(_one: Distribution, installed: tuple[Distribution, ...] | None, facts: Facts) -> Iterator[Finding]:
@@ -46,13 +42,12 @@ def check(_one: Distribution, installed: tuple[Distribution, ...] | None, facts:
             Evidence(f"{dist.name} {dist.version}", dist.location or "installed packages") for dist in (old, new)
         ),
         remedies=_remedies(facts),
-        sources=SOURCES,
     )
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     message = "the package pynvml is outdated: nvidia-ml-py took its place"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(facts))
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:
@@ -63,15 +58,23 @@ def _remedies(facts: Facts) -> tuple[Remedy, ...]:
     )
 
 
-FIRES = {
-    "both installed": (Distribution("pynvml", "11.5.3"), Distribution("nvidia-ml-py", "13.580.82")),
-    "the warning": (
-        ErrorMessage(
-            "FutureWarning: The pynvml package is deprecated. Please install nvidia-ml-py instead.", "ticket.txt"
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.ENVIRONMENT,
+    check=check,
+    heard=heard,
+    messages=(r"The pynvml package is deprecated",),
+    fires={
+        "both installed": (Distribution("pynvml", "11.5.3"), Distribution("nvidia-ml-py", "13.580.82")),
+        "the warning": (
+            ErrorMessage(
+                "FutureWarning: The pynvml package is deprecated. Please install nvidia-ml-py instead.", "ticket.txt"
+            ),
         ),
-    ),
-}
-QUIET = {
-    "nvidia-ml-py alone": (Distribution("nvidia-ml-py", "13.580.82"),),
-    "pynvml 12, which wraps it": (Distribution("pynvml", "12.0.0"), Distribution("nvidia-ml-py", "12.575.51")),
-}
+    },
+    quiet={
+        "nvidia-ml-py alone": (Distribution("nvidia-ml-py", "13.580.82"),),
+        "pynvml 12, which wraps it": (Distribution("pynvml", "12.0.0"), Distribution("nvidia-ml-py", "12.575.51")),
+    },
+)

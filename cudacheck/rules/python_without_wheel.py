@@ -23,26 +23,16 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_BUILD
-EXPLAINED_BY = ("no-gpu",)
 SPEC = r"(torch(?:vision|audio)?(?:[=<>~!]=?[\w.+*,<>=!-]*)?)"
-MESSAGES = (
-    rf"Could not find a version that satisfies the requirement {SPEC}(?![\w-])",
-    rf"No matching distribution found for {SPEC}(?![\w-])",
-    rf"[Bb]ecause {SPEC} has no wheels with a matching",
-    rf"[Bb]ecause there is no version of {SPEC}(?![\w-])",
-    rf"no versions of {SPEC}(?![\w-])",
-)
-SOURCES = ("https://github.com/pytorch/pytorch/blob/main/RELEASE.md",)
 
 
 def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts) -> Iterator[Finding]:
@@ -62,7 +52,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return
     message = f"{spec} is not on the index that was asked, but on PyTorch's own under {index}"
     there = remedies.install(facts, [spec.partition("+")[0]], title="install it from there", index_tag=index)
-    yield Finding(message, (_torch.quoted(said, match),), (there,), SOURCES)
+    yield Finding(message, (_torch.quoted(said, match),), (there,))
 
 
 def _index_of(spec: str, facts: Facts) -> str | None:
@@ -95,27 +85,42 @@ def _why(spec: str, facts: Facts) -> str:
 
 def _finding(message: str, evidence: Evidence, facts: Facts) -> Finding:
     advice = "choose a release that has wheels for this Python, or a Python that PyTorch has wheels for"
-    return Finding(message, (evidence,), _torch.right_build(facts, advice), SOURCES)
+    return Finding(message, (evidence,), _torch.right_build(facts, advice))
 
 
-FIRES = {
-    "a build that never existed": (
-        ErrorMessage("ERROR: No matching distribution found for torch==2.4.0+cu128", "pip"),
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_BUILD,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=("no-gpu",),
+    check=check,
+    heard=heard,
+    messages=(
+        rf"Could not find a version that satisfies the requirement {SPEC}(?![\w-])",
+        rf"No matching distribution found for {SPEC}(?![\w-])",
+        rf"[Bb]ecause {SPEC} has no wheels with a matching",
+        rf"[Bb]ecause there is no version of {SPEC}(?![\w-])",
+        rf"no versions of {SPEC}(?![\w-])",
     ),
-    "a build that only PyTorch's own index has": (
-        ErrorMessage("ERROR: No matching distribution found for torch==2.9.1+cu129", "pip"),
-    ),
-    "a Python that is too old for the release": (
-        Interpreter("3.8.18", implementation="cpython"),
-        ErrorMessage(
-            "ERROR: Could not find a version that satisfies the requirement torch==2.8.0 (from versions: …)", "pip"
+    fires={
+        "a build that never existed": (
+            ErrorMessage("ERROR: No matching distribution found for torch==2.4.0+cu128", "pip"),
         ),
-    ),
-}
-QUIET = {
-    "another package": (ErrorMessage("ERROR: No matching distribution found for torch-scatter==2.1.2", "pip"),),
-    "PyTorch is installed, wherever it came from": (
-        Interpreter("3.8.18", implementation="cpython"),
-        TorchBuild("2.4.1+cu121", cuda="12.1"),
-    ),
-}
+        "a build that only PyTorch's own index has": (
+            ErrorMessage("ERROR: No matching distribution found for torch==2.9.1+cu129", "pip"),
+        ),
+        "a Python that is too old for the release": (
+            Interpreter("3.8.18", implementation="cpython"),
+            ErrorMessage(
+                "ERROR: Could not find a version that satisfies the requirement torch==2.8.0 (from versions: …)", "pip"
+            ),
+        ),
+    },
+    quiet={
+        "another package": (ErrorMessage("ERROR: No matching distribution found for torch-scatter==2.1.2", "pip"),),
+        "PyTorch is installed, wherever it came from": (
+            Interpreter("3.8.18", implementation="cpython"),
+            TorchBuild("2.4.1+cu121", cuda="12.1"),
+        ),
+    },
+)

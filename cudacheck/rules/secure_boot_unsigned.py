@@ -22,28 +22,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.KERNEL
-MESSAGES = (
-    r"(?:insert (?:module )?['\"]?(?P<module>[\w./-]{1,100}?)['\"]?: )?Key was rejected by service",
-    r"nvidia[^\n]{0,60}Required key not available",
-    r"Loading of (?:unsigned module|module with unavailable key) is rejected",
-    r"Secure [Bb]oot is enabled on this system, so this is likely because it was not signed",
-    r"(?P<any>unsigned module loading is restricted; see man kernel_lockdown)",
-)
-SOURCES = (
-    "https://github.com/gridhead/nvidia-auto-installer-for-fedora-linux/issues/75",
-    "https://github.com/MicrosoftDocs/azure-docs/issues/111536",
-)
 
 KEYS = {
     "Ubuntu": "/var/lib/shim-signed/mok/MOK.der",
@@ -61,14 +48,14 @@ def check(nvml: Nvml, system: System, module: KernelModule, facts: Facts) -> Ite
         Evidence(f"module built for {module.kernel or 'this kernel'}, not loaded", module.found_in),
     )
     message = "Secure Boot is on, and the kernel does not load the NVIDIA module: its key is not enrolled"
-    yield Finding(message, seen, _remedies(system), SOURCES)
+    yield Finding(message, seen, _remedies(system))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _driver.answers(facts) or _is_of_another_module(match, facts):
         return
     message = "Secure Boot rejects the NVIDIA kernel module: its key is not enrolled"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System)), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System)))
 
 
 def _is_of_another_module(match: re.Match[str], facts: Facts) -> bool:
@@ -92,48 +79,72 @@ def _remedies(system: System | None) -> tuple[Remedy, ...]:
 
 SECURE = System(os="linux", distribution="Ubuntu 24.04.1 LTS", container="", wsl=0, jetson=False, secure_boot=True)
 RTX_4090 = PciGpu("0000:01:00.0", "0x2684", driver="")
-FIRES = {
-    "built by DKMS, Secure Boot on, not loaded": (
-        SECURE,
-        PciBus(readable=True),
-        RTX_4090,
-        Nvml(library_found=True, init_code=9),
-        KernelModule(loaded=False, kernel="6.8.0-64-generic", built_for_kernel=True),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.KERNEL,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
     ),
-    "modprobe says so": (
-        ErrorMessage("modprobe: ERROR: could not insert 'nvidia': Key was rejected by service", "ticket.txt"),
+    check=check,
+    heard=heard,
+    messages=(
+        r"(?:insert (?:module )?['\"]?(?P<module>[\w./-]{1,100}?)['\"]?: )?Key was rejected by service",
+        r"nvidia[^\n]{0,60}Required key not available",
+        r"Loading of (?:unsigned module|module with unavailable key) is rejected",
+        r"Secure [Bb]oot is enabled on this system, so this is likely because it was not signed",
+        r"(?P<any>unsigned module loading is restricted; see man kernel_lockdown)",
     ),
-    "NVIDIA's installer says so": (
-        ErrorMessage(
-            "ERROR: The kernel module failed to load. Secure boot is enabled on this system, so this is likely because "
-            "it was not signed by a key that is trusted by the kernel.",
-            "ticket.txt",
+    fires={
+        "built by DKMS, Secure Boot on, not loaded": (
+            SECURE,
+            PciBus(readable=True),
+            RTX_4090,
+            Nvml(library_found=True, init_code=9),
+            KernelModule(loaded=False, kernel="6.8.0-64-generic", built_for_kernel=True),
         ),
-    ),
-    "the kernel is locked down, and nvidia-smi fails": (
-        ErrorMessage("Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7", "dmesg"),
-        ErrorMessage("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "a sensor's module is rejected": (
-        ErrorMessage("modprobe: ERROR: could not insert 'nct6687': Key was rejected by service", "ticket.txt"),
-    ),
-    "the kernel is locked down, and refused some module": (
-        ErrorMessage("Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7", "dmesg"),
-    ),
-    "Secure Boot on, the module signed and loaded": (
-        SECURE,
-        PciBus(readable=True),
-        PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        KernelModule(loaded=True, built_for_kernel=True),
-    ),
-    "not loaded, and Secure Boot off": (
-        System(os="linux", container="", wsl=0, jetson=False, secure_boot=False),
-        PciBus(readable=True),
-        RTX_4090,
-        Nvml(library_found=True, init_code=9),
-        KernelModule(loaded=False, built_for_kernel=True),
-    ),
-}
+        "modprobe says so": (
+            ErrorMessage("modprobe: ERROR: could not insert 'nvidia': Key was rejected by service", "ticket.txt"),
+        ),
+        "NVIDIA's installer says so": (
+            ErrorMessage(
+                "ERROR: The kernel module failed to load. Secure boot is enabled on this system, so this is likely because "
+                "it was not signed by a key that is trusted by the kernel.",
+                "ticket.txt",
+            ),
+        ),
+        "the kernel is locked down, and nvidia-smi fails": (
+            ErrorMessage(
+                "Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7", "dmesg"
+            ),
+            ErrorMessage("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "a sensor's module is rejected": (
+            ErrorMessage("modprobe: ERROR: could not insert 'nct6687': Key was rejected by service", "ticket.txt"),
+        ),
+        "the kernel is locked down, and refused some module": (
+            ErrorMessage(
+                "Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7", "dmesg"
+            ),
+        ),
+        "Secure Boot on, the module signed and loaded": (
+            SECURE,
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2684", driver="nvidia"),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            KernelModule(loaded=True, built_for_kernel=True),
+        ),
+        "not loaded, and Secure Boot off": (
+            System(os="linux", container="", wsl=0, jetson=False, secure_boot=False),
+            PciBus(readable=True),
+            RTX_4090,
+            Nvml(library_found=True, init_code=9),
+            KernelModule(loaded=False, built_for_kernel=True),
+        ),
+    },
+)

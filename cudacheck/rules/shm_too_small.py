@@ -21,21 +21,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.RUN_TIME
-MESSAGES = (
-    r"DataLoader worker \(pid[^\n]{0,60}\) is killed by signal: Bus error",
-    r"workers are out of shared memory",
-    r"insufficient shared memory \(shm\)",
-    r"Error while creating shared memory segment /dev/shm/nccl",
-)
-SOURCES = ("https://github.com/pytorch/pytorch#docker-image",)
 
 ENOUGH = 1 << 30
 FOLDER = "/dev/shm"  # noqa: S108 - its size is judged, nothing is written there
@@ -48,14 +39,13 @@ def check(system: System) -> Iterator[Finding]:
             f"the container's shared memory is {size}: data loader workers and NCCL need more",
             evidence=(Evidence(f"{size} in a {system.container} container", FOLDER),),
             remedies=_remedies(system.container),
-            sources=SOURCES,
         )
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     system = facts.one(System)
     message = "the data loader's workers or NCCL ran out of shared memory"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(system.container if system else None), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(system.container if system else None))
 
 
 def _remedies(container: str | None) -> tuple[Remedy, ...]:
@@ -67,18 +57,31 @@ def _remedies(container: str | None) -> tuple[Remedy, ...]:
     return (Remedy(f"start the container with more: add --ipc=host or --shm-size=8g to {engine} run"),)
 
 
-FIRES = {
-    "Docker's 64 MiB": (System(os="linux", container="docker", shm_bytes=64 << 20),),
-    "PyTorch says so": (
-        ErrorMessage(
-            "RuntimeError: DataLoader worker (pid 4711) is killed by signal: Bus error. It is possible that "
-            "dataloader's workers are out of shared memory.",
-            "ticket.txt",
-        ),
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.RUN_TIME,
+    fix_by=FixBy.CONTAINER,
+    check=check,
+    heard=heard,
+    messages=(
+        r"DataLoader worker \(pid[^\n]{0,60}\) is killed by signal: Bus error",
+        r"workers are out of shared memory",
+        r"insufficient shared memory \(shm\)",
+        r"Error while creating shared memory segment /dev/shm/nccl",
     ),
-}
-QUIET = {
-    "--shm-size=8g": (System(os="linux", container="docker", shm_bytes=8 << 30),),
-    "no container": (System(os="linux", container="", shm_bytes=512 << 20),),
-    "size not told": (System(os="linux", container="docker", shm_bytes=None),),
-}
+    fires={
+        "Docker's 64 MiB": (System(os="linux", container="docker", shm_bytes=64 << 20),),
+        "PyTorch says so": (
+            ErrorMessage(
+                "RuntimeError: DataLoader worker (pid 4711) is killed by signal: Bus error. It is possible that "
+                "dataloader's workers are out of shared memory.",
+                "ticket.txt",
+            ),
+        ),
+    },
+    quiet={
+        "--shm-size=8g": (System(os="linux", container="docker", shm_bytes=8 << 30),),
+        "no container": (System(os="linux", container="", shm_bytes=512 << 20),),
+        "size not told": (System(os="linux", container="docker", shm_bytes=None),),
+    },
+)

@@ -20,16 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.speed import baseline, runs
 from cudacheck.speed.baseline import Baseline, Change, Comparison
-
-SEVERITY = Severity.WARNING
-LAYER = Layer.SPEED
-EXPLAINED_BY = ("gpu-throttled", "gpu-memory-held", "kernel-failed", "matmul-slow", "memory-bandwidth-slow")
-SOURCES = ("https://github.com/NVIDIA/nvbench",)
 
 
 def check(
@@ -46,7 +42,6 @@ def check(
             f"slower than the baseline: {_told(worst)}{more}",
             tuple(Evidence(_told(one), one.then.found_in) for one in slower),
             (Remedy("compare the versions, clocks and attention backends of the two reports"),),
-            SOURCES,
         )
 
 
@@ -85,15 +80,27 @@ def _then(us: float, clock: float = 1400.0, name: str = "NVIDIA H200", uuid: str
     )
 
 
-FIRES = {
-    "a fifth slower at the same clock": (H200, _now(1900.0), _then(1570.0)),
-    "another board of the same model": (H200, _now(1900.0), _then(1570.0, uuid="GPU-9")),
-}
-QUIET = {
-    "4 % slower": (H200, _now(1630.0), _then(1570.0)),
-    "slower, for the clock was lower": (H200, _now(1900.0, clock=1150.0), _then(1570.0)),
-    "as fast, at a higher clock": (H200, _now(507.0, clock=1980.0), _then(507.0, clock=1400.0)),
-    "no interval": (H200, _now(1900.0, ci=None), _then(1570.0)),
-    "another model": (H200, _now(1900.0), _then(1570.0, name="NVIDIA A10", uuid="GPU-9")),
-    "no baseline": (H200, _now(1900.0)),
-}
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.SPEED,
+    fix_by=FixBy.NODE,
+    explained_by=(
+        Family.HELD_BACK,
+        "kernel-failed",
+        "matmul-slow",
+        "memory-bandwidth-slow",
+    ),
+    check=check,
+    fires={
+        "a fifth slower at the same clock": (H200, _now(1900.0), _then(1570.0)),
+        "another board of the same model": (H200, _now(1900.0), _then(1570.0, uuid="GPU-9")),
+    },
+    quiet={
+        "4 % slower": (H200, _now(1630.0), _then(1570.0)),
+        "slower, for the clock was lower": (H200, _now(1900.0, clock=1150.0), _then(1570.0)),
+        "as fast, at a higher clock": (H200, _now(507.0, clock=1980.0), _then(507.0, clock=1400.0)),
+        "no interval": (H200, _now(1900.0, ci=None), _then(1570.0)),
+        "another model": (H200, _now(1900.0), _then(1570.0, name="NVIDIA A10", uuid="GPU-9")),
+        "no baseline": (H200, _now(1900.0)),
+    },
+)

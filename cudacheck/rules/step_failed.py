@@ -23,38 +23,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from cudacheck.facts import Facts
-from cudacheck.probes.target.bench_steps import Concurrency, NewLengthStalls, PrefixReuse, RowLaunches, StepRow
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
+from cudacheck.probes.chosen import Patient
+from cudacheck.probes.patient.bench_steps import Concurrency, NewLengthStalls, PrefixReuse, RowLaunches, StepRow
 from cudacheck.rules import _torch
-from cudacheck.target import Target
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.RUN_TIME
-EXPLAINED_BY = (
-    "gpu-init-failed",
-    "gpu-lost",
-    "ecc-uncorrectable",
-    "driver-library-mismatch",
-    "cuda-init-failed",
-    "driver-too-old",
-    "ptx-newer-than-driver",
-    "gpu-too-new-for-build",
-    "gpu-too-old-for-build",
-    "nvidia-wheels-conflict",
-    "cuda-library-missing",
-    "cuda-library-shadowed",
-    "cudnn-missing",
-    "cudnn-incomplete",
-    "cudnn-conflict",
-    "gpu-memory-held",
-    "kernel-failed",
-    "triton-without-compiler",
-)
-SOURCES = (
-    "https://pytorch.org/docs/stable/notes/numerical_accuracy.html",
-    "https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs",
-)
 
 BESIDE = ("extra", "stack")
 """Tables of what is not plain PyTorch: Triton, compilers, flash-attn, transformers."""
@@ -113,8 +87,8 @@ def _size(error: float | None, tolerance: float | None = None) -> str:
 
 
 def _gives_wrong(told: Sequence[Told], facts: Facts, severity: Severity | None = None) -> Finding:
-    target = facts.one(Target)
-    python = f" --python {shlex.quote(target.python)}" if target else ""
+    patient = facts.one(Patient)
+    python = f" --python {shlex.quote(patient.python)}" if patient else ""
     also = f", and {len(told) - 1} more" if len(told) > 1 else ""
     return Finding(
         f"{told[0][0]} gives wrong answers: {told[0][1]}{also}",
@@ -123,7 +97,6 @@ def _gives_wrong(told: Sequence[Told], facts: Facts, severity: Severity | None =
             Remedy("leave out the step that this row adds"),
             Remedy("see whether single kernels are right on this GPU", (f"cudacheck bench kernels{python}",)),
         ),
-        SOURCES,
         severity=severity,
     )
 
@@ -137,31 +110,50 @@ def _did_not_run(told: Sequence[Told], severity: Severity) -> Finding:
         f"{what} did not run: {_torch.one_line(error, 120)}{also}",
         tuple(Evidence(_torch.one_line(said), where) for where, said in told),
         (Remedy(title, ("nvidia-smi",) if full else ()),),
-        SOURCES[1:],
         severity=severity,
     )
 
 
-FIRES = {
-    "wrong logits": (StepRow("fused", "ladder", 0, logits_error=0.71, tolerance=0.051, ok=False),),
-    "only Triton's logits": (StepRow("triton", "extra", 0, logits_error=0.3, tolerance=0.051, ok=False),),
-    "a process that died": (
-        StepRow("sdpa", "ladder", 0, itl_ms=13.7, ok=True),
-        StepRow("prefill-graph", "ladder", 0, error="died of SIGSEGV (11)"),
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.RUN_TIME,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        Family.BROKEN_HARDWARE,
+        Family.WRONG_KERNELS,
+        Family.BROKEN_LIBRARIES,
+        "driver-library-mismatch",
+        "cuda-init-failed",
+        "driver-too-old",
+        "ptx-newer-than-driver",
+        "gpu-memory-held",
+        "kernel-failed",
+        "triton-without-compiler",
     ),
-    "a kept prefix that gives other logits": (PrefixReuse(0, None, 1024, 896, 7.5, 2.7, logits_error=0.4, ok=False),),
-    "no room": (
-        StepRow("fp32", "ladder", 0, error="OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"),
-    ),
-    "only compiling failed": (StepRow("compile", "extra", 0, error="InductorError: no C compiler"),),
-    "one setting of the stalls": (NewLengthStalls("cudnn off", 0, error="no answer within 60 s"),),
-    "one way of serving": (Concurrency("processes", 0, error="a worker exited with 1"),),
-    "the profiler": (RowLaunches("fused", "ladder", 0, error="RuntimeError: CUPTI_ERROR_NOT_INITIALIZED"),),
-}
-QUIET = {
-    "all right": (StepRow("fused", "ladder", 0, logits_error=0.031, tolerance=0.051, ok=True),),
-    "not compared": (StepRow("sdpa", "stack", 0, itl_ms=16.7),),
-    "not run, and why": (StepRow("flash-attention-2", "stack", 0, skipped="flash-attn does not import"),),
-    "a batch rounds otherwise": (Concurrency("batched", 0, same_tokens=False, makespan_ms=300.0),),
-    "a prefix that is right": (PrefixReuse(0, None, 1024, 896, 7.5, 2.7, logits_error=0.004, ok=True),),
-}
+    check=check,
+    fires={
+        "wrong logits": (StepRow("fused", "ladder", 0, logits_error=0.71, tolerance=0.051, ok=False),),
+        "only Triton's logits": (StepRow("triton", "extra", 0, logits_error=0.3, tolerance=0.051, ok=False),),
+        "a process that died": (
+            StepRow("sdpa", "ladder", 0, itl_ms=13.7, ok=True),
+            StepRow("prefill-graph", "ladder", 0, error="died of SIGSEGV (11)"),
+        ),
+        "a kept prefix that gives other logits": (
+            PrefixReuse(0, None, 1024, 896, 7.5, 2.7, logits_error=0.4, ok=False),
+        ),
+        "no room": (
+            StepRow("fp32", "ladder", 0, error="OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ),
+        "only compiling failed": (StepRow("compile", "extra", 0, error="InductorError: no C compiler"),),
+        "one setting of the stalls": (NewLengthStalls("cudnn off", 0, error="no answer within 60 s"),),
+        "one way of serving": (Concurrency("processes", 0, error="a worker exited with 1"),),
+        "the profiler": (RowLaunches("fused", "ladder", 0, error="RuntimeError: CUPTI_ERROR_NOT_INITIALIZED"),),
+    },
+    quiet={
+        "all right": (StepRow("fused", "ladder", 0, logits_error=0.031, tolerance=0.051, ok=True),),
+        "not compared": (StepRow("sdpa", "stack", 0, itl_ms=16.7),),
+        "not run, and why": (StepRow("flash-attention-2", "stack", 0, skipped="flash-attn does not import"),),
+        "a batch rounds otherwise": (Concurrency("batched", 0, same_tokens=False, makespan_ms=300.0),),
+        "a prefix that is right": (PrefixReuse(0, None, 1024, 896, 7.5, 2.7, logits_error=0.004, ok=True),),
+    },
+)

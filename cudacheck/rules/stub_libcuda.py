@@ -21,20 +21,12 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA
-EXPLAINED_BY = ("no-gpu", "container-without-gpu", "driver-missing")
-MESSAGES = (
-    r"CUDA driver is a stub library|CUDA_ERROR_STUB_LIBRARY|cudaErrorStubLibrary",
-    _driver.numbered(34),
-)
-SOURCES = ("https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html",)
 
 
 def check(libcuda: LibCuda, facts: Facts) -> Iterator[Finding]:
@@ -43,12 +35,12 @@ def check(libcuda: LibCuda, facts: Facts) -> Iterator[Finding]:
         return
     seen = Evidence(f"{libcuda.path or 'libcuda.so.1'}, cuInit {libcuda.init_code}", libcuda.found_in)
     message = "a CUDA toolkit's stub of libcuda is loaded instead of the driver's library"
-    yield Finding(message, (seen,), _remedies(facts, libcuda), SOURCES)
+    yield Finding(message, (seen,), _remedies(facts, libcuda))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     message = "a CUDA toolkit's stub of libcuda is loaded instead of the driver's library"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts, facts.one(LibCuda)), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(facts, facts.one(LibCuda)))
 
 
 def _remedies(facts: Facts, libcuda: LibCuda | None) -> tuple[Remedy, ...]:
@@ -63,13 +55,32 @@ def _remedies(facts: Facts, libcuda: LibCuda | None) -> tuple[Remedy, ...]:
 
 
 STUB = "/usr/local/cuda-12.8/targets/x86_64-linux/lib/stubs/libcuda.so"
-FIRES = {
-    "the stubs folder on LD_LIBRARY_PATH": (LibCuda(found=True, path=STUB, init_code=34),),
-    "CUDA says so": (ErrorMessage("RuntimeError: CUDA error 34: CUDA driver is a stub library", "ticket.txt"),),
-}
-QUIET = {
-    "the driver's own": (
-        LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.580.95.05", init_code=0, device_count=1),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.CONTAINER,
+    joins=(Family.NO_CUDA,),
+    explained_by=(
+        "no-gpu",
+        "container-without-gpu",
+        "driver-missing",
     ),
-    "no libcuda": (LibCuda(found=False),),
-}
+    check=check,
+    heard=heard,
+    messages=(
+        r"CUDA driver is a stub library|CUDA_ERROR_STUB_LIBRARY|cudaErrorStubLibrary",
+        _driver.numbered(34),
+    ),
+    fires={
+        "the stubs folder on LD_LIBRARY_PATH": (LibCuda(found=True, path=STUB, init_code=34),),
+        "CUDA says so": (ErrorMessage("RuntimeError: CUDA error 34: CUDA driver is a stub library", "ticket.txt"),),
+    },
+    quiet={
+        "the driver's own": (
+            LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.580.95.05", init_code=0, device_count=1),
+        ),
+        "no libcuda": (LibCuda(found=False),),
+    },
+)

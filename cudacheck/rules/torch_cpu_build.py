@@ -24,23 +24,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine, _torch
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_BUILD
-EXPLAINED_BY = ("no-gpu", "torch-shadowed")
-MESSAGES = (r"(?i)torch not compiled with CUDA enabled", r"\(you have (\d[\w.]*\+cpu)\)")
-SOURCES = (
-    "https://github.com/pytorch/pytorch/issues/49325",
-    "https://github.com/pytorch/pytorch/issues/168065",
-)
 
 
 def check(build: TorchBuild, system: System | None, facts: Facts) -> Iterator[Finding]:
@@ -54,8 +46,7 @@ def check(build: TorchBuild, system: System | None, facts: Facts) -> Iterator[Fi
         f"PyTorch cannot use any NVIDIA GPU: {_torch.spoken(build)} is {kind}",
         (Evidence(f"{_torch.spoken(build)}, no CUDA version", build.found_in), *_origin(build, system)),
         _torch.right_build(facts, "install a CUDA build of PyTorch for this platform"),
-        SOURCES,
-        None if _machine.wants_cuda(facts) else Severity.WARNING,
+        severity=None if _machine.wants_cuda(facts) else Severity.WARNING,
     )
 
 
@@ -78,28 +69,40 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         f"PyTorch cannot use any NVIDIA GPU: {which} was built without CUDA",
         (_torch.quoted(said, match),),
         _torch.right_build(facts, "install a CUDA build of PyTorch for this platform"),
-        SOURCES,
     )
 
 
-FIRES = {
-    "a +cpu wheel beside an NVIDIA A10": (TorchBuild("2.8.0+cpu"), Gpu(0, "NVIDIA A10", compute_capability="8.6")),
-    "aarch64 wheel of the default index on a GB200": (
-        TorchBuild("2.10.0+cpu"),
-        System("linux", machine="aarch64"),
-        Gpu(0, "NVIDIA GB200"),
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_BUILD,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.NO_CUDA_BUILD,),
+    explained_by=(
+        "no-gpu",
+        "torch-shadowed",
     ),
-    "the words of torch.cuda": (ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),),
-}
-QUIET = {
-    "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
-    "a machine without a GPU": (
-        TorchBuild("2.15.0+cpu"),
-        System("linux", container="", wsl=0, jetson=False),
-        PciBus(readable=True),
-        Nvml(library_found=False, init_code=12),
-    ),
-    "a paste that does not name the CUDA version": (TorchBuild("2.8.0", cuda_known=False),),
-    "a ROCm build": (TorchBuild("2.5.1+rocm6.2", hip="6.2"),),
-    "macOS": (TorchBuild("2.8.0"), System("darwin", machine="arm64")),
-}
+    check=check,
+    heard=heard,
+    messages=(r"(?i)torch not compiled with CUDA enabled", r"\(you have (\d[\w.]*\+cpu)\)"),
+    fires={
+        "a +cpu wheel beside an NVIDIA A10": (TorchBuild("2.8.0+cpu"), Gpu(0, "NVIDIA A10", compute_capability="8.6")),
+        "aarch64 wheel of the default index on a GB200": (
+            TorchBuild("2.10.0+cpu"),
+            System("linux", machine="aarch64"),
+            Gpu(0, "NVIDIA GB200"),
+        ),
+        "the words of torch.cuda": (ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),),
+    },
+    quiet={
+        "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+        "a machine without a GPU": (
+            TorchBuild("2.15.0+cpu"),
+            System("linux", container="", wsl=0, jetson=False),
+            PciBus(readable=True),
+            Nvml(library_found=False, init_code=12),
+        ),
+        "a paste that does not name the CUDA version": (TorchBuild("2.8.0", cuda_known=False),),
+        "a ROCm build": (TorchBuild("2.5.1+rocm6.2", hip="6.2"),),
+        "macOS": (TorchBuild("2.8.0"), System("darwin", machine="arm64")),
+    },
+)

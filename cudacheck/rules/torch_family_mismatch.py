@@ -30,33 +30,17 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.extensions import ExtensionFile
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.extensions import ExtensionFile
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.EXTENSIONS
-EXPLAINED_BY = ("torch-cpu-build", "torch-rocm-build", "torch-shadowed")
 FAMILY = ("torchvision", "torchaudio")
 COMPILED = (*FAMILY, "torchtext", "xformers", "vllm")
-MESSAGES = (
-    r"operator (torchvision)::\w+ does not exist",
-    r"No such operator (torchvision)::\w+",
-    r"Could not run '(torchvision)::\w+' with arguments from the 'CUDA' backend",
-    r"Couldn't load custom C\+\+ ops[^\n]*PyTorch and (torchvision) versions are incompatible",
-    r"partially initialized module '(torchvision)' has no attribute 'extension'",
-    r"PyTorch and (torchvision|torchaudio|TorchAudio) were compiled with different CUDA",
-    r"(torchaudio|torchvision|torchtext)[\w./\\-]*\.(?:so|pyd): undefined symbol: \w+",
-    r"Could not load this library: [^\n]*(torchaudio|torchtext)",
-    r"(xFormers) was\s+built\s+for:\s+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
-    r"(?<![\w.-])([A-Za-z]\w*)(?:[/\\]_\w+)?(?:\.[\w-]+)*\.so: undefined symbol: _ZN?K?(?:3c10|2at|5torch)",
-    r"(?<!\.so: )(undefined symbol): _ZN?K?(?:3c10|2at|5torch)",
-)
-SOURCES = ("https://github.com/pytorch/vision/issues/8985", "https://github.com/huggingface/diffusers/issues/9109")
 
 
 def check(
@@ -156,7 +140,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 
 def _finding(message: str, evidence: tuple[Evidence, ...], package: str, facts: Facts) -> Finding:
-    return Finding(message, evidence, tuple(_remedies(package, facts)), SOURCES)
+    return Finding(message, evidence, tuple(_remedies(package, facts)))
 
 
 def _remedies(package: str, facts: Facts) -> Iterator[Remedy]:
@@ -174,67 +158,93 @@ def _remedies(package: str, facts: Facts) -> Iterator[Remedy]:
 
 
 TORCH_26 = TorchBuild("2.6.0+cu124", cuda="12.4")
-FIRES = {
-    "torch was upgraded alone": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        Distribution("torchvision", "0.21.0", requires=("torch==2.6.0",)),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.EXTENSIONS,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(Family.NO_CUDA_BUILD,),
+    check=check,
+    heard=heard,
+    messages=(
+        r"operator (torchvision)::\w+ does not exist",
+        r"No such operator (torchvision)::\w+",
+        r"Could not run '(torchvision)::\w+' with arguments from the 'CUDA' backend",
+        r"Couldn't load custom C\+\+ ops[^\n]*PyTorch and (torchvision) versions are incompatible",
+        r"partially initialized module '(torchvision)' has no attribute 'extension'",
+        r"PyTorch and (torchvision|torchaudio|TorchAudio) were compiled with different CUDA",
+        r"(torchaudio|torchvision|torchtext)[\w./\\-]*\.(?:so|pyd): undefined symbol: \w+",
+        r"Could not load this library: [^\n]*(torchaudio|torchtext)",
+        r"(xFormers) was\s+built\s+for:\s+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
+        r"(?<![\w.-])([A-Za-z]\w*)(?:[/\\]_\w+)?(?:\.[\w-]+)*\.so: undefined symbol: _ZN?K?(?:3c10|2at|5torch)",
+        r"(?<!\.so: )(undefined symbol): _ZN?K?(?:3c10|2at|5torch)",
     ),
-    "a torch older than the range": (TorchBuild("2.13.0+cu130", cuda="13.0"), Distribution("torchvision", "0.29.2")),
-    "CPU torchvision beside a CUDA torch": (
-        TORCH_26,
-        Distribution("torchvision", "0.21.0+cpu", requires=("torch==2.6.0",)),
-    ),
-    "a file that wants symbols of another PyTorch": (
-        TORCH_26,
-        ExtensionFile(
-            "torchaudio",
-            "/env/torchaudio/lib/libtorchaudio.so",
-            missing_symbols=("_ZN2at4_ops5xxxxxE",),
-            missing_symbol_count=3,
+    fires={
+        "torch was upgraded alone": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("torchvision", "0.21.0", requires=("torch==2.6.0",)),
         ),
-    ),
-    "the operator that did not register": (
-        ErrorMessage("RuntimeError: operator torchvision::nms does not exist", "paste"),
-    ),
-    "xFormers tells": (
-        ErrorMessage(
-            "xFormers can't load C++/CUDA extensions. xFormers was built for:\n"
-            "    PyTorch 2.10.0+cu128 with CUDA 1208 (you have 2.11.0+cu130)",
-            "paste",
+        "a torch older than the range": (
+            TorchBuild("2.13.0+cu130", cuda="13.0"),
+            Distribution("torchvision", "0.29.2"),
         ),
-    ),
-    "PyTorch 1.x says so": (ErrorMessage("RuntimeError: No such operator torchvision::nms", "paste"),),
-}
-QUIET = {
-    "a matching trio": (
-        TORCH_26,
-        Distribution("torchvision", "0.21.0+cu124", requires=("torch==2.6.0",)),
-        Distribution("torchaudio", "2.6.0+cu124", requires=("torch==2.6.0",)),
-    ),
-    "only the patch release differs": (
-        TorchBuild("2.7.1+cu126", cuda="12.6"),
-        Distribution("torchvision", "0.22.0", requires=("torch==2.7.0",)),
-    ),
-    "nightlies of different days": (
-        TorchBuild("2.9.0.dev20250803+cu128", cuda="12.8"),
-        Distribution("torchvision", "0.24.0.dev20250801+cu128", requires=("torch==2.9.0.dev20250801",)),
-    ),
-    "torchvision 0.29.2 serves 2.14 and all that comes": (
-        TorchBuild("2.15.0+cu132", cuda="13.2"),
-        Distribution("torchvision", "0.29.2"),
-    ),
-    "a torchvision that no table knows": (
-        TorchBuild("2.8.0+cu128", cuda="12.8"),
-        Distribution("torchvision", "0.99.0"),
-    ),
-    "a source build": (TorchBuild("2.9.0a0+git3c1f2a9", cuda="12.8"), Distribution("torchvision", "0.23.0")),
-    "torchaudio 2.11 is tied to no torch": (
-        TorchBuild("2.14.0+cu130", cuda="13.0"),
-        Distribution("torchaudio", "2.11.0"),
-    ),
-    "it requires another torch, but all its symbols are there": (
-        TorchBuild("2.9.1+cu128", cuda="12.8"),
-        Distribution("torchvision", "0.23.0", requires=("torch==2.8.0",)),
-        ExtensionFile("torchvision", "/env/torchvision/_C.so", cuda_major=12),
-    ),
-}
+        "CPU torchvision beside a CUDA torch": (
+            TORCH_26,
+            Distribution("torchvision", "0.21.0+cpu", requires=("torch==2.6.0",)),
+        ),
+        "a file that wants symbols of another PyTorch": (
+            TORCH_26,
+            ExtensionFile(
+                "torchaudio",
+                "/env/torchaudio/lib/libtorchaudio.so",
+                missing_symbols=("_ZN2at4_ops5xxxxxE",),
+                missing_symbol_count=3,
+            ),
+        ),
+        "the operator that did not register": (
+            ErrorMessage("RuntimeError: operator torchvision::nms does not exist", "paste"),
+        ),
+        "xFormers tells": (
+            ErrorMessage(
+                "xFormers can't load C++/CUDA extensions. xFormers was built for:\n"
+                "    PyTorch 2.10.0+cu128 with CUDA 1208 (you have 2.11.0+cu130)",
+                "paste",
+            ),
+        ),
+        "PyTorch 1.x says so": (ErrorMessage("RuntimeError: No such operator torchvision::nms", "paste"),),
+    },
+    quiet={
+        "a matching trio": (
+            TORCH_26,
+            Distribution("torchvision", "0.21.0+cu124", requires=("torch==2.6.0",)),
+            Distribution("torchaudio", "2.6.0+cu124", requires=("torch==2.6.0",)),
+        ),
+        "only the patch release differs": (
+            TorchBuild("2.7.1+cu126", cuda="12.6"),
+            Distribution("torchvision", "0.22.0", requires=("torch==2.7.0",)),
+        ),
+        "nightlies of different days": (
+            TorchBuild("2.9.0.dev20250803+cu128", cuda="12.8"),
+            Distribution("torchvision", "0.24.0.dev20250801+cu128", requires=("torch==2.9.0.dev20250801",)),
+        ),
+        "torchvision 0.29.2 serves 2.14 and all that comes": (
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Distribution("torchvision", "0.29.2"),
+        ),
+        "a torchvision that no table knows": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("torchvision", "0.99.0"),
+        ),
+        "a source build": (TorchBuild("2.9.0a0+git3c1f2a9", cuda="12.8"), Distribution("torchvision", "0.23.0")),
+        "torchaudio 2.11 is tied to no torch": (
+            TorchBuild("2.14.0+cu130", cuda="13.0"),
+            Distribution("torchaudio", "2.11.0"),
+        ),
+        "it requires another torch, but all its symbols are there": (
+            TorchBuild("2.9.1+cu128", cuda="12.8"),
+            Distribution("torchvision", "0.23.0", requires=("torch==2.8.0",)),
+            ExtensionFile("torchvision", "/env/torchvision/_C.so", cuda_major=12),
+        ),
+    },
+)

@@ -24,28 +24,15 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import knowledge, remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.report import Outcome, ProbeRun
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
-from cudacheck.report import Evidence, Finding, Layer, Outcome, ProbeRun, Remedy, Severity
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_IMPORT
-EXPLAINED_BY = (
-    "container-missing-capability",
-    "torch-missing",
-    "torch-shadowed",
-    "nvidia-wheels-conflict",
-    "nccl-conflict",
-    "cuda-library-missing",
-    "cuda-library-shadowed",
-    "cudnn-missing",
-    "cudnn-incomplete",
-    "cudnn-conflict",
-    "glibc-too-old",
-)
 OWN_DLL = (
     r"(?:[^\"'\n]{0,300}[\\/]torch[\\/]{1,2}lib[\\/]{1,2}"  # JSON doubles backslashes; programs leave the folder out
     r"|(?:[^\"'\n]{0,300}[\\/])?(?=(?:c10|torch|caffe2|fbgemm|asmjit|shm|uv)(?:_\w+)?\.dll))([\w.-]+)"
@@ -56,7 +43,6 @@ MESSAGES = (
     r"libtorch_(?:cpu|python|global_deps)\.so: (?:cannot open shared object file|undefined symbol: _Z\w+)",
     r"cannot allocate memory in static TLS block",
 )
-SOURCES = ("https://github.com/pytorch/pytorch/issues/131662",)
 DIED = {
     Outcome.CRASHED: "`import torch` kills the process",
     Outcome.TIMED_OUT: "`import torch` does not finish",
@@ -88,7 +74,7 @@ def _words(error: str) -> str:
 
 
 def _finding(message: str, evidence: Evidence, error: str, facts: Facts) -> Finding:
-    return Finding(message, (evidence,), tuple(_remedies(error, facts)), SOURCES)
+    return Finding(message, (evidence,), tuple(_remedies(error, facts)))
 
 
 def _remedies(error: str, facts: Facts) -> Iterator[Remedy]:
@@ -120,44 +106,63 @@ def _next_patch(build: TorchBuild | None, facts: Facts) -> Remedy:
     return remedies.install(facts, specs, title=title, index_tag=tag, uninstall=family)
 
 
-FIRES = {
-    "a DLL that Windows cannot load": (
-        ErrorMessage(
-            "OSError: [WinError 126] The specified module could not be found. Error loading "
-            '"C:\\Python312\\Lib\\site-packages\\torch\\lib\\fbgemm.dll" or one of its dependencies.',
-            "paste",
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_IMPORT,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        Family.BROKEN_LIBRARIES,
+        "container-missing-capability",
+        "torch-missing",
+        "torch-shadowed",
+        "glibc-too-old",
+    ),
+    check=check,
+    heard=heard,
+    messages=MESSAGES,
+    fires={
+        "a DLL that Windows cannot load": (
+            ErrorMessage(
+                "OSError: [WinError 126] The specified module could not be found. Error loading "
+                '"C:\\Python312\\Lib\\site-packages\\torch\\lib\\fbgemm.dll" or one of its dependencies.',
+                "paste",
+            ),
         ),
-    ),
-    "a notebook's JSON, in which backslashes are doubled": (
-        ErrorMessage(
-            '[WinError 126] The module could not be found. Error loading "C:\\\\py\\\\torch\\\\lib\\\\shm.dll"',
-            "paste",
+        "a notebook's JSON, in which backslashes are doubled": (
+            ErrorMessage(
+                '[WinError 126] The module could not be found. Error loading "C:\\\\py\\\\torch\\\\lib\\\\shm.dll"',
+                "paste",
+            ),
         ),
-    ),
-    "a program that leaves out the folder": (
-        ErrorMessage(
-            'OSError: [WinError 127] The specified procedure could not be found. Error loading "torch_python.dll"',
-            "paste",
+        "a program that leaves out the folder": (
+            ErrorMessage(
+                'OSError: [WinError 127] The specified procedure could not be found. Error loading "torch_python.dll"',
+                "paste",
+            ),
         ),
-    ),
-    "MKL without a symbol that torch 2.x wants": (
-        TorchImport(
-            False, error_type="ImportError", error="/env/torch/lib/libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent"
+        "MKL without a symbol that torch 2.x wants": (
+            TorchImport(
+                False,
+                error_type="ImportError",
+                error="/env/torch/lib/libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent",
+            ),
         ),
-    ),
-    "the import died of a signal": (ProbeRun("torch_import", "target", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),),
-}
-QUIET = {
-    "the run's own time was over": (
-        ProbeRun("torch_import", "target", Outcome.TIMED_OUT, 8.0, "the whole run's limit of 8 s", cut_short=True),
-    ),
-    "another package's library": (
-        ErrorMessage(
-            '[WinError 126] The specified module could not be found. Error loading "C:\\py\\onnxruntime\\capi\\x.dll"',
-            "paste",
+        "the import died of a signal": (
+            ProbeRun("torch_import", "patient", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),
         ),
-    ),
-    "it imports": (TorchImport(True, seconds=2.6), ProbeRun("torch_import", "target", Outcome.OK, 2.6)),
-    "nothing to import": (ProbeRun("torch_import", "target", Outcome.SKIPPED, None, "torch is not installed"),),
-    "another module is missing": (ErrorMessage("ModuleNotFoundError: No module named 'vllm._C'", "paste"),),
-}
+    },
+    quiet={
+        "the run's own time was over": (
+            ProbeRun("torch_import", "patient", Outcome.TIMED_OUT, 8.0, "the whole run's limit of 8 s", cut_short=True),
+        ),
+        "another package's library": (
+            ErrorMessage(
+                '[WinError 126] The specified module could not be found. Error loading "C:\\py\\onnxruntime\\capi\\x.dll"',
+                "paste",
+            ),
+        ),
+        "it imports": (TorchImport(True, seconds=2.6), ProbeRun("torch_import", "patient", Outcome.OK, 2.6)),
+        "nothing to import": (ProbeRun("torch_import", "patient", Outcome.SKIPPED, None, "torch is not installed"),),
+        "another module is missing": (ErrorMessage("ModuleNotFoundError: No module named 'vllm._C'", "paste"),),
+    },
+)

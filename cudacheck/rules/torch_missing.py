@@ -21,19 +21,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_BUILD
-EXPLAINED_BY = ("no-gpu", "torch-shadowed", "python-without-wheel")
-MESSAGES = (r"No module named ['\"]torch['\"]",)
-SOURCES = ("https://pytorch.org/get-started/locally/",)
 IS_THERE = re.compile(r"[/\\]torch[/\\]|Error loading \\?[\"']")
 IN_A_BUILD = re.compile(r"get_requires_for_build|[Bb]uild(?:ing)? (?:wheel|isolation|dependencies)|egg_info|setup\.py")
 """pip builds packages in an empty environment: there, torch is missing though it is installed."""
@@ -58,19 +54,32 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _finding(message: str, evidence: Evidence, facts: Facts) -> Finding:
     advice = "install PyTorch as its own page says for this platform"
-    return Finding(message, (evidence,), _torch.right_build(facts, advice), SOURCES)
+    return Finding(message, (evidence,), _torch.right_build(facts, advice))
 
 
-FIRES = {
-    "a program that does not find it": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
-}
-QUIET = {
-    "torch is there": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
-    "flash-attn built in isolation: torch is there, but pip hides it": (
-        TorchBuild("2.10.0", cuda="12.8"),
-        ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_BUILD,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=(
+        "no-gpu",
+        "torch-shadowed",
+        "python-without-wheel",
     ),
-    "torch is there and does not import": (
-        ErrorMessage('OSError: [WinError 126] Error loading "C:\\py\\torch\\lib\\fbgemm.dll"', "paste"),
-    ),
-}
+    check=check,
+    heard=heard,
+    messages=(r"No module named ['\"]torch['\"]",),
+    fires={
+        "a program that does not find it": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
+    },
+    quiet={
+        "torch is there": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+        "flash-attn built in isolation: torch is there, but pip hides it": (
+            TorchBuild("2.10.0", cuda="12.8"),
+            ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),
+        ),
+        "torch is there and does not import": (
+            ErrorMessage('OSError: [WinError 126] Error loading "C:\\py\\torch\\lib\\fbgemm.dll"', "paste"),
+        ),
+    },
+)

@@ -20,27 +20,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck import knowledge
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Finding, Layer, Severity
+from cudacheck.model.findings import Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Rule
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-SOURCES = ("https://pytorch.org/get-started/locally/",)
 
 
 def check(build: TorchBuild) -> Iterator[Finding]:
     if knowledge.is_newer_than_known(build.version):
         known = f"{knowledge.releases()[-1].version}, as of {knowledge.as_of()}"
         message = f"{_torch.spoken(build)} is newer than all that cudacheck knows ({known})"
-        yield Finding(message, (_torch.build_evidence(build),), sources=SOURCES)
+        yield Finding(message, (_torch.build_evidence(build),))
 
 
-FIRES = {
-    "a release of the future": (TorchBuild("9.0.0+cu200", cuda="20.0"),),
-    "a nightly of the future": (TorchBuild("9.1.0.dev20400101+cu200", cuda="20.0"),),
-}
-QUIET = {
-    "a release that is known": (TorchBuild("2.15.0+cu132", cuda="13.2"),),
-    "an older source build": (TorchBuild("2.8.0a0+5228986c39.nv25.05", cuda="12.9"),),
-}
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.ENVIRONMENT,
+    check=check,
+    fires={
+        "a release of the future": (TorchBuild("9.0.0+cu200", cuda="20.0"),),
+        "a nightly of the future": (TorchBuild("9.1.0.dev20400101+cu200", cuda="20.0"),),
+    },
+    quiet={
+        "a release that is known": (TorchBuild("2.15.0+cu132", cuda="13.2"),),
+        "an older source build": (TorchBuild("2.8.0a0+5228986c39.nv25.05", cuda="12.9"),),
+    },
+)

@@ -19,23 +19,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Finding, Layer, Severity
+from cudacheck.model.findings import Finding, FixBy, Layer, Severity
+from cudacheck.model.rule import Rule
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-SOURCES = ("https://github.com/pytorch/pytorch/issues/185746",)
 
 
 def check(build: TorchBuild) -> Iterator[Finding]:
     if ".dev" in build.version:
         message = f"{_torch.spoken(build)} is a nightly: extensions for a release need not fit it"
-        yield Finding(message, (_torch.build_evidence(build),), sources=SOURCES)
+        yield Finding(message, (_torch.build_evidence(build),))
 
 
-FIRES = {"a nightly": (TorchBuild("2.13.0.dev20260530+cu132", cuda="13.2"),)}
-QUIET = {
-    "a release": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
-    "NVIDIA's container": (TorchBuild("2.7.0a0+ecf3bae40a.nv25.02", cuda="12.8"),),
-}
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.ENVIRONMENT,
+    check=check,
+    fires={"a nightly": (TorchBuild("2.13.0.dev20260530+cu132", cuda="13.2"),)},
+    quiet={
+        "a release": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+        "NVIDIA's container": (TorchBuild("2.7.0a0+ecf3bae40a.nv25.02", cuda="12.8"),),
+    },
+)

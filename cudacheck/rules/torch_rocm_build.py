@@ -20,17 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _machine, _torch
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_BUILD
-EXPLAINED_BY = ("no-gpu", "torch-shadowed")
-SOURCES = ("https://github.com/pytorch/pytorch/issues/145670",)
 
 
 def check(build: TorchBuild, torch: TorchCuda | None, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Finding]:
@@ -46,19 +42,30 @@ def check(build: TorchBuild, torch: TorchCuda | None, gpus: tuple[Gpu, ...] | No
     if not works and _machine.wants_cuda(facts):
         message = f"{_torch.spoken(build)} is a ROCm build: it runs on AMD GPUs, never on NVIDIA's"
         remedies = _torch.right_build(facts, "install a CUDA build of PyTorch")
-        yield Finding(message, tuple(evidence), remedies, SOURCES)
+        yield Finding(message, tuple(evidence), remedies)
     else:
         message = f"{_torch.spoken(build)} is a ROCm build, for AMD GPUs: cudacheck knows NVIDIA's only"
         advice = Remedy("ask AMD's ROCm documentation whether it supports this GPU: nothing here can tell")
-        yield Finding(message, tuple(evidence), (advice,), SOURCES, Severity.WARNING)
+        yield Finding(message, tuple(evidence), (advice,), severity=Severity.WARNING)
 
 
-FIRES = {
-    "a ROCm wheel beside an NVIDIA GPU": (TorchBuild("2.5.1+rocm6.2", hip="6.2.41133"), Gpu(0, "NVIDIA A10")),
-    "a ROCm nightly on an AMD GPU": (TorchBuild("2.7.0.dev20250123+rocm6.3"), Gpu(0, "AMD Radeon RX 5700 XT")),
-    "a ROCm build that sees its GPU": (TorchBuild("2.5.1+rocm6.2", hip="6.2.41133"), TorchCuda(available=True)),
-}
-QUIET = {
-    "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
-    "a CPU build": (TorchBuild("2.8.0+cpu"),),
-}
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_BUILD,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.NO_CUDA_BUILD,),
+    explained_by=(
+        "no-gpu",
+        "torch-shadowed",
+    ),
+    check=check,
+    fires={
+        "a ROCm wheel beside an NVIDIA GPU": (TorchBuild("2.5.1+rocm6.2", hip="6.2.41133"), Gpu(0, "NVIDIA A10")),
+        "a ROCm nightly on an AMD GPU": (TorchBuild("2.7.0.dev20250123+rocm6.3"), Gpu(0, "AMD Radeon RX 5700 XT")),
+        "a ROCm build that sees its GPU": (TorchBuild("2.5.1+rocm6.2", hip="6.2.41133"), TorchCuda(available=True)),
+    },
+    quiet={
+        "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
+        "a CPU build": (TorchBuild("2.8.0+cpu"),),
+    },
+)

@@ -23,22 +23,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.kernels import KernelRun
-from cudacheck.probes.target.torch_files import ShadowingModule, TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_files import ShadowingModule, TorchBuild
 from cudacheck.rules import _torch
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.TORCH_BUILD
-MESSAGES = (
-    r"module ['\"]torch['\"] has no attribute ['\"](?:__version__|cuda|Tensor|tensor|nn|zeros|randn)['\"]",
-    r"Failed to load PyTorch C extensions",
-)
-SOURCES = ("https://github.com/pytorch/vision/issues/9174",)
 
 
 def check(
@@ -58,7 +51,6 @@ def check(
                     Remedy(f"rename {module.path}, or start Python where it is not on the path"),
                     *_without(module, facts),
                 ),
-                SOURCES,
             )
     hidden = next((m for m in modules or () if not m.taken and _is_own(m.path, interpreter)), None)
     foreign = _came_in_by(build, interpreter)
@@ -70,14 +62,12 @@ def check(
             (Evidence(f"taken: {build.path}", foreign), Evidence(f"hidden: {hidden.path}", hidden.found_via)),
             tuple(_without(ShadowingModule(build.path or "", taken=True, found_via=foreign), facts))
             or (Remedy(f"take the folder of {build.path} off Python's path: a .pth file puts it there"),),
-            SOURCES,
         )
     if build and (others := _other_releases(build, dists or ())):
         yield Finding(
             f"the files are of {_torch.spoken(build)}, but the installed package says {others[0]}",
             (_torch.build_evidence(build), *(Evidence(f"torch {other}", "its metadata") for other in others)),
             _torch.right_build(facts, "remove torch until pip finds none, then install it again"),
-            SOURCES,
             # Files that work are whole: then only pip is misled.
             severity=Severity.WARNING if any(run.ok for run in runs or ()) else None,
         )
@@ -123,41 +113,54 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         "`import torch` took a file or folder called torch that is no installed PyTorch",
         (_torch.quoted(said, match),),
         (Remedy("rename the file or folder called torch in the program's folder, or start it from elsewhere"),),
-        SOURCES,
     )
 
 
 USER = "/home/me/.local/lib/python3.12/site-packages"
 ENV = Interpreter("3.12.3", prefix="/env", conda_prefix="/env", user_site=USER)
-FIRES = {
-    "a script of one's own": (ShadowingModule("/work/torch.py", taken=True, found_via="sys.path"),),
-    "the user's site-packages come first": (
-        ENV,
-        TorchBuild("2.6.0+cu124", cuda="12.4", path=f"{USER}/torch"),
-        ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.TORCH_BUILD,
+    fix_by=FixBy.ENVIRONMENT,
+    joins=(Family.NO_CUDA_BUILD,),
+    check=check,
+    heard=heard,
+    messages=(
+        r"module ['\"]torch['\"] has no attribute ['\"](?:__version__|cuda|Tensor|tensor|nn|zeros|randn)['\"]",
+        r"Failed to load PyTorch C extensions",
     ),
-    "files of 2.6 under the metadata of 2.8": (TorchBuild("2.6.0+cu124", cuda="12.4", metadata_version="2.8.0"),),
-    "metadata of a newer release lies beside its own": (
-        TorchBuild("2.6.0+cu124", cuda="12.4", path="/env/lib/torch", metadata_version="2.6.0"),
-        Distribution("torch", "2.8.0", location="/env/lib"),
-    ),
-    "a .pth file puts another environment in front": (
-        ENV,
-        TorchBuild("2.6.0+cu124", cuda="12.4", path="/other/lib/python3.12/site-packages/torch"),
-        ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
-    ),
-    "what Python says": (ErrorMessage("AttributeError: module 'torch' has no attribute '__version__'", "paste"),),
-}
-QUIET = {
-    "the environment's own comes first, another lies behind it": (
-        ENV,
-        TorchBuild("2.8.0+cu128", cuda="12.8", path="/env/lib/python3.12/site-packages/torch"),
-        ShadowingModule(f"{USER}/torch", taken=False, version="2.6.0+cu124"),
-    ),
-    "a wheel of the default index: its metadata has no tag": (
-        TorchBuild("2.8.0+cu128", cuda="12.8", metadata_version="2.8.0"),
-    ),
-    "an attribute that only newer releases have": (
-        ErrorMessage("AttributeError: module 'torch' has no attribute 'float8_e8m0fnu'", "paste"),
-    ),
-}
+    fires={
+        "a script of one's own": (ShadowingModule("/work/torch.py", taken=True, found_via="sys.path"),),
+        "the user's site-packages come first": (
+            ENV,
+            TorchBuild("2.6.0+cu124", cuda="12.4", path=f"{USER}/torch"),
+            ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+        ),
+        "files of 2.6 under the metadata of 2.8": (TorchBuild("2.6.0+cu124", cuda="12.4", metadata_version="2.8.0"),),
+        "metadata of a newer release lies beside its own": (
+            TorchBuild("2.6.0+cu124", cuda="12.4", path="/env/lib/torch", metadata_version="2.6.0"),
+            Distribution("torch", "2.8.0", location="/env/lib"),
+        ),
+        "a .pth file puts another environment in front": (
+            ENV,
+            TorchBuild("2.6.0+cu124", cuda="12.4", path="/other/lib/python3.12/site-packages/torch"),
+            ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+        ),
+        "what Python says": (ErrorMessage("AttributeError: module 'torch' has no attribute '__version__'", "paste"),),
+    },
+    quiet={
+        "the environment's own comes first, another lies behind it": (
+            ENV,
+            TorchBuild("2.8.0+cu128", cuda="12.8", path="/env/lib/python3.12/site-packages/torch"),
+            ShadowingModule(f"{USER}/torch", taken=False, version="2.6.0+cu124"),
+        ),
+        "a wheel of the default index: its metadata has no tag": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", metadata_version="2.8.0"),
+        ),
+        "an attribute that only newer releases have": (
+            ErrorMessage("AttributeError: module 'torch' has no attribute 'float8_e8m0fnu'", "paste"),
+        ),
+    },
+)

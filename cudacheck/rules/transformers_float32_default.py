@@ -22,23 +22,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.bench_steps import StepRow
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.bench_steps import StepRow
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.rules import _torch
-from cudacheck.speed import ladder, steps
 from cudacheck.speed.runs import disturbed_by
-from cudacheck.speed.steps import Measure
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
-MESSAGES = (
-    r"only supports? torch\.float16 and torch\.bfloat16 dtypes?, but the current d\w+ in (\w+) is torch\.float32",
-)
-SOURCES = ("https://github.com/huggingface/transformers/issues/28052",)
-
+from cudacheck.speed.steps import ladder, measured
+from cudacheck.speed.steps.measured import Measure
 
 WORDS: dict[Measure, str] = {
     "decode": "decodes",
@@ -53,12 +46,12 @@ def check(dists: tuple[Distribution, ...], rows: tuple[StepRow, ...] | None, fac
         message = f"transformers {package.version} loads models in float32 unless from_pretrained is given a dtype"
         found = Evidence(f"transformers {package.version}", package.location or "installed packages")
         costs = tuple(_costs(facts)) if rows else ()
-        yield Finding(message, (found, *costs), (_say_it(package.version, facts),), SOURCES)
+        yield Finding(message, (found, *costs), (_say_it(package.version, facts),))
 
 
 def _costs(facts: Facts) -> Iterator[Evidence]:
     """What 16 bits were measured to gain over float32, with everything else equal: by graphs, else by the ladder."""
-    for run in steps.of(facts):
+    for run in measured.of(facts):
         both = [rung for rung in (*ladder.without(run), *ladder.ladder(run)) if rung.steps == ("16bit",)]
         if both and not disturbed_by(run.gpu):
             gains = {word: both[0].gains.get(measure) for measure, word in WORDS.items()}
@@ -72,9 +65,7 @@ def _costs(facts: Facts) -> Iterator[Evidence]:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     package = next((d for d in facts.all(Distribution) if d.name == "transformers"), None)
     message = f"the model ({match[1]}) was loaded in float32, which FlashAttention cannot take"
-    yield Finding(
-        message, (_torch.quoted(said, match),), (_say_it(package.version if package else "", facts),), SOURCES
-    )
+    yield Finding(message, (_torch.quoted(said, match),), (_say_it(package.version if package else "", facts),))
 
 
 def _say_it(version: str, facts: Facts) -> Remedy:
@@ -90,27 +81,37 @@ def _row(row: str, table: str, itl_ms: float, ttft_ms: float, ttft_long_ms: floa
     return StepRow(row, table, 0, itl_ms=itl_ms, ttft_ms=ttft_ms, ttft_long_ms=ttft_long_ms, ok=True)
 
 
-FIRES = {
-    "transformers 4.44": (Distribution("transformers", "4.44.2"),),
-    "transformers 4.44, and what it costs an H200": (
-        Distribution("transformers", "4.44.2"),
-        _row("prefill-graph", "ladder", 2.16, 2.61, 7.5),
-        _row("16bit", "without", 5.0, 12.7, 73.6),
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.PROGRAM,
+    check=check,
+    heard=heard,
+    messages=(
+        r"only supports? torch\.float16 and torch\.bfloat16 dtypes?, but the current d\w+ in (\w+) is torch\.float32",
     ),
-    "what it says": (
-        ErrorMessage(
-            "Flash Attention 2.0 only supports torch.float16 and torch.bfloat16 dtypes, but the current dype in "
-            "Qwen2ForCausalLM is torch.float32.",
-            "paste",
+    fires={
+        "transformers 4.44": (Distribution("transformers", "4.44.2"),),
+        "transformers 4.44, and what it costs an H200": (
+            Distribution("transformers", "4.44.2"),
+            _row("prefill-graph", "ladder", 2.16, 2.61, 7.5),
+            _row("16bit", "without", 5.0, 12.7, 73.6),
         ),
-    ),
-}
-QUIET = {
-    "transformers 5": (Distribution("transformers", "5.23.0"),),
-    "transformers 5, whatever float32 would cost": (
-        Distribution("transformers", "5.17.0"),
-        _row("fp32", "ladder", 19.2, 15.8, 80.5),
-        _row("16bit", "ladder", 15.9, 17.0, 17.8),
-    ),
-    "no transformers": (Distribution("torch", "2.8.0"),),
-}
+        "what it says": (
+            ErrorMessage(
+                "Flash Attention 2.0 only supports torch.float16 and torch.bfloat16 dtypes, but the current dype in "
+                "Qwen2ForCausalLM is torch.float32.",
+                "paste",
+            ),
+        ),
+    },
+    quiet={
+        "transformers 5": (Distribution("transformers", "5.23.0"),),
+        "transformers 5, whatever float32 would cost": (
+            Distribution("transformers", "5.17.0"),
+            _row("fp32", "ladder", 19.2, 15.8, 80.5),
+            _row("16bit", "ladder", 15.9, 17.0, 17.8),
+        ),
+        "no transformers": (Distribution("torch", "2.8.0"),),
+    },
+)

@@ -22,26 +22,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _torch
 
-SEVERITY = Severity.WARNING
-LAYER = Layer.RUN_TIME
-EXPLAINED_BY = ("torch-cpu-build",)
-MESSAGES = (
-    r"Failed to find C compiler",
-    r"fatal error: Python\.h: No such file",
-    r"cannot find -lcuda\b",
-    r"libcuda\.so cannot found",
-    r"Cannot find a working triton installation",
-)
-SOURCES = ("https://github.com/apple/ml-cross-entropy/issues/5", "https://github.com/vllm-project/vllm/issues/12505")
 PACKAGES = {
     "ubuntu": "sudo apt-get install -y gcc python3-dev",
     "debian": "sudo apt-get install -y gcc python3-dev",
@@ -70,7 +60,6 @@ def check(
                 Evidence(f"triton {triton.version}"),
             ),
             tuple(_remedies(facts)),
-            SOURCES,
         )
 
 
@@ -79,18 +68,16 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         advice = Remedy(
             "let TRITON_LIBCUDA_PATH name the folder of libcuda.so.1, and put a link libcuda.so to it there"
         )
-        yield Finding(
-            "Triton cannot link against the driver library", (_torch.quoted(said, match),), (advice,), SOURCES
-        )
+        yield Finding("Triton cannot link against the driver library", (_torch.quoted(said, match),), (advice,))
     elif "triton installation" in match[0]:
         advice = Remedy(
             "install the Triton that belongs to the installed PyTorch; on Windows it is called triton-windows"
         )
-        yield Finding("torch.compile finds no working Triton", (_torch.quoted(said, match),), (advice,), SOURCES)
+        yield Finding("torch.compile finds no working Triton", (_torch.quoted(said, match),), (advice,))
     else:
         what = "the Python headers" if "Python.h" in match[0] else "a C compiler"
         message = f"torch.compile and Triton kernels cannot work without {what}"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)), SOURCES)
+        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)))
 
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:
@@ -106,23 +93,42 @@ def _remedies(facts: Facts) -> Iterator[Remedy]:
 
 
 CU128, TRITON = TorchBuild("2.8.0+cu128", cuda="12.8"), Distribution("triton", "3.4.0")
-FIRES = {
-    "a slim container": (
-        CU128,
-        TRITON,
-        Interpreter("3.12.3", os="linux", compiler="", python_headers=True),
-        System("linux", distribution="Debian GNU/Linux 12 (bookworm)"),
+
+
+RULE = Rule(
+    severity=Severity.WARNING,
+    layer=Layer.RUN_TIME,
+    fix_by=FixBy.ENVIRONMENT,
+    explained_by=("torch-cpu-build",),
+    check=check,
+    heard=heard,
+    messages=(
+        r"Failed to find C compiler",
+        r"fatal error: Python\.h: No such file",
+        r"cannot find -lcuda\b",
+        r"libcuda\.so cannot found",
+        r"Cannot find a working triton installation",
     ),
-    "what Triton says": (
-        ErrorMessage("RuntimeError: Failed to find C compiler. Please specify via CC environment variable.", "paste"),
-    ),
-}
-QUIET = {
-    "a compiler is there": (
-        CU128,
-        TRITON,
-        Interpreter("3.12.3", os="linux", compiler="/usr/bin/gcc", python_headers=True),
-    ),
-    "no Triton": (CU128, Distribution("torch", "2.8.0"), Interpreter("3.12.3", os="linux", compiler="")),
-    "nobody looked for a compiler": (CU128, TRITON, Interpreter("3.12.3", os="linux")),
-}
+    fires={
+        "a slim container": (
+            CU128,
+            TRITON,
+            Interpreter("3.12.3", os="linux", compiler="", python_headers=True),
+            System("linux", distribution="Debian GNU/Linux 12 (bookworm)"),
+        ),
+        "what Triton says": (
+            ErrorMessage(
+                "RuntimeError: Failed to find C compiler. Please specify via CC environment variable.", "paste"
+            ),
+        ),
+    },
+    quiet={
+        "a compiler is there": (
+            CU128,
+            TRITON,
+            Interpreter("3.12.3", os="linux", compiler="/usr/bin/gcc", python_headers=True),
+        ),
+        "no Triton": (CU128, Distribution("torch", "2.8.0"), Interpreter("3.12.3", os="linux", compiler="")),
+        "nobody looked for a compiler": (CU128, TRITON, Interpreter("3.12.3", os="linux")),
+    },
+)

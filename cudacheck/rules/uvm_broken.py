@@ -27,35 +27,16 @@ import re
 from collections.abc import Iterator
 
 from cudacheck import remedies
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.LIBCUDA
-EXPLAINED_BY = (*_driver.NO_DRIVER, "stub-libcuda", "forward-compat-libcuda", "fabric-manager-down")
-MESSAGES = (
-    r"CUDA unknown error - this may be due to an incorrectly set up environment",
-    r"CUDA driver initialization failed, you might not have a CUDA gpu",
-    r"Error 999: unknown error|Error 3: initialization error",
-    r"Error 304: OS call failed or operation not supported on this OS",
-    r"cuInit[^\n]{0,60}CUDA_ERROR_(?:UNKNOWN|OPERATING_SYSTEM|NOT_INITIALIZED)",
-    r"failed to initialize CUDA: (?:unknown|initialization) error",
-    r"cuda runtime error \((?:3|30|999)\) : (?:unknown|initialization) error at [^\n]{0,200}THCGeneral",
-    r"THCGeneral\.c\w* line=\d+ error=(?:3|30|999) : (?:unknown|initialization) error",
-    _driver.numbered(3, 304, 999),
-)
-SOURCES = (
-    "https://github.com/pytorch/pytorch/issues/49081",
-    "https://github.com/pytorch/pytorch/issues/88639",
-    "https://github.com/NVIDIA/open-gpu-kernel-modules/issues/947",
-)
 
 PRESERVE = "options nvidia NVreg_PreserveVideoMemoryAllocations=1"
 
@@ -81,7 +62,7 @@ def check(
     if system is not None and system.slept:
         seen.append(Evidence("the machine has slept since it booted", system.found_in))
     message = f"CUDA does not start (cuInit {libcuda.init_code}): {_case(libcuda.init_code, node, module, system)}"
-    yield Finding(message, tuple(seen), _remedies(libcuda.init_code, node, module, facts), SOURCES)
+    yield Finding(message, tuple(seen), _remedies(libcuda.init_code, node, module, facts))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -90,7 +71,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return  # cuInit itself was asked
     code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", match[0]) else 999
     message = f"CUDA does not start: {_case(code, None, module, system)}"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(code, None, module, facts), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), _remedies(code, None, module, facts))
 
 
 def _case(code: int | None, node: DeviceNode | None, module: KernelModule | None, system: System | None) -> str:
@@ -136,63 +117,95 @@ def _remedies(
 
 BARE = System(os="linux", container="", wsl=0, jetson=False, slept=False)
 ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)
-FIRES = {
-    "the module is not loaded": (
-        BARE,
-        ONE_GPU,
-        LibCuda(found=True, init_code=999, init_error="CUDA_ERROR_UNKNOWN: unknown error"),
-        DeviceNode("/dev/nvidia-uvm", exists=False),
-        KernelModule(loaded=True, uvm_loaded=False),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.LIBCUDA,
+    fix_by=FixBy.NODE,
+    joins=(Family.NO_CUDA,),
+    explained_by=(
+        Family.NO_DRIVER,
+        "stub-libcuda",
+        "forward-compat-libcuda",
+        "fabric-manager-down",
     ),
-    "after suspend and resume": (
-        System(os="linux", container="", wsl=0, jetson=False, slept=True),
-        ONE_GPU,
-        LibCuda(found=True, init_code=999),
-        DeviceNode("/dev/nvidia-uvm", exists=True, open_error=""),
-        KernelModule(loaded=True, uvm_loaded=True),
+    check=check,
+    heard=heard,
+    messages=(
+        r"CUDA unknown error - this may be due to an incorrectly set up environment",
+        r"CUDA driver initialization failed, you might not have a CUDA gpu",
+        r"Error 999: unknown error|Error 3: initialization error",
+        r"Error 304: OS call failed or operation not supported on this OS",
+        r"cuInit[^\n]{0,60}CUDA_ERROR_(?:UNKNOWN|OPERATING_SYSTEM|NOT_INITIALIZED)",
+        r"failed to initialize CUDA: (?:unknown|initialization) error",
+        r"cuda runtime error \((?:3|30|999)\) : (?:unknown|initialization) error at [^\n]{0,200}THCGeneral",
+        r"THCGeneral\.c\w* line=\d+ error=(?:3|30|999) : (?:unknown|initialization) error",
+        _driver.numbered(3, 304, 999),
     ),
-    "HMM": (BARE, ONE_GPU, LibCuda(found=True, init_code=3), KernelModule(loaded=True, uvm_loaded=True)),
-    "PyTorch says so": (
-        ErrorMessage(
-            "UserWarning: CUDA initialization: CUDA unknown error - this may be due to an incorrectly set up "
-            "environment, e.g. changing env variable CUDA_VISIBLE_DEVICES after program start.",
-            "ticket.txt",
+    fires={
+        "the module is not loaded": (
+            BARE,
+            ONE_GPU,
+            LibCuda(found=True, init_code=999, init_error="CUDA_ERROR_UNKNOWN: unknown error"),
+            DeviceNode("/dev/nvidia-uvm", exists=False),
+            KernelModule(loaded=True, uvm_loaded=False),
         ),
-    ),
-    "Ollama prints the number alone": (
-        ErrorMessage('msg="unable to load cuda driver library" error="cuda driver library init failure: 999"', "log"),
-    ),
-    "NVIDIA's deviceQuery says so": (
-        ErrorMessage("cudaGetDeviceCount returned 3\n-> initialization error\nResult = FAIL", "ticket.txt"),
-    ),
-    "Numba says so": (
-        ErrorMessage(
-            "CudaSupportError: Error at driver init: Call to cuInit results in CUDA_ERROR_UNKNOWN", "ticket.txt"
+        "after suspend and resume": (
+            System(os="linux", container="", wsl=0, jetson=False, slept=True),
+            ONE_GPU,
+            LibCuda(found=True, init_code=999),
+            DeviceNode("/dev/nvidia-uvm", exists=True, open_error=""),
+            KernelModule(loaded=True, uvm_loaded=True),
         ),
-    ),
-    "PyTorch 1.0 says so": (
-        ErrorMessage(
-            "RuntimeError: cuda runtime error (30) : unknown error at ../aten/src/THC/THCGeneral.cpp:50", "ticket.txt"
+        "HMM": (BARE, ONE_GPU, LibCuda(found=True, init_code=3), KernelModule(loaded=True, uvm_loaded=True)),
+        "PyTorch says so": (
+            ErrorMessage(
+                "UserWarning: CUDA initialization: CUDA unknown error - this may be due to an incorrectly set up "
+                "environment, e.g. changing env variable CUDA_VISIBLE_DEVICES after program start.",
+                "ticket.txt",
+            ),
         ),
-    ),
-}
-QUIET = {
-    "TensorFlow finds no libcuda at all": (ErrorMessage("failed call to cuInit: UNKNOWN ERROR (303)", "ticket.txt"),),
-    "slept, and works": (
-        System(os="linux", container="", wsl=0, jetson=False, slept=True),
-        ONE_GPU,
-        LibCuda(found=True, init_code=0, device_count=1),
-    ),
-    "WSL has no nvidia_uvm": (
-        System(os="linux", container="", wsl=2, jetson=False),
-        ONE_GPU,
-        LibCuda(found=True, init_code=0, device_count=1),
-        DeviceNode("/dev/nvidia-uvm", exists=False),
-        KernelModule(loaded=False, uvm_loaded=False),
-    ),
-    "NVML fails too: nvml-access-lost": (
-        System(os="linux", container="docker", wsl=0, jetson=False),
-        Nvml(library_found=True, init_code=999),
-        LibCuda(found=True, init_code=999),
-    ),
-}
+        "Ollama prints the number alone": (
+            ErrorMessage(
+                'msg="unable to load cuda driver library" error="cuda driver library init failure: 999"', "log"
+            ),
+        ),
+        "NVIDIA's deviceQuery says so": (
+            ErrorMessage("cudaGetDeviceCount returned 3\n-> initialization error\nResult = FAIL", "ticket.txt"),
+        ),
+        "Numba says so": (
+            ErrorMessage(
+                "CudaSupportError: Error at driver init: Call to cuInit results in CUDA_ERROR_UNKNOWN", "ticket.txt"
+            ),
+        ),
+        "PyTorch 1.0 says so": (
+            ErrorMessage(
+                "RuntimeError: cuda runtime error (30) : unknown error at ../aten/src/THC/THCGeneral.cpp:50",
+                "ticket.txt",
+            ),
+        ),
+    },
+    quiet={
+        "TensorFlow finds no libcuda at all": (
+            ErrorMessage("failed call to cuInit: UNKNOWN ERROR (303)", "ticket.txt"),
+        ),
+        "slept, and works": (
+            System(os="linux", container="", wsl=0, jetson=False, slept=True),
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1),
+        ),
+        "WSL has no nvidia_uvm": (
+            System(os="linux", container="", wsl=2, jetson=False),
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1),
+            DeviceNode("/dev/nvidia-uvm", exists=False),
+            KernelModule(loaded=False, uvm_loaded=False),
+        ),
+        "NVML fails too: nvml-access-lost": (
+            System(os="linux", container="docker", wsl=0, jetson=False),
+            Nvml(library_found=True, init_code=999),
+            LibCuda(found=True, init_code=999),
+        ),
+    },
+)

@@ -19,13 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _machine
-
-SEVERITY = Severity.NOTE
-LAYER = Layer.ADVICE
 
 
 def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None) -> Iterator[Finding]:
@@ -42,9 +40,15 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None) -> Ite
     )
 
 
-FIRES = {"a GeForce in Windows": (System(os="windows"), Gpu(0, "NVIDIA GeForce RTX 4090", driver_model="WDDM"))}
-QUIET = {
-    "TCC": (System(os="windows"), Gpu(0, "NVIDIA L40S", driver_model="TCC")),
-    "WSL": (System(os="linux", wsl=2), Gpu(0, "NVIDIA GeForce GTX 1060 3GB", driver_model="WDDM")),
-    "Linux": (System(os="linux", wsl=0), Gpu(0, "NVIDIA GeForce RTX 4090", driver_model=None)),
-}
+RULE = Rule(
+    severity=Severity.NOTE,
+    layer=Layer.ADVICE,
+    fix_by=FixBy.NODE,
+    check=check,
+    fires={"a GeForce in Windows": (System(os="windows"), Gpu(0, "NVIDIA GeForce RTX 4090", driver_model="WDDM"))},
+    quiet={
+        "TCC": (System(os="windows"), Gpu(0, "NVIDIA L40S", driver_model="TCC")),
+        "WSL": (System(os="linux", wsl=2), Gpu(0, "NVIDIA GeForce GTX 1060 3GB", driver_model="WDDM")),
+        "Linux": (System(os="linux", wsl=0), Gpu(0, "NVIDIA GeForce RTX 4090", driver_model=None)),
+    },
+)

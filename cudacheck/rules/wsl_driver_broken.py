@@ -25,24 +25,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.report import Evidence, Finding, Layer, Remedy, Severity
 from cudacheck.rules import _driver, _gpus, _machine
-
-SEVERITY = Severity.ERROR
-LAYER = Layer.CONTAINER
-MESSAGES = (r"GPU access blocked(?: by the operating system)?",)
-SOURCES = (
-    "https://github.com/microsoft/WSL/issues/9272",
-    "https://github.com/microsoft/WSL/issues/7056",
-    "https://docs.nvidia.com/cuda/wsl-user-guide/",
-)
 
 WINDOWS_LIBRARIES = re.compile(r"/usr/lib/wsl/|/nv_dispi|/DriverStore/", re.IGNORECASE)
 UPDATE = Remedy(
@@ -71,7 +63,7 @@ def check(
     if version == 1:
         convert = Remedy("in Windows, convert the distribution to WSL 2: wsl --set-version NAME 2 (names: wsl --list)")
         seen = Evidence(f"WSL 1, kernel {system.kernel or system.distribution or 'unknown'}", system.found_in)
-        yield Finding("WSL 1 cannot use a GPU at all: only WSL 2 can", (seen,), (convert,), SOURCES)
+        yield Finding("WSL 1 cannot use a GPU at all: only WSL 2 can", (seen,), (convert,))
         return
     for message, seen, remedies in (
         *_blocked(nvml),
@@ -81,13 +73,13 @@ def check(
         *_not_passed_on(nodes or ()),
         *_without_libraries(nvml, libcuda),
     ):
-        yield Finding(message, (seen,), remedies, SOURCES)
+        yield Finding(message, (seen,), remedies)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     message = "Windows does not let WSL use the GPU: GPU access blocked by the operating system"
     remedies = [r for _, _, fix in _tcc(facts.all(Gpu)) for r in fix]
-    yield Finding(message, (_machine.quote(match, said),), (*remedies, UPDATE, UNDO_LINUX_DRIVER), SOURCES)
+    yield Finding(message, (_machine.quote(match, said),), (*remedies, UPDATE, UNDO_LINUX_DRIVER))
 
 
 Fault = tuple[str, Evidence, tuple[Remedy, ...]]
@@ -150,34 +142,48 @@ def _without_libraries(nvml: Nvml | None, libcuda: LibCuda | None) -> Iterator[F
 
 WINDOWS_LIBCUDA = "/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1/libcuda.so.1.1"
 WSL2 = System(os="linux", container="", wsl=2, jetson=False)
-FIRES = {
-    "WSL 1": (System(os="linux", kernel="4.4.0-19041-Microsoft", container="", wsl=1),),
-    "access blocked": (WSL2, Nvml(library_found=True, init_code=17)),
-    "a board in TCC mode": (WSL2, Gpu(0, "NVIDIA L40S", driver_model="TCC")),
-    "a Linux libcuda in front": (
-        WSL2,
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.535.183.01", init_code=100),
+
+
+RULE = Rule(
+    severity=Severity.ERROR,
+    layer=Layer.CONTAINER,
+    fix_by=FixBy.NODE,
+    joins=(
+        Family.NO_DRIVER,
+        Family.NO_KERNEL_MODULE,
     ),
-    "Windows' own library finds no GPU": (WSL2, LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100)),
-    "no device": (WSL2, DeviceNode("/dev/dxg", exists=False), Nvml(library_found=False, init_code=12)),
-    "nvidia-smi says so": (
-        ErrorMessage("Failed to initialize NVML: GPU access blocked by the operating system", "ticket.txt"),
-    ),
-}
-QUIET = {
-    "WSL 2 in order: no PCI, no /dev/nvidia0, no kernel module": (
-        WSL2,
-        DeviceNode("/dev/dxg", exists=True),
-        DeviceNode("/dev/nvidiactl", exists=False),
-        Nvml(library_found=True, init_code=0, gpu_count=1),
-        LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=0, device_count=1),
-    ),
-    "CUDA_VISIBLE_DEVICES hides it": (
-        WSL2,
-        LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100),
-        EnvironmentVariables({_gpus.VARIABLE: "-1"}),
-    ),
-    "a TCC board in Windows itself": (System(os="windows", wsl=0), Gpu(0, "NVIDIA L40S", driver_model="TCC")),
-    "AMD's board under WSL, in a paste": (WSL2, Gpu(0, "AMD Radeon RX 7900 XT")),
-}
+    check=check,
+    heard=heard,
+    messages=(r"GPU access blocked(?: by the operating system)?",),
+    fires={
+        "WSL 1": (System(os="linux", kernel="4.4.0-19041-Microsoft", container="", wsl=1),),
+        "access blocked": (WSL2, Nvml(library_found=True, init_code=17)),
+        "a board in TCC mode": (WSL2, Gpu(0, "NVIDIA L40S", driver_model="TCC")),
+        "a Linux libcuda in front": (
+            WSL2,
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.535.183.01", init_code=100),
+        ),
+        "Windows' own library finds no GPU": (WSL2, LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100)),
+        "no device": (WSL2, DeviceNode("/dev/dxg", exists=False), Nvml(library_found=False, init_code=12)),
+        "nvidia-smi says so": (
+            ErrorMessage("Failed to initialize NVML: GPU access blocked by the operating system", "ticket.txt"),
+        ),
+    },
+    quiet={
+        "WSL 2 in order: no PCI, no /dev/nvidia0, no kernel module": (
+            WSL2,
+            DeviceNode("/dev/dxg", exists=True),
+            DeviceNode("/dev/nvidiactl", exists=False),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=0, device_count=1),
+        ),
+        "CUDA_VISIBLE_DEVICES hides it": (
+            WSL2,
+            LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100),
+            EnvironmentVariables({_gpus.VARIABLE: "-1"}),
+        ),
+        "a TCC board in Windows itself": (System(os="windows", wsl=0), Gpu(0, "NVIDIA L40S", driver_model="TCC")),
+        "AMD's board under WSL, in a paste": (WSL2, Gpu(0, "AMD Radeon RX 7900 XT")),
+    },
+)

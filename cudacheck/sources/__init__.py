@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from cudacheck.facts import Facts
-from cudacheck.report import Report, ReportError
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import Report
+from cudacheck.reports.read import ReportError
 from cudacheck.sources import (
     _clean,
     _merge,

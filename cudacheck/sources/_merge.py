@@ -6,17 +6,17 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_files import TorchBuild
-from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.sources import _torch_builds
 from cudacheck.sources._whole import Whole
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.torch_files import TorchBuild
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.sources import _values
 
 _LOCAL_CUDA = re.compile(r"\+(?:[\w.]*\.)?cu(\d{2,3})(?!\d)")

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.toolkits import CudaToolkit
-from cudacheck.probes.target.cuda_libraries import LibraryFile
-from cudacheck.probes.target.distributions import Distribution
-from cudacheck.probes.target.interpreter import Interpreter
-from cudacheck.probes.target.torch_cuda import TorchCuda
-from cudacheck.probes.target.torch_import import TorchImport
+from cudacheck.probes.patient.cuda_libraries import LibraryFile
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.sources import _platforms, _torch_builds, _values
 from cudacheck.sources._whole import Whole
 

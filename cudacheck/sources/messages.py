@@ -8,8 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from cudacheck.judging import MAX_MESSAGE
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import LONGEST, ErrorMessage
 
 MAX_FOUND = 200
 MAX_SEARCHED = 128 * 1024
@@ -120,7 +119,7 @@ def _pieces(searched: Mapping[int, str]) -> Iterator[range]:
     """Runs of lines twice as long as a message may be, so that no pattern runs over a whole log."""
     begin, size, before = 0, 0, -1
     for number, line in searched.items():
-        if number != before + 1 or size + len(line) > 2 * MAX_MESSAGE:
+        if number != before + 1 or size + len(line) > 2 * LONGEST:
             if before >= begin:
                 yield range(begin, before + 1)
             begin = number if number != before + 1 else max(begin + 1, number - OVERLAP)

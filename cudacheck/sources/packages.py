@@ -7,8 +7,8 @@ import re
 import urllib.parse
 from collections.abc import Iterator, Sequence
 
-from cudacheck.probes.target._installed import matters, normalised
-from cudacheck.probes.target.distributions import Distribution
+from cudacheck.probes.patient._installed import matters, normalised
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.sources._whole import Whole
 
 MANY = 15

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 
-from cudacheck import report
+from cudacheck.model.report import Report
+from cudacheck.reports.read import loads
 
 _START = re.compile(r"^[^\S\n]*(\{)\s*(?:$|\"schema_version\")", re.MULTILINE)
 
 
-def split(text: str) -> tuple[report.Report | None, str]:
+def split(text: str) -> tuple[Report | None, str]:
     """The report, and the text around it; None where the text holds none.
 
     Raises report.ReportError for a report that cannot be read.
@@ -19,7 +20,7 @@ def split(text: str) -> tuple[report.Report | None, str]:
         return None, text
     begin = start.start(1)
     end = _end(text, begin)
-    return report.loads(text[begin:end]), f"{text[:begin]}\n{text[end:]}"
+    return loads(text[begin:end]), f"{text[:begin]}\n{text[end:]}"
 
 
 def _end(text: str, begin: int) -> int:

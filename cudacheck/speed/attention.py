@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.report import Axis, Health
+from cudacheck.model.report import Axis, Health
+from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed import evidence
 from cudacheck.speed.runs import GpuRun, capability_below, disturbed_by
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cudacheck.facts import Facts
-from cudacheck.report import Axis
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import Axis
 from cudacheck.speed import attention, clocks, correctness, launch, matmul, memory, new_lengths, runs
 
 AXES = (correctness, matmul, memory, attention, new_lengths, launch, clocks)

@@ -6,10 +6,10 @@ import dataclasses
 import enum
 from collections.abc import Iterable, Sequence
 
-from cudacheck.facts import Facts
-from cudacheck.probes import holds
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.model import holds
+from cudacheck.model.facts import Facts
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 
 SLOWER_BY = 1.10
 """Medians of two healthy runs at the power limit differ by a few percent; nvbench asks for a clear gap, too."""

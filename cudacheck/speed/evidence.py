@@ -6,8 +6,8 @@ import dataclasses
 import statistics
 from collections.abc import Sequence
 
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.report import Axis, Health
+from cudacheck.model.report import Axis, Health
+from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed import peaks
 from cudacheck.speed.runs import GpuRun, disturbed_by, excuse, spoken, starved
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cudacheck.report import Axis, Health
+from cudacheck.model.report import Axis, Health
 from cudacheck.speed import evidence, peaks
 from cudacheck.speed.runs import GpuRun, disturbed_by
 

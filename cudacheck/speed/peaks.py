@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cudacheck import knowledge
-from cudacheck.probes.target.benchmark import Measurement
+from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed.runs import GpuRun
 
 

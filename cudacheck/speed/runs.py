@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from cudacheck import knowledge
-from cudacheck.facts import Facts
+from cudacheck.model.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.target.bench_kernels import GpuConditions, LaunchOverhead
-from cudacheck.probes.target.benchmark import Measurement
-from cudacheck.probes.target.torch_cuda import TorchDevice
+from cudacheck.probes.patient.bench_kernels import GpuConditions, LaunchOverhead
+from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 
 BUSY_PERCENT = 10
 """NVML is asked before our own context exists: what it sees is somebody else's work. Desktops draw a little."""

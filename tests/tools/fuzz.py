@@ -21,12 +21,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cudacheck import inspecting, redact, report, sources, untrusted
-from cudacheck.facts import Facts
+from cudacheck import sources
+from cudacheck.commands import doctor
+from cudacheck.model import untrusted
+from cudacheck.model.facts import Facts
+from cudacheck.model.report import ProbeRun, Report
 from cudacheck.registry import fact_types
 from cudacheck.render import json as as_json
 from cudacheck.render import text as as_text
-from cudacheck.report import ProbeRun, Report
+from cudacheck.reports import redact
+from cudacheck.reports.read import loads
 
 HERE = Path(__file__).parent.parent
 LIMIT_S = 10.0
@@ -119,7 +123,7 @@ def feed(rng: random.Random) -> tuple[str, Report | None]:
     kind = rng.choice(("sample", "sample", "report", "facts", "facts"))
     if kind == "facts":
         facts = hostile_facts(rng)
-        return kind, inspecting.judged(facts, facts.all(ProbeRun), (), None)
+        return kind, doctor.judged(facts, facts.all(ProbeRun), (), None)
     text = changed_sample(rng) if kind == "sample" else changed_report(rng)
     try:
         facts = sources.read([("a paste", text)])
@@ -127,7 +131,7 @@ def feed(rng: random.Random) -> tuple[str, Report | None]:
         if "\n" in str(error):
             raise ValueError(f"a refusal of several lines: {error}") from None
         return kind, None
-    return kind, inspecting.judged(facts, facts.all(ProbeRun), (), None)
+    return kind, doctor.judged(facts, facts.all(ProbeRun), (), None)
 
 
 def harmful(told: str) -> set[str]:
@@ -143,7 +147,7 @@ def faults(found: Report, rng: random.Random) -> Iterator[str]:
     ):
         if harm := harmful(told):
             yield f"harmful characters: {harm!r}"
-    again = report.loads(as_json.render(shown))
+    again = loads(as_json.render(shown))
     if again.verdict != shown.verdict:
         yield f"the verdict is another after it was read back: {shown.verdict!r:.300}"
 

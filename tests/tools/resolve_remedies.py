@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-from cudacheck import torch_choice
-from cudacheck.torch_choice import Machine
+from cudacheck.remedies import torch_choice
+from cudacheck.remedies.torch_choice import Machine
 
 CAPABILITIES = ("3.7", "5.0", "6.1", "7.0", "7.5", "8.6", "9.0", "10.0", "12.0")
 DRIVERS = (None, "450.80.02", "470.161.03", "525.60.13", "535.129.03", "550.54", "570.26", "580.65.06", "595.45")

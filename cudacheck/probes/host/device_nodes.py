@@ -10,9 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import Skipped, _roots, holds
-
-TIMEOUT_S = 3.0
+from cudacheck.model import holds
+from cudacheck.probes import Probe, Skipped, _roots
 
 OPENED = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 NOT_OPENED = ("/dev/nvidia-caps", "/dev/dxg")
@@ -66,3 +65,10 @@ def _refusal(path: str) -> str | None:
     cgroup (inode_permission), and what it refuses open(2) refuses before the driver hears of it.
     """
     return None if os.access(path, os.R_OK | os.W_OK) else _open_error(path)
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=3.0,
+    facts=(DeviceNode,),
+)

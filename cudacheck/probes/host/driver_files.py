@@ -9,9 +9,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import Skipped, _roots, holds
-
-TIMEOUT_S = 3.0
+from cudacheck.model import holds
+from cudacheck.probes import Probe, Skipped, _roots
 
 SONAMES = ("libcuda.so.1", "libnvidia-ml.so.1")
 DIRECTORIES = (
@@ -97,3 +96,10 @@ def _version(real_path: str) -> str | None:
     """The driver's version: three digits first, so that WSL's `libcuda.so.1.1` has none."""
     match = re.search(r"\.so\.(\d{3}\.\d+(?:\.\d+)?)$", real_path)
     return match.group(1) if match else None
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=3.0,
+    facts=(DriverLibrary,),
+)

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import holds
-
-TIMEOUT_S = 2.0
+from cudacheck.model import holds
+from cudacheck.probes import Probe
 
 ALLOWED = (
     # which GPUs, and how the driver serves them
@@ -102,3 +101,10 @@ class EnvironmentVariables:
 def collect() -> Iterator[object]:
     names = sorted(name for name in os.environ if name in ALLOWED or name.startswith(PREFIXES))
     yield EnvironmentVariables({name: os.environ[name][:LONGEST_VALUE] for name in names})
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=2.0,
+    facts=(EnvironmentVariables,),
+)

@@ -7,10 +7,8 @@ import re
 import sys
 from collections.abc import Iterator
 
-from cudacheck.probes import Skipped, _roots
+from cudacheck.probes import Probe, Skipped, _roots
 from cudacheck.probes.messages import ErrorMessage
-
-TIMEOUT_S = 3.0
 
 RING_BUFFER = "/dev/kmsg"
 FILES = ("/var/log/kern.log", "/var/log/dmesg")
@@ -86,3 +84,11 @@ def _since_boot(path: str) -> list[str]:
 def _nvidia_message(record: str) -> str | None:
     match = re.search(r"NVRM: .*|\bXid\b.*", record, re.DOTALL)
     return match.group().strip() if match and not ROUTINE.match(match.group()) else None
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=3.0,
+    facts=(),
+    also=(ErrorMessage,),
+)

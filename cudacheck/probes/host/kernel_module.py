@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import Skipped, _roots, holds
-
-TIMEOUT_S = 3.0
+from cudacheck.model import holds
+from cudacheck.probes import Probe, Skipped, _roots
 
 DRIVER_VERSION = "/proc/driver/nvidia/version"
 MODULE_FILE = re.compile(r"nvidia(-current|-legacy-\w+|-tesla[\w-]*)?(-open)?\.ko(\.\w+)?$")
@@ -103,3 +102,10 @@ def _dkms_versions() -> tuple[str, ...]:
     sources = [name for name in _roots.entries("/var/lib/dkms") if name.startswith("nvidia")]
     versions = {version for name in sources for version in _roots.entries(f"/var/lib/dkms/{name}")}
     return tuple(sorted(version for version in versions if re.match(r"\d{3}\.\d", version)))
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=3.0,
+    facts=(KernelModule,),
+)

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cudacheck.probes import holds
+from cudacheck.model import holds
+from cudacheck.probes import Probe
 from cudacheck.probes.host._mapped import mapped_file
-
-TIMEOUT_S = 20.0
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
@@ -79,3 +78,10 @@ def _words(library: Any, code: int) -> str:
         if function(code, ctypes.byref(text)) == 0 and text.value:
             found.append(text.value.decode("utf-8", "replace"))
     return ": ".join(found) or f"error {code}"
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=20.0,
+    facts=(LibCuda,),
+)

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from cudacheck.probes import Skipped, _roots, holds
+from cudacheck.model import holds
+from cudacheck.probes import Probe, Skipped, _roots
 from cudacheck.probes.host._mapped import mapped_file
-
-TIMEOUT_S = 10.0
 
 # Numbers of nvml.h, written out because an old `pynvml` may lack the names.
 LIBRARY_NOT_FOUND = 12
@@ -314,3 +313,14 @@ def _flag(value: int | None) -> bool | None:
 
 def _name(names: tuple[str, ...], number: int | None) -> str | None:
     return names[number] if number is not None and 0 <= number < len(names) else None
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=10.0,
+    facts=(
+        Nvml,
+        Gpu,
+        GpuProcess,
+    ),
+)

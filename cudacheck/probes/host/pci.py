@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import _roots, holds
-
-TIMEOUT_S = 3.0
+from cudacheck.model import holds
+from cudacheck.probes import Probe, _roots
 
 DEVICES = "/sys/bus/pci/devices"
 NVIDIA = "0x10de"
@@ -79,3 +78,13 @@ def _lanes(folder: str, name: str) -> int | None:
     text = (_roots.read(f"{folder}/{name}") or "").strip()
     # 0 is a device without a link (in a virtual machine, say), 63 what a lost one reads
     return int(text) if re.match(r"(1|2|4|8|12|16|32)$", text) else None
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=3.0,
+    facts=(
+        PciBus,
+        PciGpu,
+    ),
+)

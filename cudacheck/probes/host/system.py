@@ -9,9 +9,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import _roots, holds
-
-TIMEOUT_S = 5.0
+from cudacheck.model import holds
+from cudacheck.probes import Probe, _roots
 
 
 @dataclass(frozen=True)
@@ -187,3 +186,10 @@ def _slept() -> bool | None:
     if _roots.ROOT != "/":
         return None
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC) > 1
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=5.0,
+    facts=(System,),
+)

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cudacheck.probes import _roots, holds
-
-TIMEOUT_S = 5.0
+from cudacheck.model import holds
+from cudacheck.probes import Probe, _roots
 
 NVCC = "nvcc.exe" if sys.platform == "win32" else "nvcc"
 DIRECTORIES = (
@@ -98,3 +97,10 @@ def _nvcc_version(nvcc: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", "replace")
+
+
+PROBE = Probe(
+    collect,
+    timeout_s=5.0,
+    facts=(CudaToolkit,),
+)

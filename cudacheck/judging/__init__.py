@@ -1,0 +1,1 @@
+"""Facts in, findings and a verdict out. Pure."""

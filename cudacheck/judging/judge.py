@@ -1,0 +1,157 @@
+"""Facts × rules → findings, root cause first, and the rules that could not be checked. Pure: no I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Finding, Gap, Severity, Unchecked
+from cudacheck.model.report import Outcome, ProbeRun
+from cudacheck.model.rule import Need, Rule
+from cudacheck.probes.messages import LONGEST, ErrorMessage
+from cudacheck.registry import causes_of, probe_of, rules
+
+MAX_LINE = 1000
+"""Of a finding's own words, which quote what strangers wrote."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    findings: tuple[Finding, ...]
+    """Roots in the order of their layer, each followed by what it explains."""
+    unchecked: tuple[Unchecked, ...]
+
+
+class Missing(Exception):  # noqa: N818 - an answer, not an error
+    """A fact that a rule needs is not to be had. `unknown` is the type nobody could tell; None: there is none."""
+
+    def __init__(self, unknown: type | None) -> None:
+        super().__init__()
+        self.unknown = unknown
+
+
+def judge(facts: Facts, *, ignore: Collection[str] = ()) -> Judgement:
+    """Every rule over these facts; `ignore` names rules to leave out."""
+    findings: dict[str, Finding] = {}
+    unchecked: list[Unchecked] = []
+    for rule in rules():
+        if rule.id in ignore:
+            continue
+        found: list[Finding] = []
+        try:
+            found += _heard(rule, facts)
+            found = [*_checked(rule, facts), *found]
+        except Missing as missing:
+            if missing.unknown and not found:
+                unchecked.append(_unknown(rule, missing.unknown, facts))
+        except Exception as error:
+            # A fault of ours must not cost the patient a report, and is no pass either.
+            said = f"the rule itself failed: {type(error).__name__}: {error}"
+            unchecked.append(Unchecked(rule.id, said, Gap.OWN_FAULT, severity=rule.severity))
+        if found:
+            findings[rule.id] = _one(rule, found)
+    for rule in rules():
+        if rule.closing and rule.id not in ignore and (found := [*rule.closing(facts, findings, unchecked)]):
+            findings[rule.id] = _one(rule, found)
+    return Judgement(_root_first(findings), tuple(unchecked))
+
+
+def _checked(rule: Rule, facts: Facts) -> Iterator[Finding]:
+    if rule.check is None:
+        return iter(())
+    return rule.check(*[_answer(need, facts) for need in rule.needs])
+
+
+def _answer(need: Need, facts: Facts) -> Any:
+    """The argument for one parameter of a rule. Raises Missing when it cannot be had."""
+    if need.fact_type is Facts:
+        return facts
+    if need.many:
+        if need.optional or facts.complete(need.fact_type):
+            return facts.all(need.fact_type)
+        raise Missing(need.fact_type)
+    fact = facts.one(need.fact_type)
+    if fact is not None or need.optional:
+        return fact
+    raise Missing(None if facts.complete(need.fact_type) else need.fact_type)
+
+
+def _heard(rule: Rule, facts: Facts) -> Iterator[Finding]:
+    """What the rule makes of the first message in which software announces this very fault."""
+    if rule.heard is None:
+        return
+    for said in facts.all(ErrorMessage):
+        for pattern in rule.messages:
+            match = re.search(pattern, said.text[:LONGEST])
+            if match:
+                heard = list(rule.heard(match, said, facts))
+                if heard:
+                    yield from heard
+                    return
+
+
+def _one(rule: Rule, found: list[Finding]) -> Finding:
+    """One finding a rule: several (two GPUs, a fact and a message) share the first one's words."""
+    first = found[0]
+    severity = min((f.severity or rule.severity for f in found), key=list(Severity).index)
+    return dataclasses.replace(
+        first,
+        message=first.message if len(first.message) <= MAX_LINE else f"{first.message[:MAX_LINE]}…",
+        rule=rule.id,
+        severity=severity,
+        fix_by=first.fix_by or rule.fix_by,
+        evidence=tuple(dict.fromkeys(e for f in found for e in f.evidence)),
+        sources=tuple(dict.fromkeys(s for f in found for s in f.sources or rule.sources)),
+    )
+
+
+def _root_first(findings: dict[str, Finding]) -> tuple[Finding, ...]:
+    """Name for every consequence its root, and put roots first, each followed by what it explains."""
+
+    def root_of(rule_id: str, seen: tuple[str, ...] = ()) -> str:
+        named = findings[rule_id].caused_by  # by a closing rule, which knows what the others found
+        told = (named,) if named else () if by_id[rule_id].closing else causes_of(rule_id)
+        causes = (c for c in told if c in findings and c not in (*seen, rule_id))
+        cause = next((c for c in causes if _explains(findings[c], findings[rule_id])), None)
+        return root_of(cause, (*seen, rule_id)) if cause else rule_id
+
+    by_id = {rule.id: rule for rule in rules()}
+    roots = {rule_id: root_of(rule_id) for rule_id in findings}
+    order = list(Severity)
+    position = {rule.id: index for index, rule in enumerate(rules())}
+
+    def key(rule_id: str) -> tuple[int, int, bool, int]:
+        root = roots[rule_id]
+        severity = findings[root].severity or Severity.NOTE
+        return order.index(severity), position[root], rule_id != root, position[rule_id]
+
+    return tuple(
+        dataclasses.replace(findings[rule_id], caused_by=None if roots[rule_id] == rule_id else roots[rule_id])
+        for rule_id in sorted(findings, key=key)
+    )
+
+
+def _explains(cause: Finding, consequence: Finding) -> bool:
+    """A mere note explains no fault, and a warning no error."""
+    order = list(Severity)
+    return order.index(cause.severity or Severity.NOTE) <= order.index(consequence.severity or Severity.NOTE)
+
+
+def _unknown(rule: Rule, fact_type: type, facts: Facts) -> Unchecked:
+    """Why nobody could tell: the probe's outcome, or the paste's silence."""
+    probe = probe_of(fact_type)
+    run = next((r for r in facts.all(ProbeRun) if probe and r.probe == probe.name), None)
+    if run is None:
+        return Unchecked(rule.id, f"nothing said about {_spoken(fact_type)}", Gap.NOT_SAID, severity=rule.severity)
+    if run.outcome is Outcome.SKIPPED:
+        said = f"{run.probe} was skipped: {run.detail}" if run.detail else f"{run.probe} was skipped"
+        return Unchecked(rule.id, said, Gap.SKIPPED, run.probe, rule.severity)
+    return Unchecked(rule.id, f"{run.probe} {run.outcome}: {run.detail}", Gap.UNFINISHED, run.probe, rule.severity)
+
+
+def _spoken(fact_type: type) -> str:
+    """`TorchBuild` → `torch build`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fact_type.__name__).lower()

@@ -1,0 +1,109 @@
+"""The report of one inspection, as values."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from cudacheck.model import holds
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Finding, Severity, Unchecked
+
+SCHEMA_VERSION = "1.2"
+"""MAJOR.MINOR: fields are added with a new minor; a new major is refused by older readers."""
+
+
+class Outcome(enum.StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+    """It raised."""
+    CRASHED = "crashed"
+    """A signal, or an exit before the end line."""
+    TIMED_OUT = "timed-out"
+    """Its whole process group was killed."""
+    STUCK = "stuck"
+    """It survived SIGKILL for two seconds: in the kernel."""
+    SKIPPED = "skipped"
+
+
+class State(enum.StrEnum):
+    READY = "ready"
+    READY_BUT = "ready-but"
+    """A kernel ran and was right on every visible GPU, with warnings."""
+    NOT_PROVEN = "not-proven"
+    BROKEN = "broken"
+
+
+class Health(enum.StrEnum):
+    """Of one axis of a GPU's speed."""
+
+    HEALTHY = "healthy"
+    SLOW_PATH = "slow path"
+    """Software could do better: another kernel, setting or build."""
+    DEGRADED = "degraded"
+    """The hardware gives less than it should: heat, power, clocks, memory."""
+    WRONG = "wrong"
+    """A result was not right; that outranks any speed."""
+    INCONCLUSIVE = "inconclusive"
+    """Busy, shared, not settled or not known: no fault, and no proof."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One axis of one GPU's speed, judged."""
+
+    device_index: int
+    axis: holds.Term
+    """`correctness`, `matmul`, `memory`, `attention`, `new lengths`, `launch`, `clocks`."""
+    health: Health
+    reasons: tuple[str, ...] = ()
+    """One line each, what decides first."""
+    shares: dict[holds.Term, float] = dataclasses.field(default_factory=dict)
+    """Of what decides, over each peak that is known: `datasheet`, `clock` (at the clock measured), `achieved` (the
+    best known on this model), `siblings`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeRun:
+    """How one probe ended. A fact like any other: rules may ask for them."""
+
+    probe: holds.Term
+    child: holds.Term
+    outcome: Outcome
+    seconds: float | None = None
+    detail: str = ""
+    """One line: the exception, the signal, the deadline, or why it was skipped."""
+    log: str = ""
+    """What the child printed last, or its traceback; for a support ticket."""
+    waited_for: holds.Term = ""
+    """The probe without whose end this one could not begin, where that is why it was skipped."""
+    cut_short: bool = False
+    """The whole run's time (`--timeout`) was over, not a limit of its own: that says nothing of what it examined."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    state: State
+    headline: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    unchecked: tuple[Unchecked, ...]
+    probes: tuple[ProbeRun, ...]
+    facts: Facts
+    speed: tuple[Axis, ...] = ()
+    """What the measurements say, by GPU and axis; empty where nothing was measured."""
+    created: holds.Term = ""
+    """ISO 8601, UTC."""
+    seconds: float | None = None
+    """Wall time of the inspection."""
+    cudacheck_version: holds.Term = ""
+    knowledge_date: holds.Term = ""
+    """The day on which the tables were last compared with their sources; empty before schema 1.1."""
+    schema_version: holds.Term = SCHEMA_VERSION
+
+    def count(self, severity: Severity) -> int:
+        return sum(finding.severity is severity for finding in self.findings)

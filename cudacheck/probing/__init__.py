@@ -1,0 +1,1 @@
+"""Runs the probes in children, and finds the interpreter to inspect."""

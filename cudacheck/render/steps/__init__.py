@@ -1,0 +1,1 @@
+"""Draws what `bench steps` measured."""

@@ -1,0 +1,1 @@
+"""Reports as JSON: written, read back, described, and with secrets taken out."""

@@ -1,0 +1,91 @@
+"""Reads a report back: typed values out of untrusted JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from cudacheck.model import untrusted
+from cudacheck.model.facts import MAX_OF_A_TYPE, Facts
+from cudacheck.model.findings import Finding, Unchecked
+from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, Verdict
+
+MAX_BYTES = 16 * 1024 * 1024
+"""A report larger than this is not one of ours."""
+
+RENAMED = {"Target": "Patient"}
+"""Facts by the names that they had before schema 1.2; the child `patient` was called `target`."""
+
+
+class ReportError(ValueError):
+    """A report that cannot be read; the words say why, in one line."""
+
+
+def loads(text: str) -> Report:
+    """Read a report back. Unknown fields and facts are left out: a newer minor version may hold some.
+
+    Raises ReportError with one clear line for anything that is not a report of ours.
+    """
+    if len(text) > MAX_BYTES:
+        raise ReportError(f"larger than {MAX_BYTES // 1024 // 1024} MiB: not a cudacheck report")
+    try:
+        data = untrusted.parse(text)
+    except untrusted.MalformedError as error:
+        raise ReportError(str(error)) from None
+    if not isinstance(data, dict) or not isinstance(data.get("schema_version"), str):
+        raise ReportError("JSON, but not a cudacheck report: it has no schema_version")
+    major = data["schema_version"].partition(".")[0]
+    if major != SCHEMA_VERSION.partition(".")[0]:
+        version = data["schema_version"][:20]
+        raise ReportError(f"report of schema {version!r}; this cudacheck reads {SCHEMA_VERSION}: upgrade cudacheck")
+    return _Reader(data).report()
+
+
+class _Reader:
+    """Typed values out of a report's JSON."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    def values(self, key: str, cls: type, source: Any = None) -> list[Any]:
+        raw = self.data.get(key, []) if source is None else source
+        if not isinstance(raw, list):
+            raise ReportError(f"report: `{key}` is not a list")
+        try:
+            # one more than are kept, so that what is left out does not go unnoticed
+            return [untrusted.record(cls, item) for item in raw[: MAX_OF_A_TYPE + 1]]
+        except untrusted.MalformedError as error:
+            raise ReportError(f"report: an entry of `{key}` cannot be read: {str(error)[:200]}") from None
+
+    def report(self) -> Report:
+        from cudacheck.registry import fact_types
+
+        raw_facts, complete = self.data.get("facts", {}), self.data.get("complete", [])
+        if not isinstance(raw_facts, dict) or not isinstance(complete, list):
+            raise ReportError("report: `facts` is not an object or `complete` is not a list")
+        types = fact_types()
+        named = {**types, **{old: types[new] for old, new in RENAMED.items()}}
+        facts = Facts(known=[named[name] for name in complete if isinstance(name, str) and name in named])
+        for name, items in raw_facts.items():
+            if name in named:
+                for read in self.values(f"facts.{name}"[:60], named[name], items):
+                    facts.add(read)
+        verdict = self.values("verdict", Verdict, [self.data.get("verdict")])[0]
+        seconds = self.data.get("seconds")
+        return Report(
+            verdict=verdict,
+            findings=tuple(self.values("findings", Finding)),
+            unchecked=tuple(self.values("unchecked", Unchecked)),
+            probes=tuple(_of_today(run) for run in self.values("probes", ProbeRun)),
+            facts=facts,
+            speed=tuple(self.values("speed", Axis)),
+            created=str(self.data.get("created", ""))[:40],
+            seconds=float(seconds) if isinstance(seconds, int | float) else None,
+            cudacheck_version=str(self.data.get("cudacheck_version", ""))[:40],
+            knowledge_date=str(self.data.get("knowledge_date", ""))[:40],
+            schema_version=self.data["schema_version"][:20],
+        )
+
+
+def _of_today(run: ProbeRun) -> ProbeRun:
+    return dataclasses.replace(run, child="patient") if run.child == "target" else run
