@@ -17,7 +17,6 @@ from detect_secrets.settings import default_settings
 from patients import Patient
 
 from cudacheck import registry, render, sources
-from cudacheck.cli.app import Format
 from cudacheck.commands import doctor as inspecting
 from cudacheck.model.facts import Facts
 from cudacheck.model.holds import Holds
@@ -118,7 +117,7 @@ def test_there_are_plants_enough():
 
 
 def formats(shown: Report) -> list[str]:
-    texts = [render.as_text(shown, Format(kind), verbose=verbose) for kind in Format for verbose in (True, False)]
+    texts = [render.as_text(shown, kind, verbose=verbose) for kind in render.formats() for verbose in (True, False)]
     return [json.loads(json.dumps(text)) for text in texts]
 
 

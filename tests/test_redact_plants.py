@@ -12,7 +12,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.render import text
+from cudacheck.render import as_text
 from cudacheck.reports.redact import redacted
 from cudacheck.reports.write import dumps
 
@@ -78,7 +78,7 @@ def test_nothing_planted_leaves_the_report(kind, around):
     plant, secret = PLANTS[kind]
     told = redacted(planted(plant, around))
     assert secret in dumps(planted(plant, around)).replace("\\\\", "\\")
-    for shown in (dumps(told), text.render(told, verbose=True)):
+    for shown in (dumps(told), as_text(told, verbose=True)):
         assert secret not in shown
 
 

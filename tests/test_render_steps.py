@@ -30,7 +30,7 @@ from cudacheck.probes.patient.bench_steps import (
 )
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.render import text
+from cudacheck.render import as_text
 from cudacheck.render._clean import packed, wrapped
 from cudacheck.render._kernels import meter
 from cudacheck.render.steps import plot
@@ -43,7 +43,7 @@ SECTIONS = ("stalls", "ladder", "without", "extras", "your stack", "prefix reuse
 
 
 def rendered(*facts, width=80, colour=False):
-    return text.render(example.report(*facts), width=width, colour=colour)
+    return as_text(example.report(*facts), width=width, colour=colour)
 
 
 def line_of(screen, start):
@@ -135,7 +135,7 @@ def test_without_steps_nothing_is_said_of_them():
 def test_a_saved_report_looks_the_same():
     told = example.report(*example.EVERYTHING)
     again = loads(dumps(told))
-    assert text.render(again, width=100) == text.render(told, width=100)
+    assert as_text(again, width=100) == as_text(told, width=100)
 
 
 def test_captures_are_the_ladders_and_what_compiles_is_named():
@@ -255,7 +255,7 @@ def test_evidence_of_one_finding_is_counted_not_listed():
     told = tuple(Evidence(f"row {n} died", "bench_steps") for n in range(1200))
     whole = example.report(*example.MACHINE)
     finding = Finding("rows died", told, severity=Severity.ERROR, rule="step-failed")
-    screen = text.render(dataclasses.replace(whole, findings=(finding,)), width=80)
+    screen = as_text(dataclasses.replace(whole, findings=(finding,)), width=80)
     assert screen.count("evidence ") == 20
     assert "and 1180 more" in screen
 

@@ -32,7 +32,7 @@ from cudacheck.probes.patient.bench_kernels import BenchPlan
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.registry import fact_types, rules
-from cudacheck.render import as_text, text
+from cudacheck.render import as_text
 from cudacheck.render._clean import SPELLED, passing, typed
 from cudacheck.reports.write import dumps
 
@@ -123,15 +123,15 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.Comp
 @pytest.mark.parametrize("verbose", [False, True])
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_no_field_of_any_fact_harms_the_screen(verbose, width):
-    told = text.render(report_saying(f"a {ATTACK} b"), verbose=verbose, width=width)
+    told = as_text(report_saying(f"a {ATTACK} b"), verbose=verbose, width=width)
     assert not harmful_in(told)
     broken = report_saying(f"a {ATTACK} b", verdict=Verdict(State.BROKEN, ATTACK))
-    assert not harmful_in(text.render(broken, verbose=verbose, width=width))
+    assert not harmful_in(as_text(broken, verbose=verbose, width=width))
 
 
 def test_colours_are_ours_alone():
-    plain = text.render(report_saying("a b"), verbose=True, colour=True)
-    told = text.render(report_saying(f"a{ATTACK}b"), verbose=True, colour=True)
+    plain = as_text(report_saying("a b"), verbose=True, colour=True)
+    told = as_text(report_saying(f"a{ATTACK}b"), verbose=True, colour=True)
     ours = {*re.findall(r"\x1b\[[0-9;]*m", plain)}
     assert {*re.findall(r"\x1b\[[0-9;]*m", told)} <= ours
     assert not harmful_in(re.sub(r"\x1b\[[0-9;]*m", "", told))
@@ -241,7 +241,7 @@ def test_a_command_is_shown_as_it_is_or_not_at_all():
 def test_a_command_stays_one_line_on_a_narrow_screen(width):
     command = "python -m pip install " + " ".join(f"package-{n}" for n in range(60))
     finding = Finding("m", remedies=(Remedy("t", (command,)),), severity=Severity.ERROR, rule="r")
-    told = text.render(report_saying("a", findings=(finding,), verdict=Verdict(State.BROKEN, "m")), width=width)
+    told = as_text(report_saying("a", findings=(finding,), verdict=Verdict(State.BROKEN, "m")), width=width)
     assert command in told
 
 
@@ -249,7 +249,7 @@ def test_a_command_stays_one_line_on_a_narrow_screen(width):
 
 
 def test_everything_that_we_write_can_be_spelled():
-    folder = os.path.dirname(text.__file__)
+    folder = os.path.dirname(as_text.__code__.co_filename)
     sources = [os.path.join(root, name) for root, _, names in os.walk(os.path.dirname(folder)) for name in names]
     ours = {
         one
@@ -265,21 +265,21 @@ def test_everything_that_we_write_can_be_spelled():
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
 def test_no_letter_becomes_a_question_mark(encoding):
     everything = example.report(*example.EVERYTHING)
-    told = text.render(everything, width=120, encoding=encoding)
+    told = as_text(everything, width=120, encoding=encoding)
     told.encode(encoding)
-    assert told.count("?") == text.render(everything, width=120).count("?")
+    assert told.count("?") == as_text(everything, width=120).count("?")
     if encoding == "ascii":
         assert "#" in told
 
 
 def test_the_marks_are_told_apart_in_ascii():
-    marks = {state: text.render(report_saying("a", verdict=Verdict(state, "x"), findings=()), encoding="ascii")[:4]
+    marks = {state: as_text(report_saying("a", verdict=Verdict(state, "x"), findings=()), encoding="ascii")[:4]
              for state in State}  # fmt: skip
     assert marks[State.READY].startswith("ok ")
     assert marks[State.NOT_PROVEN].startswith("? ")
     finding = Finding("m", severity=Severity.ERROR, rule="r")
     broken = report_saying("a", verdict=Verdict(State.BROKEN, "m"), findings=(finding,))
-    assert text.render(broken, encoding="ascii").startswith("FAIL m")
+    assert as_text(broken, encoding="ascii").startswith("FAIL m")
 
 
 def test_columns_stay_where_they_are_in_ascii():
@@ -462,9 +462,7 @@ def ours_too_wide(told: str, width: int) -> list[str]:
 
 @pytest.mark.parametrize("width", [*range(40, 80, 3), 79, 100, 120])
 def test_no_line_is_wider_than_the_screen(width):
-    wide = ours_too_wide(
-        text.render(example.report(*example.EVERYTHING), colour=True, width=width, verbose=True), width
-    )
+    wide = ours_too_wide(as_text(example.report(*example.EVERYTHING), colour=True, width=width, verbose=True), width)
     assert not wide
 
 
@@ -498,7 +496,7 @@ def many_gpus(number: int) -> list[object]:
 
 
 def test_thousands_of_gpus_stay_a_screen():
-    few, many = (text.render(example.report(*many_gpus(n)), width=100) for n in (20, 1900))
+    few, many = (as_text(example.report(*many_gpus(n)), width=100) for n in (20, 1900))
     assert len(many.splitlines()) <= len(few.splitlines()) + 40
     assert "and 1884 more GPUs" in many
 
@@ -524,15 +522,15 @@ def test_the_work_for_each_gpu_does_not_grow_with_their_number():
 
 def test_thousands_of_findings_are_counted_not_listed():
     finding = Finding("m", severity=Severity.WARNING, rule="r")
-    told = text.render(report_saying("a", findings=(finding,) * 5000))
+    told = as_text(report_saying("a", findings=(finding,) * 5000))
     assert len(told.splitlines()) < 2000
     assert "and 4800 more findings" in told
 
 
 def test_empty_words_cost_no_report():
     for verbose in (False, True):
-        assert text.render(report_saying(""), verbose=verbose)
-    assert text.render(report_saying("", facts=Facts([AttentionBackend(0, "", "flash", {}, {})])))
+        assert as_text(report_saying(""), verbose=verbose)
+    assert as_text(report_saying("", facts=Facts([AttentionBackend(0, "", "flash", {}, {})])))
 
 
 # Another operating system
@@ -546,7 +544,7 @@ def test_a_ticket_from_elsewhere_is_not_told_to_run_cudacheck_there(system):
         for messages in rule.fires.values():
             facts = Facts([fact for fact in messages if not isinstance(fact, System)], known=())
             elsewhere = Facts([System(system), *[f for t in facts.types() for f in facts.all(t)]])
-            told = text.render(judged(elsewhere, (), (), None))
+            told = as_text(judged(elsewhere, (), (), None))
             assert "check       cudacheck doctor" not in told, rule.id
 
 
@@ -554,6 +552,6 @@ def test_a_windows_ticket_is_told_what_works_there():
     facts = Facts([System("windows"), ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste")])
     from cudacheck.commands.doctor import judged
 
-    told = text.render(judged(facts, (), (), None))
+    told = as_text(judged(facts, (), (), None))
     assert "torch.ones(1, device='cuda')" in told
     assert "cudacheck doctor" not in told

@@ -117,7 +117,7 @@ def prepare() -> None:
     from cudacheck import registry
     from cudacheck.judging import judge as judging
     from cudacheck.judging import verdict
-    from cudacheck.render import text
+    from cudacheck.render.formats import text
 
     registry.rules()
     _ = judging, verdict, text

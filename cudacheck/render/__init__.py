@@ -1,18 +1,71 @@
-"""Renderers: one file a format; they show a report and decide nothing."""
+"""Shows a report, and decides nothing: one file a format in formats/."""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from cudacheck.render import formats as _package
 
 if TYPE_CHECKING:
     from cudacheck.model.report import Report
 
 
-def as_text(report: Report, output_format: str, *, encoding: str = "utf-8", **options: bool) -> str:
-    """The report in the format that a module of this package is named after, in letters that this encoding has."""
-    module = importlib.import_module(f"{__name__}.{output_format}")
-    if output_format != "text":
-        options = {}
-    rendered: str = module.render(report, encoding=encoding, **options)
-    return rendered
+@dataclass(frozen=True)
+class Shown:
+    """How a report is to be shown; a format heeds what concerns it."""
+
+    verbose: bool = False
+    colour: bool = False
+    """Only a terminal has some."""
+    width: int | None = None
+    """Columns; None: the terminal's own, or as wide as reads well."""
+    encoding: str = "utf-8"
+    """Letters that it lacks are spelled in others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """What a module of formats/ declares of itself."""
+
+    render: Callable[[Report, Shown], str]
+    endings: tuple[str, ...]
+    """Of files that --output writes in it, `.json`; the first is the usual one."""
+    media_type: str
+
+
+def formats() -> tuple[str, ...]:
+    """The names of all formats, without importing one."""
+    names = sorted(info.name for info in pkgutil.iter_modules(_package.__path__) if not info.name.startswith("_"))
+    return tuple(sorted(names, key=lambda name: name != "text"))  # which is the usual one
+
+
+@lru_cache
+def format_of(name: str) -> Format:
+    """Raises TypeError where the module declares no FORMAT."""
+    declared = getattr(importlib.import_module(f"{_package.__name__}.{name}"), "FORMAT", None)
+    if not isinstance(declared, Format):
+        raise TypeError(f"{_package.__name__}.{name} declares no FORMAT = Format(…)")
+    return declared
+
+
+def endings() -> dict[str, str]:
+    """The format's name by the ending of a file, `.json`."""
+    return {ending: name for name in formats() for ending in format_of(name).endings}
+
+
+def as_text(
+    report: Report,
+    name: str = "text",
+    *,
+    verbose: bool = False,
+    colour: bool = False,
+    width: int | None = None,
+    encoding: str = "utf-8",
+) -> str:
+    """The report in the format of this name."""
+    return format_of(name).render(report, Shown(verbose, colour, width, encoding))

@@ -27,8 +27,7 @@ from cudacheck.model import untrusted
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import ProbeRun, Report
 from cudacheck.registry import fact_types
-from cudacheck.render import json as as_json
-from cudacheck.render import text as as_text
+from cudacheck.render import as_text
 from cudacheck.reports import redact
 from cudacheck.reports.read import loads
 
@@ -142,12 +141,12 @@ def faults(found: Report, rng: random.Random) -> Iterator[str]:
     yield from (f"{u.rule}: {u.reason}" for u in found.unchecked if "the rule itself failed" in u.reason)
     shown = redact.redacted(found) if rng.random() < 0.2 else found
     for told in (
-        as_text.render(shown, verbose=rng.random() < 0.5, width=rng.choice((None, 40, 60, 80, 120))),
-        as_json.render(shown),
+        as_text(shown, verbose=rng.random() < 0.5, width=rng.choice((None, 40, 60, 80, 120))),
+        as_text(shown, "json"),
     ):
         if harm := harmful(told):
             yield f"harmful characters: {harm!r}"
-    again = loads(as_json.render(shown))
+    again = loads(as_text(shown, "json"))
     if again.verdict != shown.verdict:
         yield f"the verdict is another after it was read back: {shown.verdict!r:.300}"
 

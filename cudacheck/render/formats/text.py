@@ -13,7 +13,7 @@ from cudacheck.judging.verdict import interrupted
 from cudacheck.model.findings import Finding, Remedy, Severity
 from cudacheck.model.report import Outcome, Report, State
 from cudacheck.probes.patient.bench_kernels import BenchPlan
-from cudacheck.render import _columns, _glance, _kernels, out
+from cudacheck.render import Format, Shown, _columns, _glance, _kernels, out
 from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
 from cudacheck.speed.steps import measured
 
@@ -29,31 +29,24 @@ MOST_EVIDENCE = 20
 """Of one finding: a report may hold thousands of rows that failed alike."""
 
 
-def render(
-    report: Report,
-    *,
-    verbose: bool = False,
-    colour: bool = False,
-    width: int | None = None,
-    encoding: str = "utf-8",
-) -> str:
+def render(report: Report, shown: Shown) -> str:
     """The whole screen as text. Nothing that someone must copy is wrapped or cut."""
-    width = max(NARROWEST, min(WIDEST, width or out.width() or USUAL))
+    width = max(NARROWEST, min(WIDEST, shown.width or out.width() or USUAL))
     console = Console(
         # A string of our own: while capturing, Console would still touch a stdout that may be closed or full.
         file=io.StringIO(),
         width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        color_system="auto" if colour else None,
+        force_terminal=shown.colour,
+        no_color=not shown.colour,
+        color_system="auto" if shown.colour else None,
         highlight=False,
     )
     with console.capture() as capture:
-        for line in _Screen(report, width, verbose=verbose).lines():
+        for line in _Screen(report, width, verbose=shown.verbose).lines():
             line.plain = harmless(line.plain)  # whatever was forgotten on the way: colours are ours alone
             console.print(line, soft_wrap=True)
     text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
-    return passing(text, encoding, colour=colour)
+    return passing(text, shown.encoding, colour=shown.colour)
 
 
 class _Screen:
@@ -184,3 +177,6 @@ class _Screen:
             yield Text(line, "dim")
         if shown:
             yield Text.assemble(("more: ", "dim"), (f"cudacheck explain {shown[0].rule}", "green"))
+
+
+FORMAT = Format(render=render, endings=(".txt",), media_type="text/plain")

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 
 from cudacheck.model.report import Report
+from cudacheck.render import Format, Shown
 from cudacheck.render._clean import encodes, is_harmless
 from cudacheck.reports.write import dumps
 
 _NOT_ASCII = re.compile("[^\n -~]")
 
 
-def render(report: Report, *, encoding: str = "utf-8") -> str:
+def render(report: Report, shown: Shown) -> str:
     """The versioned report; docs/report.schema.json describes it.
 
     What is harmful to a terminal, or what the encoding lacks, is escaped: the same value, once it is parsed.
     """
     lines = dumps(report).split("\n")
     return "\n".join(
-        line if is_harmless(line) and encodes(line, encoding) else _escaped(line, encoding) for line in lines
+        line if is_harmless(line) and encodes(line, shown.encoding) else _escaped(line, shown.encoding)
+        for line in lines
     )
 
 
@@ -31,3 +33,6 @@ def _escaped(line: str, encoding: str) -> str:
         return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
     return _NOT_ASCII.sub(escape, line)
+
+
+FORMAT = Format(render=render, endings=(".json",), media_type="application/json")

@@ -1,0 +1,67 @@
+"""`cudacheck doctor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cudacheck.cli import interrupts
+from cudacheck.cli.options import (
+    FailingFrom,
+    FailOn,
+    Ignore,
+    Output,
+    OutputFormat,
+    Python,
+    Redact,
+    Strict,
+    Timeout,
+    Verbose,
+    known_rules,
+    usage_error,
+)
+from cudacheck.cli.output import format_of, leave, tell
+from cudacheck.render import out
+
+
+def doctor(
+    python: Python = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            help="Judge a paste or a saved report instead of this machine; - is stdin.",
+            metavar="FILE",
+        ),
+    ] = None,
+    bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")] = True,
+    timeout: Timeout = 180,
+    strict: Strict = False,
+    fail_on: FailingFrom = FailOn.ERROR,
+    ignore: Ignore = None,
+    output_format: OutputFormat = "text",
+    output: Output = None,
+    redact: Redact = False,
+    verbose: Verbose = False,
+) -> None:
+    """Diagnose this machine, or what somebody pasted (--from).
+
+    Exit code 0: no finding at or above --fail-on. 1: there is one. 2: bad usage or unreadable input.
+    """
+    from cudacheck.commands import doctor as inspecting
+
+    known_rules(ignore or [])
+    format_of(output, output_format)
+    if source and python:
+        usage_error("--from judges what was pasted, --python inspects this machine: give one of them")
+    try:
+        if source:
+            found = inspecting.pasted(source, ignore=ignore or ())
+        else:
+            with interrupts.raised(), out.Line() as line:
+                found = inspecting.live(python, bench=bench, timeout_s=timeout, ignore=ignore or (), progress=line.show)
+    except inspecting.InputError as error:
+        usage_error(str(error))
+    tell(found, output_format, output, redact=redact, verbose=verbose)
+    leave(found, fail_on, strict=strict)

@@ -1,0 +1,109 @@
+"""Where a report goes: a file, stdout, a drawing; and the exit code it ends with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from cudacheck import render
+from cudacheck.cli import interrupts
+from cudacheck.cli.options import FailOn, usage_error
+from cudacheck.render import out
+from cudacheck.reports.redact import redacted
+
+if TYPE_CHECKING:
+    from cudacheck.commands.doctor import Inspected
+
+
+def tell(found: Inspected, output_format: str, output: Path | None, *, redact: bool, verbose: bool) -> None:
+    """To the file that --output names, then to stdout: what befalls one does not cost the other."""
+    result = redacted(found.report) if redact else found.report
+    unwritten = ""
+    if output:
+        try:
+            text = render.as_text(result, format_of(output, output_format), verbose=verbose)
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            unwritten = f"cannot write {output}: {error.strerror}"
+    colour = _colour()
+    text = render.as_text(result, output_format, verbose=verbose, colour=colour, encoding=out.encoding())
+    show(text, colour=colour)
+    if unwritten:
+        usage_error(unwritten)
+
+
+def leave(found: Inspected, fail_on: FailOn, *, strict: bool) -> NoReturn:
+    from cudacheck.judging.gate import exit_code
+
+    raise typer.Exit(interrupts.CODE if found.interrupted else exit_code(found.report, fail_on=fail_on, strict=strict))
+
+
+def can_plot(path: Path | None) -> None:
+    """What cannot be drawn is said before the work."""
+    if path is None:
+        return
+    from importlib.util import find_spec
+
+    from cudacheck.render.steps import plot
+
+    _can_write(path)
+    if path.suffix.lower() not in plot.ENDINGS:
+        usage_error(f"cannot draw {path.suffix or path.name} files; the endings are {' '.join(plot.ENDINGS)}")
+    if find_spec("matplotlib") is None:
+        usage_error(f"--plot needs matplotlib: {plot.INSTALL}")
+
+
+def draw(found: Inspected, path: Path | None, *, redact: bool) -> None:
+    if path is None:
+        return
+    from cudacheck.render.steps import plot
+
+    try:
+        plot.write(redacted(found.report) if redact else found.report, path)
+    except plot.PlotError as error:
+        out.say(f"nothing was drawn: {error}")
+    except OSError as error:
+        usage_error(f"cannot write {path}: {error.strerror}")
+
+
+def format_of(output: Path | None, asked: str) -> str:
+    """A file's format follows from its ending, else from --format. What cannot be written is said before the work."""
+    if output is None:
+        return asked
+    _can_write(output)
+    if not output.suffix:
+        return asked
+    endings = render.endings()
+    if output.suffix.lower() not in endings:
+        usage_error(f"cannot write {output.suffix} files; the endings are {' '.join(endings)}")
+    return endings[output.suffix.lower()]
+
+
+def _can_write(path: Path) -> None:
+    try:
+        folder = path.absolute().parent
+        why = "it is a folder" if path.is_dir() else "" if folder.is_dir() else "no such folder"
+    except OSError as error:  # a name that is too long, a working folder that is gone
+        why = error.strerror or str(error)
+    if why:
+        usage_error(f"cannot write {path}: {why}")
+
+
+def show(text: str, *, colour: bool = False) -> None:
+    try:
+        out.tell(text, colour=colour)
+    except out.UnwritableError as error:
+        usage_error(f"cannot write to standard output: {error.strerror}")
+
+
+def _colour() -> bool:
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and "NO_COLOR" not in os.environ
+        and os.environ.get("TERM") != "dumb"
+    )
