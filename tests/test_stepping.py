@@ -12,6 +12,7 @@ import pytest
 from patients import CUDACHECK, Doctor, Patient, clean_environment
 from typer.testing import CliRunner
 
+from cudacheck.bench.options import VARIABLE
 from cudacheck.cli.app import app
 from cudacheck.commands import bench_steps
 from cudacheck.commands.doctor import Stopwatch
@@ -89,7 +90,7 @@ def bench(tmp_path, monkeypatch, request):
         monkeypatch.setenv("FATES", json.dumps(fates))
         limit_s = 4 if "hang" in fates.values() else 30
         early = getattr(request, "param", False)
-        monkeypatch.setenv(children.OPTIONS, json.dumps({"limit_s": limit_s, "early": early}))
+        monkeypatch.setenv(VARIABLE, json.dumps({"limit_s": limit_s, "early": early}))
         done = on_one_gpu(patient, device=device, timeout_s=timeout_s, heard=heard)
         done.measure(planned)
         return done

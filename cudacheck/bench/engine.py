@@ -79,8 +79,10 @@ def outcome_of(case: Case, device: torch.device, patience: Patience) -> Row:
             if isinstance(case, NewLength):
                 return case.measure(device)
             return measure_steady(case, device, patience)
-    except (DoesNotFitError, RefusedError) as reason:
+    except DoesNotFitError as reason:
         return {"skipped": str(reason)}
+    except RefusedError as reason:
+        return {"skipped": str(reason), "refused": True}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     finally:

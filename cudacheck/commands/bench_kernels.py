@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.commands.doctor import InputError, Inspected, Stopwatch, interpreter_for, judged, prepare
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding
@@ -37,7 +38,7 @@ def kernels(
     """Inspect and measure. Raises InputError for a patient or a baseline that cannot be used."""
     earlier = _read(baseline) if baseline else []
     chosen = interpreter_for(python)
-    options = {**children.options_in_environment(), "quick": quick, "dtype": dtype, "devices": [*devices] or None}
+    options = dataclasses.replace(of_environment(), quick=quick, dtype=dtype, devices=(*devices,))
     clock = Stopwatch(timeout_s)
     try:
         inspection = children.run(
@@ -55,25 +56,25 @@ def kernels(
 
 
 def _look_again(
-    facts: Facts, findings: Sequence[Finding], patient: Patient, clock: Stopwatch, options: children.Options
+    facts: Facts, findings: Sequence[Finding], patient: Patient, clock: Stopwatch, options: BenchOptions
 ) -> bool:
     """What looks slow is measured twice, and a remedy is tried before it is printed. Returns whether facts came."""
     doubtful = repeating.cases(findings)
     again = bool(doubtful) and repeating.measure_again(facts, patient, PROBE, doubtful, clock.left_s, options)
     stalls = any(finding.rule == "attention-plan-per-length" for finding in findings)
-    if stalls and not options["quick"] and clock.left_s > repeating.LEAST_S:
+    if stalls and not options.quick and clock.left_s > repeating.LEAST_S:
         return _try_variable(facts, patient, clock.left_s, options) or again
     return again
 
 
-def _try_variable(facts: Facts, patient: Patient, timeout_s: float, options: children.Options) -> bool:
+def _try_variable(facts: Facts, patient: Patient, timeout_s: float, options: BenchOptions) -> bool:
     """Lengths that are new, in a process that was started with the variable."""
     found = children.again(
         patient,
         PROBE,
         timeout_s=timeout_s,
         environment={VARIABLE: "1"},
-        options={**options, "quick": True, "only": [*NEW_LENGTHS]},
+        options=dataclasses.replace(options, quick=True, only=(*NEW_LENGTHS,)),
     )
     rows = [row for row in found if isinstance(row, Measurement) and row.backend == "default"]
     for row in rows:

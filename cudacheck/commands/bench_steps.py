@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.bench.steps import options_of
 from cudacheck.commands.doctor import InputError, Inspected, Stopwatch, interpreter_for, judged, prepare
 from cudacheck.model.facts import Facts
@@ -92,11 +93,11 @@ class Bench:
     """What ended a process is not tried again."""
 
     def __post_init__(self) -> None:
-        for_tests = children.options_in_environment()
-        self.options = {"shape": "qwen2-1.5b", **for_tests, "quick": self.quick, "device": self.device}
+        self.options = dataclasses.replace(of_environment(), quick=self.quick, device=self.device)
         probe = children.named(PROBE)
-        self.probe = dataclasses.replace(probe, timeout_s=for_tests.get("limit_s", probe.timeout_s))
-        self.early = for_tests.get("early", cores() >= SPARE_CORES)
+        self.probe = dataclasses.replace(probe, timeout_s=self.options.limit_s or probe.timeout_s)
+        early = self.options.early
+        self.early = cores() >= SPARE_CORES if early is None else early
         uuids = {device.index: device.uuid for device in self.facts.all(TorchDevice)}
         self.named: dict[str, Any] = {"device_index": self.device, "device_uuid": uuids.get(self.device)}
 
@@ -163,16 +164,15 @@ class Bench:
         longer = COMPILES_LONGER if group.name in {"compile", "stack"} else 1
         return dataclasses.replace(self.probe, timeout_s=self.probe.timeout_s * longer)
 
-    def _options(self, group: Group, left: Sequence[Work]) -> children.Options:
-        rows = [work for work in left if work[0] in TABLES]
-        return {
-            **self.options,
-            "group": group.name,
-            "parts": list(dict.fromkeys("rows" if part in LADDERS else part for part, _ in left)),
-            "setting": next((about for part, about in left if part == "stalls"), None),
-            "rows": rows,
-            "launched": [row for row in group.launched if row not in self.dead],
-        }
+    def _options(self, group: Group, left: Sequence[Work]) -> BenchOptions:
+        return dataclasses.replace(
+            self.options,
+            group=group.name,
+            parts=tuple(dict.fromkeys("rows" if part in LADDERS else part for part, _ in left)),
+            setting=next((about for part, about in left if part == "stalls"), None),
+            rows=tuple(work for work in left if work[0] in TABLES),
+            launched=tuple(row for row in group.launched if row not in self.dead),
+        )
 
     def _ask(self, group: Group, left: Sequence[Work], following: Group | None) -> children.Answer:
         ready = None

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from cudacheck import __version__
 from cudacheck.model.facts import Facts
-from cudacheck.model.report import ProbeRun, Report
+from cudacheck.model.report import ProbeRun, Report, Subject
 from cudacheck.probes.chosen import Patient
+from cudacheck.probes.host.system import System
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 
@@ -103,13 +104,23 @@ def glimpse(python: str | None = None) -> Facts:
 
 def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
     """Judge what saved reports and pastes say. Raises InputError where nothing in them is understood."""
+    texts = [("standard input" if name == "-" else name, _text(name)) for name in files]
+    return Inspected(_judged_texts(texts, ignore))
+
+
+def read(text: str, *, ignore: Collection[str] = ()) -> Report:
+    """Judge one text. Raises InputError where nothing in it is understood."""
+    return _judged_texts([("the text", text)], ignore)
+
+
+def _judged_texts(texts: Sequence[tuple[str, str]], ignore: Collection[str]) -> Report:
     from cudacheck import sources
 
     try:
-        facts = sources.read([("standard input" if name == "-" else name, _text(name)) for name in files])
+        facts = sources.read(texts)
     except sources.SourceError as error:
         raise InputError(str(error)) from None
-    return Inspected(judged(facts, facts.all(ProbeRun), ignore, None))
+    return judged(facts, facts.all(ProbeRun), ignore, None)
 
 
 def prepare() -> None:
@@ -132,7 +143,9 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
 
     judgement = judge(facts, ignore=ignore)
     speed = axes.judged(facts)
+    system = facts.one(System)
     return Report(
+        subject=Subject(system.node, system.boot_id) if system else Subject(),
         verdict=verdict(facts, judgement.findings, judgement.unchecked, speed),
         findings=judgement.findings,
         unchecked=judgement.unchecked,

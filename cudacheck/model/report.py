@@ -88,6 +88,16 @@ class Verdict:
 
 
 @dataclasses.dataclass(frozen=True)
+class Subject:
+    """Whom a report is about; empty where a paste does not say."""
+
+    node: holds.Host = ""
+    """The machine's name."""
+    boot_id: holds.Uuid = ""
+    """Of the running kernel: two reports with the same are of one machine between two starts."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
     verdict: Verdict
     findings: tuple[Finding, ...]
@@ -96,6 +106,7 @@ class Report:
     facts: Facts
     speed: tuple[Axis, ...] = ()
     """What the measurements say, by GPU and axis; empty where nothing was measured."""
+    subject: Subject = Subject()
     created: holds.Term = ""
     """ISO 8601, UTC."""
     seconds: float | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 import os
 import signal
@@ -21,6 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from cudacheck.bench.options import VARIABLE, BenchOptions
 from cudacheck.model import untrusted
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import Outcome, ProbeRun
@@ -53,12 +53,6 @@ CHUNK_BYTES = 256 * 1024
 DRAIN_S = 0.3
 """How long the last events of a child that was stopped are read."""
 
-OPTIONS = "CUDACHECK_BENCH"
-"""The variable through which a command tells its options to the probe that it asks for, as JSON."""
-
-Options = dict[str, Any]
-"""JSON-native."""
-
 Progress = Callable[[Sequence[tuple[str, str, float]]], None]
 """Told now and then which probe each child is in, and for how many seconds: (child, probe, seconds)."""
 
@@ -86,7 +80,7 @@ def run(
     *,
     timeout_s: float,
     without: dict[str, str] | None = None,
-    asked: Mapping[str, Options] | None = None,
+    asked: Mapping[str, BenchOptions] | None = None,
     alone: Collection[str] = (),
     progress: Progress = lambda _: None,
     heard: Callable[[Any], None] = lambda _: None,
@@ -100,7 +94,7 @@ def run(
     """
     left_out = {*(without or {}), *alone}
     chosen = [probe for probe in _asked_for({*(asked or {}), *alone}) if probe.name not in left_out]
-    environment = {OPTIONS: json.dumps(options) for options in (asked or {}).values()}  # noqa: B035 - there is one at most
+    environment = {VARIABLE: options.dumps() for options in (asked or {}).values()}  # noqa: B035 - there is one at most
     # The inspected interpreter first: importing torch is what takes long.
     children = [
         Child(
@@ -142,15 +136,15 @@ class Ready:
         self,
         patient: Patient,
         probe: Probe,
-        options: Options | None = None,
+        options: BenchOptions | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = tempfile.TemporaryDirectory(
             prefix="cudacheck-", dir=temporary_place(), ignore_cleanup_errors=True
         )
         self.go = Path(self.folder.name, "go")
-        told = json.dumps({**(options or {}), "go": str(self.go)})
-        variables = {**_caches_in(self.folder.name), **(environment or {}), OPTIONS: told}
+        told = dataclasses.replace(options or BenchOptions(), go=str(self.go)).dumps()
+        variables = {**_caches_in(self.folder.name), **(environment or {}), VARIABLE: told}
         self.child = Child("patient", [patient.python, "-B"], [probe], environment=variables)
 
     def begin(self, heard: Callable[[Any], None]) -> Child:
@@ -173,7 +167,7 @@ def ask(
     timeout_s: float,
     whole_s: float | None = None,
     environment: Mapping[str, str] | None = None,
-    options: Options | None = None,
+    options: BenchOptions | None = None,
     heard: Callable[[Any], None] = lambda _: None,
     ready: Ready | None = None,
 ) -> Answer:
@@ -195,7 +189,7 @@ def again(
     *,
     timeout_s: float,
     environment: Mapping[str, str] | None = None,
-    options: Options | None = None,
+    options: BenchOptions | None = None,
     heard: Callable[[Any], None] = lambda _: None,
 ) -> list[Any]:
     """The facts of one patient probe, run once more."""
@@ -205,12 +199,6 @@ def again(
 
 def named(probe_name: str) -> Probe:
     return next(probe for probe in probes() if probe.name == probe_name)
-
-
-def options_in_environment() -> Options:
-    """Tiny sizes, where a test asks for them in the very variable that tells the probe."""
-    options: Options = json.loads(os.environ.get(OPTIONS) or "{}")
-    return options
 
 
 def _caches_in(folder: str) -> dict[str, str]:

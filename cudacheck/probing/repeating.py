@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cudacheck import registry
+from cudacheck.bench.options import BenchOptions
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding
 from cudacheck.probes.chosen import Patient
@@ -28,13 +29,13 @@ def measure_again(
     probe: str,
     only: Sequence[str],
     timeout_s: float,
-    options: children.Options | None = None,
+    options: BenchOptions | None = None,
     heard: Callable[[Any], None] = lambda _: None,
 ) -> bool:
     """Add a second attempt to the facts; the rules take the quicker one. Returns whether there is any."""
     if timeout_s < LEAST_S:
         return False
-    asked = {**(options or {}), "only": [*only]}
+    asked = dataclasses.replace(options or BenchOptions(), only=(*only,))
     found = children.again(patient, probe, timeout_s=timeout_s, options=asked, heard=heard)
     attempts = [dataclasses.replace(fact, attempt=2) for fact in found if hasattr(fact, "attempt")]
     for fact in attempts:

@@ -155,8 +155,8 @@ def _refusals(run: runs.GpuRun) -> Iterator[tuple[str, str]]:
     told = set()
     for row in run.rows:
         reason = (row.skipped or "").partition(" Query.sizes()")[0]
-        refused = reason.startswith("refused by PyTorch")
-        line = (clean(row.backend or row.case), reason) if refused else ("left out", f"{runs.spoken(row)}: {reason}")
+        left_out = ("left out", f"{runs.spoken(row)}: {reason}")
+        line = (clean(row.backend or row.case), reason) if row.refused else left_out
         if reason and line not in told:
             told.add(line)
             yield line

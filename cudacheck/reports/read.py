@@ -8,7 +8,8 @@ from typing import Any
 from cudacheck.model import untrusted
 from cudacheck.model.facts import MAX_OF_A_TYPE, Facts
 from cudacheck.model.findings import Finding, Unchecked
-from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, Verdict
+from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, Subject, Verdict
+from cudacheck.probes.patient.benchmark import Measurement
 
 MAX_BYTES = 16 * 1024 * 1024
 """A report larger than this is not one of ours."""
@@ -69,9 +70,10 @@ class _Reader:
         for name, items in raw_facts.items():
             if name in named:
                 for read in self.values(f"facts.{name}"[:60], named[name], items):
-                    facts.add(read)
+                    facts.add(_of_today(read))
         verdict = self.values("verdict", Verdict, [self.data.get("verdict")])[0]
         seconds = self.data.get("seconds")
+        (subject,) = self.values("subject", Subject, [self.data.get("subject", {})])
         return Report(
             verdict=verdict,
             findings=tuple(self.values("findings", Finding)),
@@ -79,6 +81,7 @@ class _Reader:
             probes=tuple(_of_today(run) for run in self.values("probes", ProbeRun)),
             facts=facts,
             speed=tuple(self.values("speed", Axis)),
+            subject=subject,
             created=str(self.data.get("created", ""))[:40],
             seconds=float(seconds) if isinstance(seconds, int | float) else None,
             cudacheck_version=str(self.data.get("cudacheck_version", ""))[:40],
@@ -87,5 +90,10 @@ class _Reader:
         )
 
 
-def _of_today(run: ProbeRun) -> ProbeRun:
-    return dataclasses.replace(run, child="patient") if run.child == "target" else run
+def _of_today(told: Any) -> Any:
+    """What reports before schema 1.2 said otherwise."""
+    if isinstance(told, ProbeRun) and told.child == "target":
+        return dataclasses.replace(told, child="patient")
+    if isinstance(told, Measurement) and (told.skipped or "").startswith("refused by PyTorch"):
+        return dataclasses.replace(told, refused=True)
+    return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cudacheck.model.findings import Finding, Unchecked
-from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Verdict
+from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Subject, Verdict
 
 
 def json_schema() -> dict[str, Any]:
@@ -34,6 +34,7 @@ def json_schema() -> dict[str, Any]:
         },
         "created": {"type": "string", "description": "ISO 8601, UTC"},
         "seconds": {"type": ["number", "null"], "description": "wall time of the inspection"},
+        "subject": ref(Subject),
         "verdict": ref(Verdict),
         "findings": many(Finding),
         "unchecked": many(Unchecked),
@@ -51,11 +52,12 @@ def json_schema() -> dict[str, Any]:
             "description": "fact types whose list is whole: an empty one means there is none",
         },
     }
+    later = {"knowledge_date", "subject"}  # they came with 1.1 and 1.2
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"cudacheck report, schema {SCHEMA_VERSION}",
         "type": "object",
-        "required": [name for name in properties if name != "knowledge_date"],  # which came with 1.1
+        "required": [name for name in properties if name not in later],
         "properties": properties,
         "$defs": dict(sorted(defs.items())),
     }

@@ -14,6 +14,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     plain = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
     head = ("schema_version", "cudacheck_version", "knowledge_date", "created", "seconds")
     ordered = {key: plain[key] for key in head}
+    ordered["subject"] = dataclasses.asdict(report.subject)
     ordered["verdict"] = dataclasses.asdict(report.verdict)
     for key in ("findings", "unchecked", "speed", "probes"):
         ordered[key] = [dataclasses.asdict(value) for value in plain[key]]

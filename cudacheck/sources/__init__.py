@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import pkgutil
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
 from cudacheck.reports.read import ReportError
-from cudacheck.sources import (
-    _clean,
-    _merge,
-    collect_env,
-    environment,
-    messages,
-    nvidia_smi,
-    packages,
-    report_json,
-    toolkits,
-)
+from cudacheck.sources import _clean, _merge, messages, report_json
+from cudacheck.sources._source import Source
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 MAX_LINES = 200_000
@@ -33,8 +27,19 @@ UNDERSTOOD = (
 OWN_TEXT = "more: cudacheck explain "
 """The last line of `cudacheck doctor` at a terminal."""
 
-# The first is believed first where two say different things.
-PARSERS = (nvidia_smi.facts, collect_env.facts, packages.facts, toolkits.facts, environment.facts)
+
+@lru_cache
+def declared() -> tuple[Source, ...]:
+    """Every module that declares SOURCE, the most trusted first. Raises TypeError where that is something else."""
+    found = []
+    for info in pkgutil.iter_modules(__path__):
+        source = getattr(importlib.import_module(f"{__name__}.{info.name}"), "SOURCE", None)
+        if source is None:
+            continue  # a part of another one, or a tool
+        if not isinstance(source, Source):
+            raise TypeError(f"{__name__}.{info.name}: SOURCE is no Source(…)")
+        found.append(source)
+    return tuple(sorted(found, key=lambda source: -source.trust))
 
 
 class SourceError(ValueError):
@@ -68,8 +73,8 @@ def read(texts: Sequence[tuple[str, str]]) -> Facts:
 
 def _said(name: str, text: str) -> Iterator[object]:
     lines = _clean.lines(text)
-    for parser in PARSERS:
-        yield from itertools.islice(parser(lines), MAX_FACTS)
+    for source in declared():
+        yield from itertools.islice(source.facts(lines), MAX_FACTS)
     yield from messages.facts(lines, name)
 
 

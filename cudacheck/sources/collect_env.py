@@ -13,6 +13,7 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.sources import _platforms, _torch_builds, _values
+from cudacheck.sources._source import Source
 from cudacheck.sources._whole import Whole
 
 FOUND_IN = "collect_env"
@@ -135,3 +136,6 @@ def _cudnn_files(lines: Sequence[str]) -> Iterator[LibraryFile]:
             full = version if version and "." in version else None
             found_via = "toolkit" if name.endswith(".dll") else "ld.so.cache"
             yield LibraryFile(soname, f"{folder or ''}{name}", version=full, found_via=found_via)
+
+
+SOURCE = Source(facts=facts, trust=40)

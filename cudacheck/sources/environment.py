@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck.probes.host.environment import ALLOWED, LONGEST_VALUE, PREFIXES, EnvironmentVariables
+from cudacheck.sources._source import Source
 
 _ASSIGNED = re.compile(r"\s*(?:(?:export |set |setx |ENV |\$env:|\$ |-e |--env )\s*)?([A-Z][A-Z0-9_]{1,60})=(.*)$")
 _QUOTED = re.compile(r"(['\"])(.*)\1")
@@ -33,3 +34,6 @@ def _value(text: str) -> str:
     if quoted:
         return quoted.group(2)
     return text.strip() if "\\" in text else (text.split() or [""])[0]
+
+
+SOURCE = Source(facts=facts, trust=10)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from cudacheck.probes.patient._installed import matters, normalised
 from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.sources._source import Source
 from cudacheck.sources._whole import Whole
 
 MANY = 15
@@ -120,3 +121,6 @@ def _single(lines: Sequence[str]) -> Iterator[Distribution]:
         elif name and (match := _SHOWN_VERSION.match(line)):
             yield _distribution(name, match.group(1))
         name = ""
+
+
+SOURCE = Source(facts=facts, trust=30)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck.probes.host.toolkits import CudaToolkit
+from cudacheck.sources._source import Source
 
 _RELEASE = re.compile(r"Cuda compilation tools, release \d+\.\d+, V(\d+\.\d+\.\d+)")
 
@@ -20,3 +21,6 @@ def facts(lines: Sequence[str]) -> Iterator[CudaToolkit]:
     for line in lines:
         if "Cuda compilation tools" in line and (match := _RELEASE.search(line)):
             yield CudaToolkit("", version=match.group(1), nvcc="nvcc", found_via="paste")
+
+
+SOURCE = Source(facts=facts, trust=20)

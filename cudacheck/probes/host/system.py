@@ -41,6 +41,10 @@ class System:
     found_in: holds.FreeText = ""
     container_sign: holds.FreeText = ""
     """What tells that it is a container: `/.dockerenv`, `container=podman` …"""
+    node: holds.Host = ""
+    """What the machine, or the container, calls itself."""
+    boot_id: holds.Uuid = ""
+    """Of the running kernel: another one after each start."""
 
 
 def collect() -> Iterator[object]:
@@ -58,6 +62,8 @@ def collect() -> Iterator[object]:
         glibc=_glibc(),
         container=container,
         container_sign=sign,
+        node=os.uname().nodename,
+        boot_id=(_roots.read("/proc/sys/kernel/random/boot_id") or "").strip(),
         wsl=_wsl(banner),
         jetson="-tegra" in kernel or _exists("/etc/nv_tegra_release"),
         sandbox=_sandbox(banner),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import time
 from dataclasses import dataclass
 from typing import Any, Iterator
 
+from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.model import holds
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.patient.benchmark import Measurement
 
-OPTIONS = "CUDACHECK_BENCH"
-"""The environment variable that holds the command's options, as JSON."""
 FULL_S, QUICK_S, ALL_S = 22.0, 6.0, 240.0
 """For one GPU, for one with --quick, for all. An H200 takes half of the first two."""
 
@@ -105,45 +102,43 @@ def collect() -> Iterator[object]:
     from cudacheck.probes.patient._torch import imported_torch
 
     torch = imported_torch()
-    options = json.loads(os.environ.get(OPTIONS) or "{}")
+    options = of_environment()
     gpus = working_gpus(torch)
-    unknown = sorted(set(options.get("devices") or gpus) - set(gpus))
+    unknown = sorted(set(options.devices or gpus) - set(gpus))
     if unknown:
         raise Skipped("no kernel runs on a GPU %s here: PyTorch has %s" % (unknown[0], gpus))
-    gpus = options.get("devices") or gpus
+    gpus = [*options.devices] or gpus
     cases = {index: chosen_cases(torch.device("cuda", index), options) for index in gpus}
     yield BenchPlan(
-        quick=bool(options.get("quick")),
+        quick=options.quick,
         device_indices=tuple(gpus),
         cases=sum(map(len, cases.values())),
-        dtype=options.get("dtype"),
+        dtype=options.dtype,
     )
-    budget_s = min(options.get("budget_s") or (QUICK_S if options.get("quick") else FULL_S), ALL_S / len(gpus))
+    budget_s = min(options.budget_s or (QUICK_S if options.quick else FULL_S), ALL_S / len(gpus))
     for index in gpus:
-        yield from on_gpu(torch.device("cuda", index), cases[index], budget_s, options.get("only"))
-    if not options.get("only"):
+        yield from on_gpu(torch.device("cuda", index), cases[index], budget_s, options.only)
+    if not options.only:
         for source, destination in itertools.permutations(gpus, 2):
             yield between(torch, source, destination)
 
 
-def chosen_cases(device: Any, options: dict[str, Any]) -> list[Any]:
+def chosen_cases(device: Any, options: BenchOptions) -> list[Any]:
     """The list that was asked for. A test asks for tiny sizes, too."""
     from functools import lru_cache
 
     from cudacheck.bench import cases
 
-    asked_for = options.get("size")
-    size_of = lru_cache(maxsize=None)(lambda dtype: asked_for or cases.filling_size(dtype, device))
-    listed = cases.quick_cases if options.get("quick") else cases.standard_cases
-    numbers = options.get("copied_numbers") or cases.copied_numbers(device)
-    chosen = listed(size_of, length=options.get("length", 2048), copied_numbers=numbers)
-    if options.get("dtype"):
-        chosen = cases.in_one_dtype(chosen, options["dtype"])
-    only = options.get("only")
-    return [case for case in chosen if case.case in only] if only else chosen
+    size_of = lru_cache(maxsize=None)(lambda dtype: options.size or cases.filling_size(dtype, device))
+    listed = cases.quick_cases if options.quick else cases.standard_cases
+    numbers = options.copied_numbers or cases.copied_numbers(device)
+    chosen = listed(size_of, length=options.length, copied_numbers=numbers)
+    if options.dtype:
+        chosen = cases.in_one_dtype(chosen, options.dtype)
+    return [case for case in chosen if case.case in options.only] if options.only else chosen
 
 
-def on_gpu(device: Any, cases: list[Any], budget_s: float, only: list[str] | None) -> Iterator[object]:
+def on_gpu(device: Any, cases: list[Any], budget_s: float, only: tuple[str, ...]) -> Iterator[object]:
     from cudacheck.bench import launch, transfers
     from cudacheck.bench.device import uuid
     from cudacheck.bench.nvml import Counters

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import gc
 import importlib
-import json
 import os
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
+from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.model import holds
 from cudacheck.probes import Probe, Skipped
-
-OPTIONS = "CUDACHECK_BENCH"
-"""The environment variable that holds the command's options, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -208,10 +205,10 @@ def collect() -> Iterator[object]:
     from cudacheck.bench.device import uuid, why_broken
     from cudacheck.bench.memory import DoesNotFitError
 
-    options = json.loads(os.environ.get(OPTIONS) or "{}")
-    wait_until_exists(options["go"])
-    device = torch.device("cuda", options["device"])
-    for part in options["parts"]:
+    options = of_environment()
+    wait_until_exists(options.go)
+    device = torch.device("cuda", options.device)
+    for part in options.parts:
         if part != "stalls":
             torch.cuda.set_device(device)  # streams and graphs belong to the current one
         try:
@@ -231,26 +228,25 @@ def wait_until_exists(path: str) -> None:
         time.sleep(0.02)
 
 
-def measured(part: str, options: dict[str, Any], device: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+def measured(part: str, options: BenchOptions, device: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Facts as their type and their fields, without those about the device."""
     from cudacheck.bench.steps import SHAPES
 
     def engine(name: str) -> Any:
         return importlib.import_module("cudacheck.bench." + name)  # no child imports what it does not run
 
-    shape = SHAPES[options["shape"]]
+    shape = SHAPES[options.shape]
     if part == "stalls":
         kinds = {"ColdStart": ColdStart, "NewLengthStalls": NewLengthStalls}
-        for name, fields in engine("stalls").measured(options["setting"], device, shape):
+        for name, fields in engine("stalls").measured(options.setting, device, shape):
             yield kinds[name], fields
         return
-    rows, launched = ([(table, row) for table, row in options[name]] for name in ("rows", "launched"))
     parts: dict[str, tuple[Any, Callable[[], Any]]] = {
         "ceiling": (DecodeCeiling, lambda: [engine("ceilings").measured(device, shape)]),
-        "rows": (StepRow, lambda: engine("step_rows").measured(rows, device, shape, options["quick"])),
+        "rows": (StepRow, lambda: engine("step_rows").measured(options.rows, device, shape, options.quick)),
         "prefix": (PrefixReuse, lambda: [engine("prefix").measured(device, shape)]),
-        "launches": (RowLaunches, lambda: engine("step_rows").launches(launched, device, shape)),
-        "stack": (StepRow, lambda: engine("stack").measured(device, shape, [row for _, row in rows])),
+        "launches": (RowLaunches, lambda: engine("step_rows").launches(options.launched, device, shape)),
+        "stack": (StepRow, lambda: engine("stack").measured(device, shape, [row for _, row in options.rows])),
         "concurrency": (Concurrency, lambda: engine("concurrency").measured(device, shape)),
     }
     kind, answers = parts[part]

@@ -43,6 +43,8 @@ class Measurement:
     error: holds.FreeText | None = None
     skipped: holds.FreeText | None = None
     """Why it was not run: no time or memory left, or refused by PyTorch, in its words. No fault by itself."""
+    refused: bool = False
+    """It was PyTorch that would not run it with this backend."""
     first_call_ms: float | None = None
     """The first call of this case in this process, by the host's clock: loading and planning are in it."""
     min_us: float | None = None

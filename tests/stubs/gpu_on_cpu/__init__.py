@@ -11,6 +11,7 @@ replayed (graphs.py). So no test waits, and none hangs on how busy the machine i
 
 import gc
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OPTIONS = os.environ.get("CUDACHECK_BENCH", "")
-EXACT = '"group"' in OPTIONS
+EXACT = bool(json.loads(OPTIONS or "{}").get("group"))
 """For `bench steps`, whose results depend on each other, everything is computed anew each time."""
 
 
