@@ -19,7 +19,7 @@ from tools import fuzz
 from cudacheck import registry, sources
 from cudacheck.judging import judge as judging
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Finding
+from cudacheck.model.findings import Finding, Gap
 from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
 from cudacheck.model.rule import Rule
 from cudacheck.probes.host.nvml import Gpu, Nvml
@@ -176,3 +176,18 @@ def test_messages_are_quick_to_search(rule: Rule) -> None:
 def test_a_sample_of_everything_hostile() -> None:
     """`python tests/tools/fuzz.py` feeds as many as one likes."""
     assert list(fuzz.run(250, seed=2)) == []
+
+
+@pytest.mark.parametrize("version", ["9" * 5000, "2." + "9" * 4900])
+def test_a_version_of_thousands_of_digits(version: str) -> None:
+    facts = sources.read(
+        [("paste", f"PyTorch version: {version}\nIs CUDA available: True\nCUDA runtime version: {version}")]
+    )
+    assert [u.reason for u in judging.judge(facts).unchecked if u.why is Gap.OWN_FAULT] == []
+
+
+def test_a_whole_number_that_is_written_as_a_fraction() -> None:
+    whole = a_report()
+    whole["facts"]["Gpu"][0]["index"] = 1e30
+    with pytest.raises(ReportError, match="out of range"):
+        loads(json.dumps(whole))

@@ -91,41 +91,94 @@ class Options:
         return ", ".join([self.dtype, attention, cache, *(name for name, on in also if on)])
 
 
-def ladder(half: str = "bfloat16") -> dict[str, Options]:
-    """Each row adds one step to the row above; `half` is the 16-bit type that suits the GPU."""
-    steps: dict[str, dict[str, Any]] = {
-        "fp32": {},
-        "16bit": {"dtype": half},
-        "kv-cache": {"cache": "dynamic"},
-        "sdpa": {"attention": "sdpa"},
-        "cudnn-off": {"attention": "cudnn off"},
-        "static-cache": {"cache": "static"},
-        "fused": {"fused": True},
-        "decode-graph": {"decode_graph": True},
-        "prefill-graph": {"prefill_graph": True},
-    }
-    rows, options = {}, Options()
-    for name, change in steps.items():
-        options = dataclasses.replace(options, **change)
-        rows[name] = options
-    return rows
+DECODE = ("decode", "decode_first")
+PREFILL = ("ttft", "ttft_new", "ttft_long")
+"""Inter-token latency, steady and on a first pass; time to first token of 128 tokens, of a new length, of 1024."""
 
 
-BEST = "prefill-graph"
+@dataclass(frozen=True)
+class Step:
+    """One row of the ladder, and all that is said of it elsewhere but the code that takes it."""
+
+    name: str
+    words: str
+    """In a sentence: `the KV cache`."""
+    short: str
+    """In a table."""
+    process: str
+    """The group of rows that share its process."""
+    change: dict[str, Any]
+    """What it changes in the options of the row above."""
+    undo: dict[str, Any] | None = None
+    """What leaves out this step alone of the last row; None where later steps need it."""
+    acts_on: tuple[str, ...] = (*DECODE, *PREFILL)
+    """What it can change at all: the rest of what changes is the host's noise."""
+    quick: bool = False
+    """Whether it is one of the few rows that tell most."""
+
+
+HALF = "half"
+"""Stands for the 16-bit type that suits the GPU."""
+STEPS = (
+    Step("fp32", "float32", "fp32", "eager", {}, acts_on=()),
+    Step("16bit", "16-bit weights", "16 bit", "eager", {"dtype": HALF}, {"dtype": "float32"}),
+    Step("kv-cache", "KV cache", "KV cache", "eager", {"cache": "dynamic"}, acts_on=DECODE),
+    Step("sdpa", "SDPA", "SDPA", "default", {"attention": "sdpa"}, {"attention": "eager"}, quick=True),
+    Step(
+        "cudnn-off",
+        "cuDNN's attention off",
+        "cuDNN off",
+        "cudnn off",
+        {"attention": "cudnn off"},
+        {"attention": "sdpa"},
+        quick=True,
+    ),
+    Step("static-cache", "static KV cache", "static cache", "graphs", {"cache": "static"}, acts_on=DECODE),
+    Step("fused", "fused weights", "fused weights", "graphs", {"fused": True}, {"fused": False}, quick=True),
+    Step(
+        "decode-graph",
+        "CUDA graph for decode",
+        "decode graph",
+        "graphs",
+        {"decode_graph": True},
+        {"decode_graph": False},
+        DECODE,
+    ),
+    Step(
+        "prefill-graph",
+        "CUDA graphs for prefill",
+        "prefill graphs",
+        "graphs",
+        {"prefill_graph": True},
+        {"prefill_graph": False},
+        PREFILL,
+        quick=True,
+    ),
+)
+"""The ladder from its foot: each row adds one step to the row above."""
+BEST = STEPS[-1].name
 """The ladder's last row: all that plain PyTorch can do."""
+EXTRAS = {"triton": "Triton decode", "compile": "torch.compile", "flash-attn": "flash-attn prefill"}
+"""Beside the ladder: what is not plain PyTorch, as a table calls it."""
+
+
+def ladder(half: str = "bfloat16") -> dict[str, Options]:
+    """The options of each row; `half` is the 16-bit type that suits the GPU."""
+    rows, options = {}, Options()
+    for step in STEPS:
+        options = dataclasses.replace(options, **_with(half, step.change))
+        rows[step.name] = options
+    return rows
 
 
 def without(half: str = "bfloat16") -> dict[str, Options]:
     """The best row less one step; only what can be left out by itself: graphs need the static cache."""
     best = ladder(half)[BEST]
-    return {
-        "16bit": dataclasses.replace(best, dtype="float32"),
-        "sdpa": dataclasses.replace(best, attention="eager"),
-        "cudnn-off": dataclasses.replace(best, attention="sdpa"),
-        "fused": dataclasses.replace(best, fused=False),
-        "decode-graph": dataclasses.replace(best, decode_graph=False),
-        "prefill-graph": dataclasses.replace(best, prefill_graph=False),
-    }
+    return {step.name: dataclasses.replace(best, **step.undo) for step in STEPS if step.undo is not None}
+
+
+def _with(half: str, change: dict[str, Any]) -> dict[str, Any]:
+    return {name: half if value == HALF else value for name, value in change.items()}
 
 
 def extras(half: str = "bfloat16") -> dict[str, Options]:

@@ -100,6 +100,8 @@ def value(hint: Any, raw: Any) -> Any:
 def _number(hint: Any, raw: float) -> float:
     if hint is int and raw != int(raw):
         raise MalformedError("not a whole number")
+    if hint is int and len(str(int(raw))) > MAX_DIGITS:  # 1e30 is whole, too
+        raise MalformedError("a number that is out of range")
     return int(raw) if hint is int else float(raw)
 
 

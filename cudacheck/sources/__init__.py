@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from cudacheck.model import untrusted
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
 from cudacheck.reports.read import ReportError
@@ -72,7 +73,7 @@ def read(texts: Sequence[tuple[str, str]]) -> Facts:
 
 
 def _said(name: str, text: str) -> Iterator[object]:
-    lines = _clean.lines(text)
+    lines = [line[: untrusted.MAX_TEXT] for line in _clean.lines(text)]
     for source in declared():
         yield from itertools.islice(source.facts(lines), MAX_FACTS)
     yield from messages.facts(lines, name)

@@ -25,6 +25,7 @@ from cudacheck import sources
 from cudacheck.commands import doctor
 from cudacheck.model import untrusted
 from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Gap
 from cudacheck.model.report import ProbeRun, Report
 from cudacheck.registry import fact_types
 from cudacheck.render import as_text
@@ -138,7 +139,7 @@ def harmful(told: str) -> set[str]:
 
 
 def faults(found: Report, rng: random.Random) -> Iterator[str]:
-    yield from (f"{u.rule}: {u.reason}" for u in found.unchecked if "the rule itself failed" in u.reason)
+    yield from (f"{u.rule}: {u.reason}" for u in found.unchecked if u.why is Gap.OWN_FAULT)
     shown = redact.redacted(found) if rng.random() < 0.2 else found
     for told in (
         as_text(shown, verbose=rng.random() < 0.5, width=rng.choice((None, 40, 60, 80, 120))),

@@ -5,25 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from cudacheck.bench.steps import EXTRAS, STEPS
 from cudacheck.probes.patient.bench_steps import StepRow
 from cudacheck.render._clean import clean
 from cudacheck.speed.steps import ladder as judged
 from cudacheck.speed.steps.ladder import Rung
 from cudacheck.speed.steps.measured import ACTS_ON, StepRun
 
-SPOKEN = {
-    "16bit": "16 bit",
-    "kv-cache": "KV cache",
-    "sdpa": "SDPA",
-    "cudnn-off": "cuDNN off",
-    "static-cache": "static cache",
-    "fused": "fused weights",
-    "decode-graph": "decode graph",
-    "prefill-graph": "prefill graphs",
-    "triton": "Triton decode",
-    "compile": "torch.compile",
-    "flash-attn": "flash-attn prefill",
-}
+SPOKEN = {**{step.name: step.short for step in STEPS}, **EXTRAS}
 MOST_ROWS = 40
 """Of any table: what has more is not ours."""
 MOST = 1e9

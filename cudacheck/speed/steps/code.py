@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from cudacheck.bench.steps import STEPS
 from cudacheck.knowledge._tables import table
 
 NAMES = {
-    "fp32": "float32",
-    "16bit": "16-bit weights",
-    "kv-cache": "KV cache",
-    "sdpa": "SDPA",
-    "cudnn-off": "cuDNN's attention off",
-    "static-cache": "static KV cache",
-    "fused": "fused weights",
-    "decode-graph": "CUDA graph for decode",
-    "prefill-graph": "CUDA graphs for prefill",
+    **{step.name: step.words for step in STEPS},
     "compile": "torch.compile on each layer",
     "prefix": "reuse of a known prefix",
     "batched": "batching requests that come together",

@@ -22,10 +22,8 @@ Work = tuple[str, str]
 LADDERS = ("ladder", "without", "extra")
 """The tables of our own decoder."""
 TABLES = (*LADDERS, "stack")
-EAGER = ("fp32", "16bit", "kv-cache")
-GRAPHS = ("static-cache", "fused", "decode-graph", "prefill-graph")
 STACK = ("eager", "sdpa", "sdpa static cache", "flash-attention-2", "sdpa static cache, compiled")
-QUICK = ("sdpa", "cudnn-off", "fused", "prefill-graph")
+QUICK = tuple(step.name for step in steps.STEPS if step.quick)
 COUNTED = (*steps.ladder(), "triton")
 """The rows whose kernels are counted."""
 PARTS = {DecodeCeiling: "ceiling", PrefixReuse: "prefix", RowLaunches: "launches", Concurrency: "concurrency"}
@@ -83,9 +81,9 @@ def plan(
     wanted |= {known["compile"]} if compile else set()
     whole = not rows and not quick
     groups = [
-        Group("default", (("stalls", "default"), ("ladder", "sdpa"))),
-        Group("cudnn off", (("stalls", "cudnn off"), ("ladder", "cudnn-off"))),
-        Group("eager", tuple(("ladder", row) for row in EAGER)),
+        Group("default", (("stalls", "default"), *_rows("default"))),
+        Group("cudnn off", (("stalls", "cudnn off"), *_rows("cudnn off"))),
+        Group("eager", _rows("eager")),
         Group("graphs", _graphs(wanted, whole=whole), tuple(known[name] for name in COUNTED)),
         Group("compile", (("extra", "compile"),)),
     ]
@@ -97,8 +95,12 @@ def plan(
     return Plan(tuple(chosen))
 
 
+def _rows(process: str) -> tuple[Work, ...]:
+    return tuple(("ladder", step.name) for step in steps.STEPS if step.process == process)
+
+
 def _graphs(wanted: Collection[Work], *, whole: bool) -> tuple[Work, ...]:
-    rows = [("ladder", row) for row in GRAPHS]
+    rows = [*_rows("graphs")]
     rows += [("without", row) for row in steps.without()] + [("extra", "flash-attn"), ("extra", "triton")]
     after = [("prefix", ""), ("launches", "")] if whole else []
     return (("ceiling", ""), *(row for row in rows if row in wanted), *after)

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
+from cudacheck.bench.steps import STEPS
 from cudacheck.model.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
@@ -36,21 +37,10 @@ NOISE = 0.08
 """Captures of the same kernels differ by 7 % on an H200 (466 and 497 tokens a second); less is no difference."""
 
 Measure = Literal["decode", "decode_first", "ttft", "ttft_new", "ttft_long"]
-"""Inter-token latency, steady and on a first pass; time to first token of 128 tokens, of a new length, of 1024."""
+"""As bench/steps.py says what each step can change."""
 MEASURES: tuple[Measure, ...] = ("decode", "decode_first", "ttft", "ttft_new", "ttft_long")
 
-ACTS_ON: dict[str, tuple[Measure, ...]] = {
-    "fp32": (),
-    "16bit": MEASURES,
-    "kv-cache": ("decode", "decode_first"),
-    "sdpa": MEASURES,
-    "cudnn-off": MEASURES,
-    "static-cache": ("decode", "decode_first"),
-    "fused": MEASURES,
-    "decode-graph": ("decode", "decode_first"),
-    "prefill-graph": ("ttft", "ttft_new", "ttft_long"),
-}
-"""The ladder from its foot, and what each step can change at all: the rest of what changes is the host's noise."""
+ACTS_ON: dict[str, tuple[str, ...]] = {step.name: step.acts_on for step in STEPS}
 LAST = [*ACTS_ON][-1]
 """The row that the table `without` takes a step from."""
 
