@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
 
-from cudacheck.judging.verdict import interrupted
-from cudacheck.model.findings import Finding, Remedy, Severity
+from cudacheck.model.findings import Remedy, Severity
 from cudacheck.model.report import Outcome, Report, State
 from cudacheck.probes.patient.bench_kernels import BenchPlan
-from cudacheck.render import Format, Shown, _columns, _glance, _kernels, out
+from cudacheck.render import Format, Shown, _columns, _glance, _kernels, out, outline
 from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
+from cudacheck.render.outline import Root, Summary
 from cudacheck.speed.steps import measured
 
 MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
@@ -23,10 +22,6 @@ STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold
 LABEL = 12
 NARROWEST, USUAL, WIDEST = 40, 100, 120
 """Columns: a narrower terminal wraps by itself, a pipe gets the usual, and longer lines are hard to read."""
-MOST_FINDINGS = 200
-"""There are fewer rules: more findings are not ours."""
-MOST_EVIDENCE = 20
-"""Of one finding: a report may hold thousands of rows that failed alike."""
 
 
 def render(report: Report, shown: Shown) -> str:
@@ -52,35 +47,32 @@ def render(report: Report, shown: Shown) -> str:
 class _Screen:
     def __init__(self, report: Report, width: int, *, verbose: bool) -> None:
         self.report = report
+        self.outline = outline.of(report, verbose=verbose)
         self.width = width
-        self.verbose = verbose
 
     def lines(self) -> Iterator[Text]:
-        roots = [f for f in self.report.findings if f.caused_by is None]
-        shown = [f for f in roots if f.severity is not Severity.NOTE]
-        broken = self.report.verdict.state is State.BROKEN
-        if broken and interrupted(self.report.facts):
+        shown = self.outline
+        if shown.cut_short:
             yield from self._headline("?", "interrupted: what was known by then")
             yield Text()
-        if not broken:
-            yield from self._headline(MARKS[self.report.verdict.state], self.report.verdict.headline)
+        if shown.verdict:
+            yield from self._headline(MARKS[shown.verdict.state], shown.verdict.headline)
             yield Text()
             yield from self._steps("advice")
-        for finding in shown[:MOST_FINDINGS]:
-            yield from self._finding(finding)
-        yield from _columns.more(len(shown) - MOST_FINDINGS, "findings")
+        for root in shown.roots:
+            yield from self._root(root)
+        yield from _columns.more(shown.more_roots, "findings")
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
         if self.report.facts.one(BenchPlan):
             yield from _kernels.lines(self.report, self.width)
         yield from self._steps("lines")
-        if not broken or self.verbose:  # advice is for the healthy
-            for finding in [f for f in roots if f.severity is Severity.NOTE][:MOST_FINDINGS]:
-                yield Text()
-                yield from self._note(finding)
+        for note in shown.notes:
+            yield Text()
+            yield from self._note(note)
         yield from self._details()
         yield Text()
-        yield from self._summary(shown or roots)
+        yield from self._summary(shown.summary)
 
     def _steps(self, part: str) -> Iterator[Text]:
         """Imported where there is something to show: a doctor without it starts 0.03 s sooner."""
@@ -102,30 +94,27 @@ class _Screen:
         if right:
             yield Text.assemble("  ", (right, "dim"))
 
-    def _finding(self, finding: Finding) -> Iterator[Text]:
-        mark = SEVERITY_MARKS[finding.severity or Severity.ERROR]
-        yield from self._headline(mark, finding.message, finding.rule)
-        for evidence in finding.evidence[:MOST_EVIDENCE]:
+    def _root(self, root: Root) -> Iterator[Text]:
+        finding = root.finding
+        yield from self._headline(SEVERITY_MARKS[finding.severity or Severity.ERROR], finding.message, finding.rule)
+        for evidence in root.evidence:
             where = f" ({clean(_glance.short(evidence.found_in))})" if evidence.found_in else ""
             yield from self._labelled("evidence", f"{evidence.fact}{where}", dim=True)
-        if len(finding.evidence) > MOST_EVIDENCE:
-            yield from self._labelled("", f"and {len(finding.evidence) - MOST_EVIDENCE} more", dim=True)
-        for index, remedy in enumerate(finding.remedies):
+        if root.more_evidence:
+            yield from self._labelled("", f"and {root.more_evidence} more", dim=True)
+        for index, remedy in enumerate(root.remedies):
             yield from self._remedy("do" if index == 0 else "or", remedy)
-        verify = next((remedy.verify for remedy in finding.remedies if remedy.verify), "")
-        if verify:
-            yield from self._typed("check", verify)
-        explained = [f for f in self.report.findings if f.caused_by == finding.rule][:MOST_FINDINGS]
-        if explained:
-            yield from self._labelled("explains", " · ".join(f"{f.rule}: {f.message}" for f in explained), dim=True)
-        if self.verbose:
-            for source in finding.sources[:MOST_EVIDENCE]:
-                yield from self._whole("source", clean(source))
+        if root.verify:
+            yield from self._typed("check", root.verify)
+        if root.explains:
+            yield from self._labelled("explains", " · ".join(f"{f.rule}: {f.message}" for f in root.explains), dim=True)
+        for source in root.sources:
+            yield from self._whole("source", clean(source))
         yield Text()
 
-    def _note(self, finding: Finding) -> Iterator[Text]:
-        yield from self._headline("·", finding.message, finding.rule)
-        for remedy in finding.remedies[: None if self.verbose else 1]:
+    def _note(self, note: Root) -> Iterator[Text]:
+        yield from self._headline("·", note.finding.message, note.finding.rule)
+        for remedy in note.remedies:
             yield from self._remedy("do", remedy)
 
     def _remedy(self, label: str, remedy: Remedy) -> Iterator[Text]:
@@ -148,35 +137,34 @@ class _Screen:
         yield Text.assemble("  ", (f"{label:<{LABEL}}", "cyan"), (line, "green"))
 
     def _details(self) -> Iterator[Text]:
-        if not self.verbose:
+        if not self.outline.probes and not self.outline.unchecked:
             return
         yield Text()
-        for run in self.report.probes:
+        for run in self.outline.probes:
             seconds = f" {run.seconds:.2f} s" if run.seconds is not None else ""
             detail = f" {run.detail}" if run.detail else ""
             yield from self._labelled("probe", f"{run.probe} {run.outcome}{seconds}{detail}")
             if run.outcome not in {Outcome.OK, Outcome.SKIPPED}:
                 for line in run.log.splitlines()[-12:]:
                     yield from self._whole("", clean(line))
-        for unchecked in self.report.unchecked:
+        for unchecked in self.outline.unchecked:
             yield from self._labelled("unchecked", f"{unchecked.rule}: {unchecked.reason}")
 
-    def _summary(self, shown: list[Finding]) -> Iterator[Text]:
-        count = self.report.count
-        errors, warnings = count(Severity.ERROR), count(Severity.WARNING)
-        parts = [f"{errors} error{'s' * (errors != 1)}", f"{warnings} warning{'s' * (warnings != 1)}"]
-        if self.report.unchecked:
-            reason, _ = Counter(u.reason for u in self.report.unchecked).most_common(1)[0]
-            n = len(self.report.unchecked)
-            parts.append(f"{n} rule{'s' * (n != 1)} unchecked ({clean(reason, 60)})")
-        if self.report.seconds is not None:
-            parts.append(f"{self.report.seconds:.1f} s")
-        if self.report.knowledge_date:
-            parts.append(f"knowledge of {clean(self.report.knowledge_date, 20)}")
+    def _summary(self, told: Summary) -> Iterator[Text]:
+        parts = [
+            f"{told.errors} error{'s' * (told.errors != 1)}",
+            f"{told.warnings} warning{'s' * (told.warnings != 1)}",
+        ]
+        if n := told.unchecked:
+            parts.append(f"{n} rule{'s' * (n != 1)} unchecked ({clean(told.why_unchecked, 60)})")
+        if told.seconds is not None:
+            parts.append(f"{told.seconds:.1f} s")
+        if told.knowledge_date:
+            parts.append(f"knowledge of {clean(told.knowledge_date, 20)}")
         for line in packed(parts, self.width):
             yield Text(line, "dim")
-        if shown:
-            yield Text.assemble(("more: ", "dim"), (f"cudacheck explain {shown[0].rule}", "green"))
+        if told.ask:
+            yield Text.assemble(("more: ", "dim"), (f"cudacheck explain {told.ask}", "green"))
 
 
 FORMAT = Format(render=render, endings=(".txt",), media_type="text/plain")

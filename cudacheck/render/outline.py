@@ -1,0 +1,104 @@
+"""What a reader sees of a report, and in which order: decided once, drawn by each format in its own way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from cudacheck.judging.verdict import interrupted
+from cudacheck.model.findings import Evidence, Finding, Remedy, Severity, Unchecked
+from cudacheck.model.report import ProbeRun, Report, State, Verdict
+
+MOST_FINDINGS = 200
+"""There are fewer rules: more findings are not ours."""
+MOST_EVIDENCE = 20
+"""Of one finding: a report may hold thousands of rows that failed alike."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """One finding that no other explains, with all that belongs beneath it."""
+
+    finding: Finding
+    evidence: tuple[Evidence, ...]
+    more_evidence: int
+    """So many pieces are left out."""
+    remedies: tuple[Remedy, ...]
+    verify: str
+    """The command that shows whether it worked; empty where none does."""
+    explains: tuple[Finding, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    errors: int
+    warnings: int
+    unchecked: int
+    why_unchecked: str
+    """The most common reason."""
+    seconds: float | None
+    knowledge_date: str
+    ask: str
+    """The rule whose page says more; empty where there is nothing to explain."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """From the first line to the last. The facts at a glance and the tables of speed stand after the roots."""
+
+    cut_short: bool
+    """Ctrl-C came, and something was found by then: said before it."""
+    verdict: Verdict | None
+    """The first line; None where the first root says it."""
+    roots: tuple[Root, ...]
+    more_roots: int
+    notes: tuple[Root, ...]
+    probes: tuple[ProbeRun, ...]
+    """How each ended, for who wants to know."""
+    unchecked: tuple[Unchecked, ...]
+    summary: Summary
+
+
+def of(report: Report, *, verbose: bool = False) -> Outline:
+    roots = [f for f in report.findings if f.caused_by is None]
+    faults = [f for f in roots if f.severity is not Severity.NOTE]
+    notes = [f for f in roots if f.severity is Severity.NOTE][:MOST_FINDINGS]
+    broken = report.verdict.state is State.BROKEN
+    return Outline(
+        cut_short=broken and interrupted(report.facts),
+        verdict=None if broken else report.verdict,
+        roots=tuple(_root(report, finding, verbose=verbose) for finding in faults[:MOST_FINDINGS]),
+        more_roots=max(0, len(faults) - MOST_FINDINGS),
+        # Advice is for the healthy.
+        notes=tuple(_root(report, note, verbose=verbose) for note in notes) if not broken or verbose else (),
+        probes=report.probes if verbose else (),
+        unchecked=report.unchecked if verbose else (),
+        summary=_summary(report, (faults or roots)[:1]),
+    )
+
+
+def _root(report: Report, finding: Finding, *, verbose: bool) -> Root:
+    note = finding.severity is Severity.NOTE
+    return Root(
+        finding,
+        evidence=finding.evidence[:MOST_EVIDENCE],
+        more_evidence=max(0, len(finding.evidence) - MOST_EVIDENCE),
+        remedies=finding.remedies[:1] if note and not verbose else finding.remedies,
+        verify=next((remedy.verify for remedy in finding.remedies if remedy.verify), ""),
+        explains=tuple(f for f in report.findings if f.caused_by == finding.rule)[:MOST_FINDINGS],
+        sources=finding.sources[:MOST_EVIDENCE] if verbose else (),
+    )
+
+
+def _summary(report: Report, first: list[Finding]) -> Summary:
+    reasons = Counter(unchecked.reason for unchecked in report.unchecked).most_common(1)
+    return Summary(
+        errors=report.count(Severity.ERROR),
+        warnings=report.count(Severity.WARNING),
+        unchecked=len(report.unchecked),
+        why_unchecked=reasons[0][0] if reasons else "",
+        seconds=report.seconds,
+        knowledge_date=report.knowledge_date,
+        ask=first[0].rule if first else "",
+    )
