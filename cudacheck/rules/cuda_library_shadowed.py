@@ -1,15 +1,17 @@
 """A CUDA library from elsewhere was loaded in place of the one that PyTorch brings.
 
 ## What it does
-Compares the libraries that the process really mapped with those of PyTorch's wheels. Only what was loaded counts: a
-toolkit on LD_LIBRARY_PATH does no harm as long as PyTorch finds its own libraries first.
+Compares the libraries that the process really mapped with those of PyTorch's wheels: another version in the place of
+one, or a file of the system that fills in where a wheel that PyTorch pins has lost its own. Only what was loaded counts:
+a toolkit on LD_LIBRARY_PATH does no harm as long as PyTorch finds its own libraries first.
 
 ## Why it matters
 PyTorch was built and tested with the versions that it pins. Others work by luck, give symbol errors in some functions
 or lose speed; LD_LIBRARY_PATH comes before what NVIDIA's wheels name, but after what PyTorch's own files name.
 
 ## What to do
-Unset LD_LIBRARY_PATH for programs that use PyTorch, or take the folder in question out of it.
+Unset LD_LIBRARY_PATH for programs that use PyTorch, or take the folder in question out of it. Where a wheel's file is
+gone, install the wheel again: today's stand-in goes with the next update of the system.
 
 ## References
 - https://github.com/pytorch/pytorch/issues/111469
@@ -19,7 +21,7 @@ Unset LD_LIBRARY_PATH for programs that use PyTorch, or take the folder in quest
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cudacheck import remedies
 from cudacheck.model.facts import Facts
@@ -27,7 +29,9 @@ from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Se
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.patient.cuda_libraries import LibraryFile
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _libraries
 
 OWN = {"wheel", "torch/lib"}
@@ -35,6 +39,7 @@ OWN = {"wheel", "torch/lib"}
 
 def check(loaded: tuple[LoadedLibrary, ...], files: tuple[LibraryFile, ...], facts: Facts) -> Iterator[Finding]:
     own = {file.soname: file for file in files if file.found_via in OWN}
+    yield from _stand_ins(loaded, own, facts)
     for library in loaded:
         file = own.get(library.soname)
         if file is None or library.soname.startswith(("libcudnn", "libcuda.so")) or _same(library, file):
@@ -44,6 +49,22 @@ def check(loaded: tuple[LoadedLibrary, ...], files: tuple[LibraryFile, ...], fac
             f"{library.soname} {library.version} of {folder} is loaded, not PyTorch's {file.version}",
             (Evidence(f"loaded: {library.version}", library.path), Evidence(f"PyTorch's: {file.version}", file.path)),
             tuple(_remedies(facts)),
+        )
+
+
+def _stand_ins(loaded: tuple[LoadedLibrary, ...], own: Mapping[str, LibraryFile], facts: Facts) -> Iterator[Finding]:
+    """What PyTorch pins as a wheel, and was found elsewhere, beside others that do come from wheels."""
+    folders = {posixpath.dirname(file.path) for file in own.values()}
+    for library in loaded:
+        foreign = library.soname not in own and not library.soname.startswith("libcudnn")
+        pin = _libraries.pinned(facts, library.soname) if foreign else None
+        if not pin or not folders or posixpath.dirname(library.path) in folders:
+            continue
+        missing = f"{library.soname} is missing from PyTorch's wheels: "
+        yield Finding(
+            f"{missing}{library.version or 'a copy'} of {posixpath.dirname(library.path)} fills in",
+            (Evidence(f"loaded: {library.soname}", library.path), Evidence(f"PyTorch asks for {pin}", "its metadata")),
+            (remedies.reinstall_wheels(facts, [pin]),),
         )
 
 
@@ -77,6 +98,14 @@ RULE = Rule(
     ),
     check=check,
     fires={
+        "a toolkit fills in for a file that is gone": (
+            TorchBuild("2.11.0+cu128", cuda="12.8"),
+            Distribution("torch", "2.11.0+cu128", requires=("nvidia-cublas-cu12==12.8.4.1",)),
+            Distribution("nvidia-cublas-cu12", "12.8.4.1"),
+            LibraryFile("libcublasLt.so.12", "/env/nvidia/cublas/lib/libcublasLt.so.12", "12.8.4.1", "wheel"),
+            LoadedLibrary("libcublasLt.so.12", "/env/nvidia/cublas/lib/libcublasLt.so.12", "12.8.4.1"),
+            LoadedLibrary("libcublas.so.12", "/usr/local/cuda-12.8/lib64/libcublas.so.12.8.4.1", "12.8.4.1"),
+        ),
         "a toolkit on LD_LIBRARY_PATH wins": (
             EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64"}),
             WHEEL,
@@ -84,6 +113,12 @@ RULE = Rule(
         ),
     },
     quiet={
+        "a PyTorch that pins nothing": (
+            TorchBuild("2.11.0", cuda="12.8"),
+            Distribution("torch", "2.11.0"),
+            WHEEL,
+            LoadedLibrary("libnccl.so.2", "/usr/lib/x86_64-linux-gnu/libnccl.so.2.28.3", "2.28.3"),
+        ),
         "the wheel's own is loaded, whatever lies in the toolkit": (
             WHEEL,
             LibraryFile(
