@@ -352,3 +352,10 @@ def test_work_is_counted_as_others_count_it():
     assert attention.Attention("float16", 1, 512).flop == 4 * 512 * 12 * 128
     assert kernels.Copy(1 << 20).bytes == 8 << 20
     assert kernels.Matmul("bfloat16", 1, 151936, 1536).bytes == pytest.approx(467e6, rel=0.001)
+
+
+def test_what_convicts_is_measured_as_a_pair_whatever_time_is_left():
+    planned = cases.doctor_cases(lambda _: 64, length=64)
+    rows = [Measurement(**row) for row in engine.run(planned, CPU, 0.0, patience=HASTY)]
+    ran = [(row.case, row.backend) for row in rows if not row.skipped]
+    assert ran == [("attention at a new length", "default"), ("attention at a new length", "cudnn off")]

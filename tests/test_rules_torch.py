@@ -345,3 +345,21 @@ def test_no_combination_of_facts_makes_a_rule_raise(seed):
     chance = random.Random(seed)
     facts = [any_fact(chance) for _ in range(30)]
     judge(Facts(facts, known=EVERYTHING if seed % 2 else set()))
+
+
+def test_a_path_that_led_nowhere_near_is_left_alone():
+    """LD_LIBRARY_PATH of an image leads to the driver; cuDNN came from the system, as the wheel has lost its own."""
+    said = (
+        "RuntimeError: cuDNN version incompatibility: PyTorch was compiled against (9, 19, 0) but found runtime "
+        "version (9, 14, 0)"
+    )
+    known = [
+        ErrorMessage(said, "torch.cuda"),
+        EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/nvidia/lib64"}),
+        LoadedLibrary("libcudnn.so.9", "/usr/lib/x86_64-linux-gnu/libcudnn.so.9.14.0", "9.14.0"),
+    ]
+    (found,) = [f for f in judge(Facts(known)).findings if f.rule == "cudnn-conflict"]
+    assert not any("LD_LIBRARY_PATH" in line for remedy in found.remedies for line in remedy.commands)
+    led = [*known[:1], EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/lib/x86_64-linux-gnu/"}), *known[2:]]
+    (found,) = [f for f in judge(Facts(led)).findings if f.rule == "cudnn-conflict"]
+    assert found.remedies[0].commands == ("unset LD_LIBRARY_PATH",)

@@ -33,7 +33,7 @@ def run(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> list[Row]:
-    """Measure the cases in order; those for which no time is left are told as skipped, never left out."""
+    """Measure the cases in order; those for which no time is left are told as skipped, unless they convict."""
     return list(measured(cases, device, budget_s, progress, patience))
 
 
@@ -53,7 +53,7 @@ def measured(
             progress(number, len(cases), case)
         if broken:
             yield row_of(case, device, skipped=f"an earlier case broke the CUDA context: {broken}")
-        elif left_s <= 0:
+        elif left_s <= 0 and not (isinstance(case, NewLength) and case.convicts):
             yield row_of(case, device, skipped=f"the time budget of {round(budget_s, 1):g} s was used up")
         else:
             yield row_of(case, device, **outcome_of(case, device, within(patience or Patience(), left_s)))

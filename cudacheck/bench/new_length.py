@@ -26,6 +26,8 @@ class NewLength:
     backend: str = "default"
     """`default`, or `cudnn off`: PyTorch's choice among the others."""
     dtype: str = "float16"
+    convicts: bool = False
+    """Measured however little time is left: on a cold machine others take longer, and the verdict is to be the same."""
 
     @property
     def case(self) -> str:

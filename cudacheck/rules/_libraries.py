@@ -12,7 +12,9 @@ from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Remedy
 from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.patient.cuda_libraries import LibraryFile
 from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _kernels, _torch
 
@@ -84,7 +86,8 @@ def pinned(facts: Facts, library: str) -> str | None:
         return _bundled_cudnn(facts)
     major = _torch.cuda_major(facts.one(TorchBuild))
     if not any(map(wanted.fullmatch, asked)) and major is not None and major >= 13:
-        asked = {d.name: d.version for d in facts.all(Distribution) if d.version.startswith(f"{major}.")}
+        named = [d for d in facts.all(Distribution) if not re.search(r"-cu\d\d$", d.name)]
+        asked = {d.name: d.version for d in named if not d.version.startswith("0.0.")}  # these held nothing
     return next((f"{name}=={version}" for name, version in asked.items() if wanted.fullmatch(name)), None)
 
 
@@ -118,6 +121,18 @@ def library_path(facts: Facts) -> str | None:
         if environment.values.get("LD_LIBRARY_PATH", "").strip(":"):
             return environment.values["LD_LIBRARY_PATH"]
     return None
+
+
+def path_leads_to(facts: Facts, start: str) -> bool:
+    """Whether LD_LIBRARY_PATH may be why a library whose name starts so was loaded.
+
+    Where it is known what was loaded, only if that lies in one of its folders.
+    """
+    path = library_path(facts)
+    loaded = [library.path for library in facts.all(LoadedLibrary) if library.soname.startswith(start)]
+    offered = {file.path for file in facts.all(LibraryFile) if file.found_via == "LD_LIBRARY_PATH"}
+    folders = [folder.rstrip("/") for folder in (path or "").split(":")]
+    return bool(path) and (not loaded or any(p in offered or posixpath.dirname(p) in folders for p in loaded))
 
 
 def on_the_path(facts: Facts, library: str) -> Remedy:

@@ -48,7 +48,7 @@ def check(loaded: tuple[LoadedLibrary, ...], files: tuple[LibraryFile, ...], fac
         yield Finding(
             f"{library.soname} {library.version} of {folder} is loaded, not PyTorch's {file.version}",
             (Evidence(f"loaded: {library.version}", library.path), Evidence(f"PyTorch's: {file.version}", file.path)),
-            tuple(_remedies(facts)),
+            tuple(_remedies(library.soname, facts)),
         )
 
 
@@ -76,8 +76,8 @@ def _same(library: LoadedLibrary, file: LibraryFile) -> bool:
     return all(a == b for a, b in zip(ours, theirs, strict=False))
 
 
-def _remedies(facts: Facts) -> Iterator[Remedy]:
-    if _libraries.library_path(facts):
+def _remedies(soname: str, facts: Facts) -> Iterator[Remedy]:
+    if _libraries.path_leads_to(facts, soname):
         yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
     else:
         yield Remedy("import torch before the package that loads the other library")

@@ -82,7 +82,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:
     yield _libraries.sound_cudnn(facts)
-    if _libraries.library_path(facts):
+    if _libraries.path_leads_to(facts, "libcudnn"):
         yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
 
 
