@@ -16,6 +16,9 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
+from typing import Any
+
+from present import present
 
 from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
@@ -61,13 +64,14 @@ class Environment:
     @property
     def facts(self) -> Facts:
         facts = Facts([Gpu(0, compute_capability=self.capability), Nvml(True, driver_version=self.driver)])
-        prefix = {"prefix": "/envs/a", "base_prefix": "/usr", "has_pip": True}
-        python = Interpreter(f"{self.python}.3", "/envs/a/bin/python", os="linux", machine=self.machine, **prefix)
-        facts.add(dataclasses.replace(python, installer=self.installer))
+        python = Interpreter(f"{self.python}.3", "/envs/a/bin/python", prefix="/envs/a", base_prefix="/usr")
+        python = dataclasses.replace(python, os="linux", machine=self.machine, has_pip=True, installer=self.installer)
+        facts.add(python)
         facts.add(System("linux", machine=self.machine, container="", wsl=0, jetson=False))
         by = "conda" if self.installer == "conda" else None
         for spec in INSTALLED[self.installed]:
-            facts.add(Distribution(*spec.split("=="), installer=by))
+            name, version = spec.split("==")
+            facts.add(Distribution(name, version, installer=by))
         if self.installed in TORCHES:
             facts.add(TORCHES[self.installed])
         facts.know(Distribution, TorchBuild)
@@ -81,7 +85,8 @@ def environments() -> list[Environment]:
 
 def faults(environment: Environment) -> tuple[list[str], list[str]]:
     """What is wrong with the remedies for this environment, and what kinds of remedies they are."""
-    wrong, kinds = [], []
+    wrong: list[str] = []
+    kinds: list[str] = []
     for remedy in remedies.torch_build(environment.facts):
         if "torch==" in "\n".join([*remedy.commands, remedy.edit]).replace('torch = { version = "==', "torch=="):
             kinds.append("a build")
@@ -100,11 +105,12 @@ def _wrong_build(environment: Environment, remedy: Remedy) -> Iterator[str]:
     told = "\n".join([*remedy.commands, remedy.edit]).replace(' = { version = "==', "==")
     for command in remedy.commands:
         shlex.split(command)
-    version = re.search(r"(?:^| )torch==([\d.]+)", told, re.MULTILINE)[1]
+    version = present(re.search(r"(?:^| )torch==([\d.]+)", told, re.MULTILINE))[1]
     release = next((row for row in BUILDS["releases"] if row["version"] == version), None)
     tag = next(iter(re.findall(r"https://download\.pytorch\.org/whl/(\w+)", told)), None)
-    row = release and _row(version, tag or release["default"], environment.machine)
-    if not row or not row["verified"] or not release["verified"] or row.get("index", True) is not bool(tag):
+    row = _row(version, tag or release["default"], environment.machine) if release else None
+    verified = row and release and row["verified"] and release["verified"]
+    if not release or not row or not verified or row.get("index", True) is not bool(tag):
         yield f"no row says that {version} {tag} exists"
         return
     if environment.python not in release["pythons"]:
@@ -130,14 +136,15 @@ def _wrong_change(environment: Environment, remedy: Remedy, version: str, tag: s
     supports = next(row for row in BUILDS["releases"] if row["version"] == before)["pythons"]
     if _number(version) < _number(before) and environment.python in supports:
         yield from ("a downgrade" for row in own if row.get("archs") and _runs(row, environment))
-    changed = version.rpartition(".")[0] != before.rpartition(".")[0] or tag[2:4] != torch.cuda.partition(".")[0]
+    major = present(torch.cuda).partition(".")[0]
+    changed = version.rpartition(".")[0] != before.rpartition(".")[0] or tag[2:4] != major
     for spec in INSTALLED[environment.installed]:
         name = spec.partition("==")[0]
         if changed and name in ("flash-attn", "xformers") and name not in remedy.title:
             yield f"{name} breaks without a word"
 
 
-def _row(version: str, tag: str, machine: str) -> dict | None:
+def _row(version: str, tag: str, machine: str) -> dict[str, Any] | None:
     fitting = [
         row
         for row in BUILDS["builds"]
@@ -149,7 +156,7 @@ def _row(version: str, tag: str, machine: str) -> dict | None:
     return next(iter(fitting), None)
 
 
-def _runs(row: dict, environment: Environment) -> bool:
+def _runs(row: dict[str, Any], environment: Environment) -> bool:
     archs = [f"sm_{arch.replace('.', '')}" for arch in row["archs"].split()]
     first = _first_driver(environment.capability)
     floors = [FLOORS[row["tag"][2:4]], *([first.partition(".")[0]] if first else [])]
@@ -170,7 +177,9 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def main() -> int:
-    wrong, kinds, forms = Counter(), Counter(), set()
+    wrong: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    forms: set[tuple[str, ...]] = set()
     every = environments()
     for environment in every:
         found, seen = faults(environment)

@@ -55,7 +55,7 @@ def healthy(
             m.kernel_module(driver[0])
             if base is docker:
                 m.remove("/lib/modules", "/var/lib/dkms")
-        m.driver(*driver, *(["/usr/lib/wsl/lib"] if base is wsl else []))
+        m.driver(*driver, *(("/usr/lib/wsl/lib",) if base is wsl else ()))
         m.set(gpu)
         m.torch(*torch)
         for name, version, *requires in packages:
@@ -81,6 +81,12 @@ def old_and_new(m: Machine) -> None:
     m.pci("0000:1a:00.0", device="0x20b0", driver="nvidia")
     m.nodes("nvidia1")
     m.set(FAKE_NDEV="2", **{f"{name}_1": value for name, value in A100.items()})
+
+
+def newer_driver(m: Machine) -> None:
+    conda(m)
+    m.kernel_module("620.70.06")
+    m.driver("620.70.06", "13.5")
 
 
 R580, R570, R535, R470 = ("580.95.05", "13.0"), ("570.124.06", "12.8"), ("535.129.03", "12.2"), ("470.161.03", "11.4")
@@ -130,11 +136,7 @@ MACHINES = {
     "two generations, both served": old_and_new,
     "a card for the display beside the RTX 5090": display_card(("2.8.0+cu128", "12.8", CU128)),
     "a card for the display, stock install": display_card(STOCK, RTX_4090),
-    "conda's PyTorch and a newer driver": lambda m: (
-        conda(m),
-        m.kernel_module("620.70.06"),
-        m.driver("620.70.06", "13.5"),
-    ),
+    "conda's PyTorch and a newer driver": newer_driver,
     "NVIDIA's container with a torchvision of its own": ngc,
     "a sandbox": gvisor,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 LINUX = "Ubuntu 24.04.1 LTS (x86_64)"
 X86 = "Linux-6.8.0-45-generic-x86_64-with-glibc2.39"
 ARM = "Linux-6.8.0-1021-nvidia-64k-aarch64-with-glibc2.39"
@@ -56,14 +58,17 @@ def frozen(*packages: str) -> str:
     return "\n".join([*others, *packages]) + "\n"
 
 
-H100 = {"gpus": "GPU 0: NVIDIA H100 80GB HBM3", "driver": "580.95.05"}
-ARM_OS = {"os": "Ubuntu 24.04.3 LTS (aarch64)", "platform": ARM}
-MAC = {
+H100: dict[str, Any] = {"gpus": "GPU 0: NVIDIA H100 80GB HBM3", "driver": "580.95.05"}
+ARM_OS: dict[str, Any] = {"os": "Ubuntu 24.04.3 LTS (aarch64)", "platform": ARM}
+MAC: dict[str, Any] = {
     "os": "macOS 15.6 (arm64)",
     "platform": "macOS-15.6-arm64-arm-64bit",
     "available": False,
 }
-WINDOWS = {"os": "Microsoft Windows 11 Pro (10.0.26100 64-bit)", "platform": "Windows-11-10.0.26100-SP0"}
+WINDOWS: dict[str, Any] = {
+    "os": "Microsoft Windows 11 Pro (10.0.26100 64-bit)",
+    "platform": "Windows-11-10.0.26100-SP0",
+}
 
 EARLY = {
     "today's stock install": collect_env("2.15.0+cu132", "13.2", "torch==2.15.0", "torchvision==0.29.2", **H100),

@@ -17,6 +17,7 @@ import sysconfig
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner
 
@@ -35,8 +36,9 @@ class Doctor:
     stderr: str
 
     @property
-    def report(self) -> dict:
-        return json.loads(self.stdout)
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self.stdout)
+        return report
 
     @property
     def rules(self) -> list[str]:
@@ -48,8 +50,9 @@ class Doctor:
         findings = self.report["findings"]
         return [f["rule"] for f in findings if f["caused_by"] is None and f["severity"] != "note"]
 
-    def finding(self, rule: str) -> dict:
-        return next(f for f in self.report["findings"] if f["rule"] == rule)
+    def finding(self, rule: str) -> dict[str, Any]:
+        findings: list[dict[str, Any]] = self.report["findings"]
+        return next(f for f in findings if f["rule"] == rule)
 
     def commands(self, rule: str) -> list[str]:
         return [command for remedy in self.finding(rule)["remedies"] for command in remedy["commands"]]

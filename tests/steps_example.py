@@ -7,6 +7,7 @@ rows ran twice. What was not measured then is None. It is an example for rendere
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from cudacheck.bench.steps import options_of
 from cudacheck.judging.judge import judge
@@ -49,14 +50,14 @@ def row(
     *,
     ttft: tuple[float | None, float | None, float | None, float | None] = (None, None, None, None),
     tokens_per_s: tuple[float | None, float | None, float | None] = (None, None, None),
-    **more: object,
+    **more: Any,
 ) -> StepRow:
     """TTFT of 128 tokens: first, new length, steady; then of 1024. Tokens per second: first pass, steady, unread."""
     first, new, steady, long = ttft
     itl_first, itl, itl_free = (1e3 / speed if speed else None for speed in tokens_per_s)
     options = options_of(table, name) if table != "stack" else None
     float32 = options is not None and options.dtype == "float32"
-    values = {
+    values: dict[str, Any] = {
         "device_uuid": UUID,
         "dtype": options.dtype if options else "bfloat16",
         "what": options.what() if options else f"transformers 5.17, {name}",
@@ -161,7 +162,7 @@ EVERYTHING = (*FULL, EXTRAS[1], *STACK, *CONCURRENCY)
 
 def failing(*names: str) -> tuple[StepRow, ...]:
     """The ladder, where these rows raised, were skipped and were wrong, in turn."""
-    broken = (
+    broken: tuple[dict[str, Any], ...] = (
         {"error": "died of SIGSEGV (11)", "itl_ms": None, "ttft_ms": None, "ttft_new_ms": None, "ok": None},
         {"skipped": "flash-attn does not import", "itl_ms": None, "ttft_ms": None, "ttft_new_ms": None, "ok": None},
         {"ok": False, "logits_error": 0.71},

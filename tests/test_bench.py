@@ -10,8 +10,10 @@ import dataclasses
 import json
 import math
 import random
+from typing import Any
 
 import pytest
+from present import present
 
 torch = pytest.importorskip("torch")
 
@@ -45,7 +47,7 @@ def test_the_interval_holds_the_median_as_often_as_it_says():
     held = 0
     for _ in range(1000):
         samples = sorted(draw.lognormvariate(0, 1) for _ in range(25))  # skewed, true median 1
-        low, high = stats.median_interval(25)
+        low, high = present(stats.median_interval(25))
         held += samples[low] <= 1 <= samples[high]
     assert 940 <= held <= 985
 
@@ -231,7 +233,7 @@ class Planted:
     flop: int = 8
     bytes: int = 64
     scratch_bytes: int = 0
-    calls: list = dataclasses.field(default_factory=list)
+    calls: list[int] = dataclasses.field(default_factory=list)
 
     def settings(self):
         return contextlib.nullcontext()
@@ -283,13 +285,14 @@ def test_what_does_not_fit_our_share_of_memory_is_not_tried():
 
 
 def test_progress_is_told_before_each_case():
-    told = []
-    engine.run([Planted(), Planted("raises")], CPU, 60.0, lambda *args: told.append(args[:2]), HASTY)
+    told: list[tuple[int, int]] = []
+    planted: list[Any] = [Planted(), Planted("raises")]
+    engine.run(planted, CPU, 60.0, lambda done, total, _: told.append((done, total)), HASTY)
     assert told == [(0, 2), (1, 2)]
 
 
 def test_inputs_are_taken_in_turn():
-    taken = []
+    taken: list[int] = []
     timing.time_call(taken.append, CPU, 1, HASTY)
     assert taken == list(range(len(taken)))
 

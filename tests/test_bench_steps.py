@@ -93,7 +93,7 @@ def test_room_is_asked_for_before_weights_are_drawn(monkeypatch):
     for free_gib, fits in ((4.0, []), (5.0, ["bfloat16"]), (11.0, ["bfloat16", "float32"])):
         monkeypatch.setattr(memory, "free_bytes", lambda _, gib=free_gib: int(gib * 2**30))
         assert [dtype for dtype in ("bfloat16", "float32") if has_room(bench, dtype)] == fits
-    bench.weights["bfloat16"] = None  # drawn: what is free is less by that
+    bench.weights["bfloat16"] = None  # type: ignore[assignment]  # drawn: what is free is less by that
     monkeypatch.setattr(memory, "free_bytes", lambda _: int(7.5 * 2**30))
     assert bench.skipped(ladder()["fp32"]) == {"skipped": "needs 7.6 GiB; 7.5 GiB are free"}
 

@@ -25,7 +25,8 @@ def read(*names: str) -> Facts:
 @pytest.mark.parametrize("name", ["h200-nvidia-smi.txt", "h200-nvidia-smi-q.txt", "h200-nvidia-smi-csv.txt"])
 def test_nvidia_smi_of_an_h200(name):
     facts = read(name)
-    assert facts.one(Nvml).driver_version == "580.159.04"
+    (nvml,) = facts.all(Nvml)
+    assert nvml.driver_version == "580.159.04"
     (gpu,) = facts.all(Gpu)
     assert gpu.name == "NVIDIA H200"
     assert gpu.memory_total_bytes == 143771 * 2**20
@@ -37,16 +38,18 @@ def test_nvidia_smi_of_an_h200(name):
 
 def test_collect_env_of_an_h200():
     facts = read("h200-collect_env.txt")
-    assert facts.one(TorchBuild).version == "2.11.0+cu130"
-    assert facts.one(TorchBuild).cuda == "13.0"
-    assert facts.one(TorchCuda).available
+    (build,) = facts.all(TorchBuild)
+    assert (build.version, build.cuda) == ("2.11.0+cu130", "13.0")
+    (torch_cuda,) = facts.all(TorchCuda)
+    assert torch_cuda.available
     assert [gpu.name for gpu in facts.all(Gpu)] == ["NVIDIA H200"]
 
 
 def test_several_captures_of_one_machine_are_one_machine():
     facts = read("h200-nvidia-smi.txt", "h200-nvidia-smi-q.txt", "h200-collect_env.txt", "h200-pip-list.txt")
-    assert len(facts.all(Nvml)) == len(facts.all(Gpu)) == len(facts.all(TorchBuild)) == 1
-    assert facts.one(TorchBuild).version == "2.11.0+cu130"
+    assert len(facts.all(Nvml)) == len(facts.all(Gpu)) == 1
+    (build,) = facts.all(TorchBuild)
+    assert build.version == "2.11.0+cu130"
 
 
 @pytest.mark.parametrize("name", ["h200-pip-list.txt", "h200-pip-freeze.txt"])

@@ -16,10 +16,9 @@ from typer.testing import CliRunner, Result
 
 from cudacheck import __version__, knowledge
 from cudacheck.cli.app import app
-from cudacheck.commands import doctor as inspecting
 
 
-def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess:
+def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
     return subprocess.run(
         [*CUDACHECK, *arguments],
@@ -161,14 +160,14 @@ def test_an_interrupt_prints_what_is_known_and_leaves_no_child(tmp_path, number)
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
 def test_another_operating_system_is_told_what_works_there(monkeypatch, platform):
     CliRunner().invoke(app, ["doctor", "--from", "/no/such/file"])  # what is imported late asks for the platform, too
-    monkeypatch.setattr(inspecting.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     told = CliRunner().invoke(app, ["doctor"])
     assert told.exit_code == 2
     assert "live probing is for Linux and WSL" in told.stderr
     assert "--from FILE" in told.stderr
 
 
-def shell(script: str, **environment: str) -> subprocess.CompletedProcess:
+def shell(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     variables = {**clean_environment(), "CUDACHECK": " ".join(CUDACHECK), **environment}
     return subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=60, env=variables)
 

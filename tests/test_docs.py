@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from present import present
 from typer.testing import CliRunner
 
 from cudacheck.cli.app import app
@@ -15,9 +16,9 @@ from cudacheck.commands import explain
 from cudacheck.registry import rules
 
 ROOT = Path(__file__).parents[1]
-spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+spec = present(importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py"))
 generate = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(generate)
+present(spec.loader).exec_module(generate)
 
 
 def test_generated_pages_are_current():

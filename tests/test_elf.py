@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from present import present
 
 from cudacheck.probes.patient._elf import Elf, c_strings
 from cudacheck.probes.patient._symbols import exports, gnu_hash, undefined_symbols
@@ -29,7 +30,7 @@ int _ZN2at5otherEv(void) { return 1; }
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory):
+def build(tmp_path_factory: pytest.TempPathFactory):
     """Build a shared object of the source, with more flags for cc."""
 
     def build(*flags: str) -> Path:
@@ -91,7 +92,7 @@ def test_a_real_library_as_nm_lists_it():
     torch = importlib.util.find_spec("torch")
     if torch is None:
         pytest.skip("no torch here, whose libtorch_python.so has thousands of symbols")
-    library = Path(torch.origin).parent / "lib" / "libtorch_python.so"
+    library = Path(present(torch.origin)).parent / "lib" / "libtorch_python.so"
     listing = subprocess.run(["nm", "-D", library], capture_output=True, text=True, check=True).stdout
     symbols = [(line.split()[-2], line.split()[-1].partition("@")[0].encode()) for line in listing.splitlines()]
     wanted = {name for kind, name in symbols if kind == "U" and name.startswith(b"_ZN3c10")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import faults_driver
 import faults_pytorch
@@ -56,7 +57,7 @@ def test_the_fault_is_found_and_nothing_else(ward, fault):
     assert told.finding(fault.rule)["severity"] == fault.severity
 
 
-def twins() -> list:
+def twins() -> list[Any]:
     """Each healthy machine once, with the faults that must not be found on it: many have the same twin."""
     of_twin: dict[tuple[Change, ...], list[Fault]] = {(build,): [] for build in MACHINES}
     for fault in FAULTS:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from patients import Patient
@@ -26,7 +27,7 @@ def told_by(tmp_path, *probes, path="", python=sys.executable):
     events.write_bytes(b"")
     subprocess.run([python, "-B", CHILD, events, "patient", str(path), *probes], check=True, timeout=120)
     lines = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
-    facts: dict[str, list] = {}
+    facts: dict[str, list[Any]] = {}
     for line in lines:
         if line["event"] == "fact":
             facts.setdefault(line["type"], []).append(line["fields"])

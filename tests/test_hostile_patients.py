@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from patients import CUDACHECK, Patient, clean_environment, told_by
+from patients import CUDACHECK, Doctor, Patient, clean_environment, told_by
 
 TIMEOUT_S = 6
 STARTING_S = 30
@@ -63,7 +63,7 @@ def patient(tmp_path):
     return patient
 
 
-def is_over(patient, doctor) -> tuple[float, object]:
+def is_over(patient, doctor) -> tuple[float, Doctor]:
     started = time.monotonic()
     told = told_by(doctor, timeout=TIMEOUT_S + STARTING_S)
     return time.monotonic() - started, told

@@ -9,6 +9,7 @@ import warnings
 from importlib.resources import files
 
 import pytest
+from present import present
 
 from cudacheck import knowledge
 
@@ -344,12 +345,12 @@ def test_releases_are_in_order():
 
 
 def test_gpu_names_are_matched_whole():
-    assert knowledge.gpu("NVIDIA GeForce RTX 4090").fp16_tflops == 165.2
+    assert present(knowledge.gpu("NVIDIA GeForce RTX 4090")).fp16_tflops == 165.2
     assert knowledge.gpu("geforce rtx 4090") is knowledge.gpu("NVIDIA GeForce RTX 4090")
-    assert knowledge.gpu("NVIDIA A10").acc_uncertain
-    assert knowledge.gpu("NVIDIA A10").fp16_min_tflops == 62.5
-    assert knowledge.gpu("NVIDIA H200").fp16_min_tflops == 989.5
-    assert knowledge.gpu("NVIDIA GB10").fp16_tflops is None
+    assert present(knowledge.gpu("NVIDIA A10")).acc_uncertain
+    assert present(knowledge.gpu("NVIDIA A10")).fp16_min_tflops == 62.5
+    assert present(knowledge.gpu("NVIDIA H200")).fp16_min_tflops == 989.5
+    assert present(knowledge.gpu("NVIDIA GB10")).fp16_tflops is None
     for other in ("NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA GeForce RTX 2080 with Max-Q Design", "NVIDIA A10-24Q"):
         assert knowledge.gpu(other) is None
     assert knowledge.gpu("NVIDIA A100-SXM4-40GB MIG 1g.5gb") is None
@@ -422,10 +423,10 @@ def test_flash_attn_wheels():
     assert knowledge.flash_attn_wheel("2.6.0", "12.4", "3.11", False) == (
         release + "v2.7.4.post1/flash_attn-2.7.4.post1+cu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
     )
-    assert "+cu118torch2.0" in knowledge.flash_attn_wheel("2.0.1+cu118", "11.8", "3.10", False)
-    assert "2.6.3+cu123torch2.4cxx11abiFALSE-cp38" in knowledge.flash_attn_wheel("2.4.1", "12.1", "3.8", False)
+    assert "+cu118torch2.0" in present(knowledge.flash_attn_wheel("2.0.1+cu118", "11.8", "3.10", False))
+    assert "2.6.3+cu123torch2.4cxx11abiFALSE-cp38" in present(knowledge.flash_attn_wheel("2.4.1", "12.1", "3.8", False))
     for machine in ("x86_64", "aarch64"):
-        assert f"cu12torch2.9cxx11abiTRUE-cp312-cp312-linux_{machine}" in (
+        assert f"cu12torch2.9cxx11abiTRUE-cp312-cp312-linux_{machine}" in present(
             knowledge.flash_attn_wheel("2.9.1", "12.8", "3.12", True, machine)
         )
     for impossible in (
@@ -443,7 +444,7 @@ def test_flash_attn_wheels():
 
 def test_recommended_flash_attn_wheels_are_in_their_release():
     for row in TABLES["flash_attn"]["recommended"]:
-        built_for = knowledge.flash_attn_built_for(row["version"])
+        built_for = present(knowledge.flash_attn_built_for(row["version"]))
         if "machines" in row:  # a wheel beyond the release's combinations
             continue
         assert row["torch"] in built_for.torch
@@ -452,7 +453,7 @@ def test_recommended_flash_attn_wheels_are_in_their_release():
 
 def test_flash_attn_messages_and_symbols():
     old_abi = "undefined symbol: _ZN3c105ErrorC2ENS_14SourceLocationESs"
-    assert "cxx11abiFALSE" in knowledge.flash_attn_import_error(old_abi).meaning
+    assert "cxx11abiFALSE" in present(knowledge.flash_attn_import_error(old_abi)).meaning
     assert knowledge.flash_attn_import_error("something else") is None
     assert knowledge.flash_attn_symbol("_ZN3c104cuda9SetDeviceEi") == {"torch": "<=2.2"}
     assert knowledge.flash_attn_symbol("_ZN3c104cuda9SetDeviceEab") == {"torch": ">=2.8"}

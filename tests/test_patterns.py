@@ -16,7 +16,7 @@ WORDS = (
     "a ", "a.", "0.", "a=", "-a", ": ", "/a", "a:", "0x", "[a", "a]", '"a', "| ", "0a", "A_", "a@", "--", "  a",
     "\n ", " \n", "a\n", "'a ", "aaaaaaa0 ", "=a;", "$a", "{\n", "::",
 )  # fmt: skip
-TEXTS = [(unit * LONG)[:LONG] + "¦x" for unit in (*LETTERS, *WORDS)]
+TEXTS: list[str] = [(unit * LONG)[:LONG] + "¦x" for unit in (*LETTERS, *WORDS)]
 
 
 def slow_on(one: Used) -> str:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
+from present import present
 
 from cudacheck.probes.host import environment, pci
 from cudacheck.registry import probes
@@ -34,7 +35,7 @@ def ask(tmp_path):
         command = [sys.executable, CHILD, events, "host", PYNVML, *names]
         done = subprocess.run(command, env=variables, timeout=60, check=False)
         told = SimpleNamespace(returncode=done.returncode, outcomes={}, details={})
-        facts = {}
+        facts: dict[str, list[SimpleNamespace]] = {}
         for line in events.read_text("utf-8").splitlines():
             event = json.loads(line)
             if event["event"] == "fact":
@@ -49,20 +50,23 @@ def ask(tmp_path):
     return run
 
 
-@pytest.fixture
-def root(tmp_path):
+class Root:
     """An empty machine; `root("/etc/x", "text")` writes a file of it."""
-    folder = tmp_path / "root"
-    folder.mkdir()
 
-    def write(path, content=""):
-        file = folder / path.lstrip("/")
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, path: str, content: str | bytes = "") -> Path:
+        file = self.folder / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
         return file
 
-    write.folder = folder
-    return write
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "root").mkdir()
+    return Root(tmp_path / "root")
 
 
 def test_nvml_is_not_asked_by_the_first_probes():
@@ -366,7 +370,7 @@ class TestDriverFiles:
     def test_this_machines_cache_is_read_as_ldconfig_reads_it(self):
         from cudacheck.probes.host import driver_files
 
-        ldconfig = shutil.which("ldconfig", path="/sbin:/usr/sbin")
+        ldconfig = present(shutil.which("ldconfig", path="/sbin:/usr/sbin"))
         printed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=True).stdout
         for line in printed.splitlines()[:30]:
             name, _, rest = line.strip().partition(" (")

@@ -40,7 +40,7 @@ def ask(patient, *probes, **variables):
         check=False,
     )
     told = SimpleNamespace(output=done.stdout + done.stderr, outcomes={}, details={})
-    facts = {}
+    facts: dict[str, list[SimpleNamespace]] = {}
     for line in events.read_text("utf-8").splitlines():
         event = json.loads(line)
         if event["event"] == "fact":

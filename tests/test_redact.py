@@ -20,7 +20,7 @@ from cudacheck import registry, render, sources
 from cudacheck.commands import doctor as inspecting
 from cudacheck.model.facts import Facts
 from cudacheck.model.holds import Holds
-from cudacheck.model.report import ProbeRun, Report
+from cudacheck.model.report import Outcome, ProbeRun, Report
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.messages import ErrorMessage
@@ -124,7 +124,7 @@ def formats(shown: Report) -> list[str]:
 def test_no_plant_leaks_from_a_pasted_report_in_any_format():
     """Each as an error, a probe's last words, a variable and a process of somebody else's."""
     messages = [ErrorMessage(f"No CUDA GPUs are available\n{text}", "log") for _, text, _ in PLANTS]
-    runs = [ProbeRun("torch_import", "patient", "failed", 1.0, text, text) for _, text, _ in PLANTS]
+    runs = [ProbeRun("torch_import", "patient", Outcome.FAILED, 1.0, text, text) for _, text, _ in PLANTS]
     processes = [GpuProcess(0, n, 1, f"/usr/bin/python {text}") for n, (_, text, _) in enumerate(PLANTS)]
     variables = EnvironmentVariables({f"NCCL_{n}": text for n, (_, text, _) in enumerate(PLANTS)})
     whole = judged(*messages, *runs, *processes, variables, Gpu(0, "NVIDIA A100"))
@@ -303,7 +303,7 @@ def with_home(value, home: str):
         return tuple(with_home(item, home) for item in value)
     if isinstance(value, dict):
         return {key: with_home(item, home) for key, item in value.items()}
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changed = {f.name: with_home(getattr(value, f.name), home) for f in dataclasses.fields(value)}
         return dataclasses.replace(value, **changed)
     return value

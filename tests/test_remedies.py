@@ -8,6 +8,7 @@ import tomllib
 from importlib.resources import files
 
 import pytest
+from present import present
 
 from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
@@ -32,8 +33,8 @@ CAPABILITIES = sorted(
 
 
 def interpreter(installer="pip", python="/home/me/my env/bin/python", **more):
-    usual = {"os": "linux", "machine": "x86_64", "prefix": "/home/me/my env", "base_prefix": "/usr", "has_pip": True}
-    return Interpreter("3.12.3", python, installer=installer, **usual | more)
+    usual = Interpreter("3.12.3", python, prefix="/home/me/my env", base_prefix="/usr", has_pip=True)
+    return dataclasses.replace(usual, **{"os": "linux", "machine": "x86_64", "installer": installer, **more})
 
 
 def machine(*more, driver="535.129.03", capability="8.6", **about_interpreter):
@@ -45,7 +46,8 @@ def machine(*more, driver="535.129.03", capability="8.6", **about_interpreter):
 
 
 def installed(*specs, installer="pip"):
-    return [Distribution(*spec.split("=="), installer=installer) for spec in specs]
+    pairs = (spec.split("==") for spec in specs)
+    return [Distribution(name, version, installer=installer) for name, version in pairs]
 
 
 def words(commands):
@@ -74,7 +76,7 @@ def row_of(version, tag, host):
 def named_build(remedy):
     """The torch version and index tag that a remedy's commands or edit name."""
     told = "\n".join([*remedy.commands, remedy.edit])
-    version = re.search(r"(?:^| )torch(?: = \{ version = \")?==([\d.]+)", told, re.MULTILINE)[1]
+    version = present(re.search(r"(?:^| )torch(?: = \{ version = \")?==([\d.]+)", told, re.MULTILINE))[1]
     tags = set(re.findall(r"https://download\.pytorch\.org/whl/(\w+)", told))
     assert len(tags) <= 1
     for command in remedy.commands:
@@ -284,7 +286,8 @@ def test_a_gpu_that_nobody_has_seen_may_be_the_newest(driver):
     facts.add(Nvml(None, driver_version=driver))
     remedy = remedies.torch_build(facts)[0]
     version, tag = named_build(remedy)
-    archs = knowledge.archs_of(version, knowledge.cuda_of_tag(tag or knowledge.default_index_tag(version)))
+    tag = tag or present(knowledge.default_index_tag(version))
+    archs = present(knowledge.archs_of(version, knowledge.cuda_of_tag(tag)))
     assert knowledge.covers(archs, "12.0")
     assert knowledge.covers(archs, "10.0")
     assert "for GPUs of compute capability" in remedy.title

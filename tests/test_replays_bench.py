@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from present import present
 
 from cudacheck import sources
 from cudacheck.judging.judge import judge
@@ -54,7 +55,8 @@ def test_healthy_but_for_the_plans(name, gpus):
 def test_two_gpus_in_another_order():
     facts = replay("h200-x2-bench-kernels")
     first, second = runs.of(facts)
-    assert (first.device.index, first.gpu.index, second.device.index, second.gpu.index) == (0, 1, 1, 0)
+    gpus = (present(first.gpu), present(second.gpu))
+    assert (first.device.index, gpus[0].index, second.device.index, gpus[1].index) == (0, 1, 1, 0)
     assert first.label == "GPU 0 (NVIDIA H200, nvidia-smi's GPU 1)"
     pairs = facts.all(PeerBandwidth)
     assert {(p.source_index, p.destination_index) for p in pairs} == {(0, 1), (1, 0)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +39,7 @@ PROPER = re.compile(
 """How a message may start: in lower case, or with a name."""
 
 
-def examples(kind: str) -> list:
+def examples(kind: str) -> list[Any]:
     return [
         pytest.param(rule, example, id=f"{rule.id}: {name}")
         for rule in RULES
@@ -46,18 +47,19 @@ def examples(kind: str) -> list:
     ]
 
 
-def facts_of(example: tuple) -> Facts:
+def facts_of(example: tuple[object, ...]) -> Facts:
     """What the example holds is known, and so is what was said and how the probes ended."""
     return Facts(example, known={ErrorMessage, ProbeRun, *map(type, example)})
 
 
-def finding_of(rule: Rule, example: tuple) -> Finding | None:
+def finding_of(rule: Rule, example: tuple[object, ...]) -> Finding | None:
     return next((f for f in judge(facts_of(example)).findings if f.rule == rule.id), None)
 
 
 @pytest.fixture(params=RULES, ids=lambda rule: rule.id)
 def rule(request) -> Rule:
-    return request.param
+    one: Rule = request.param
+    return one
 
 
 def test_the_page_has_its_four_parts(rule):
@@ -126,7 +128,7 @@ ALL_FACTS = sorted(
 )
 
 
-def garbled(fact: object, text: str | None) -> object:
+def garbled(fact: Any, text: str | None) -> Any:
     """The fact with this in every field that a paste may leave out."""
     hints = typing.get_type_hints(type(fact))
     texts = [f.name for f in dataclasses.fields(fact) if {str, type(None)} <= {*typing.get_args(hints[f.name])}]
@@ -154,7 +156,7 @@ LINUX = System("linux", kernel="6.8.0-64-generic", machine="x86_64", container="
 NOTHING = DeviceNode("/dev/nvidiactl", exists=False)
 
 
-def working(name: str, capability: str, build: TorchBuild, **gpu: object) -> tuple:
+def working(name: str, capability: str, build: TorchBuild, **gpu: Any) -> tuple[object, ...]:
     """What user space sees of one GPU that computes."""
     return (
         Nvml(True, init_code=0, driver_version="580.95.05", cuda_version="13.0", gpu_count=1),

@@ -6,6 +6,7 @@ import dataclasses
 import random
 import types
 import typing
+from collections.abc import Callable
 
 import pytest
 
@@ -139,7 +140,7 @@ def test_collect_env_prints_no_version_for_a_torch_that_does_not_import():
 def test_two_cuda_majors_explain_everything_that_follows():
     both = ("nvidia-nccl-cu12==2.27.5", "nvidia-nccl-cu13==2.28.9")
     build = TorchBuild("2.11.0+cu130", cuda="13.0", nccl_pin=both[1])
-    wheels = [Distribution(*owner.split("==")) for owner in both]
+    wheels = [Distribution(name, version) for name, version in (owner.split("==") for owner in both)]
     clash = FileClash("/env/nvidia/nccl/lib/libnccl.so.2", both, winner=both[0])
     error = failed("libtorch_cuda.so: undefined symbol: ncclCommResume")
     facts = Facts((build, *wheels, clash, *error), known=EVERYTHING - {Nvml, Gpu, PciBus, PciGpu})
@@ -327,11 +328,12 @@ def any_value(hint: object, chance: random.Random) -> object:
         return {any_value(arguments[0], chance): any_value(arguments[1], chance)}
     if isinstance(hint, type) and issubclass(hint, Outcome):
         return chance.choice(list(Outcome))
-    return {
+    simple: dict[object, Callable[[], object]] = {
         bool: lambda: chance.random() < 0.5,
         int: lambda: chance.randrange(14),
         float: lambda: chance.uniform(0, 100),
-    }.get(hint, lambda: chance.choice(WORDS))()
+    }
+    return simple.get(hint, lambda: chance.choice(WORDS))()
 
 
 def any_fact(chance: random.Random) -> object:

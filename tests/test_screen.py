@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import os
 import pty
@@ -15,6 +16,7 @@ import types
 import typing
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import steps_example as example
@@ -67,10 +69,10 @@ def value_of(hint: object, name: str, words: str) -> object:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return fact_of(hint, words)
     if isinstance(hint, type) and issubclass(hint, str):
-        return next(iter(hint)) if hasattr(hint, "__members__") else words
+        return next(iter(hint)) if issubclass(hint, enum.Enum) else words
     if hint is bool:
         return name not in {"ok", "imports"}
-    number = {int: 0 if "index" in name else 3, float: 2.5}
+    number: dict[object, float] = {int: 0 if "index" in name else 3, float: 2.5}
     return number.get(hint, words if hint in (typing.Any, object) else None)
 
 
@@ -84,7 +86,7 @@ def facts_saying(words: str) -> Facts:
     return Facts([fact_of(cls, words) for cls in fact_types().values()], known=fact_types().values())
 
 
-def report_saying(words: str, **changed: object) -> Report:
+def report_saying(words: str, **changed: Any) -> Report:
     facts = facts_saying(words)
     finding = Finding(
         words,
@@ -94,7 +96,7 @@ def report_saying(words: str, **changed: object) -> Report:
         Severity.WARNING,
         words,
     )
-    whole = {
+    whole: dict[str, Any] = {
         "verdict": Verdict(State.NOT_PROVEN, words),
         "findings": (finding, dataclasses.replace(finding, severity=Severity.NOTE)),
         "unchecked": (Unchecked(words, words),),
@@ -106,7 +108,7 @@ def report_saying(words: str, **changed: object) -> Report:
     return Report(**{**whole, **changed})
 
 
-def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess:
+def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [*CUDACHECK, *arguments],
         input=stdin.encode("utf-8", "surrogatepass"),
@@ -309,7 +311,7 @@ def pasted(tmp_path_factory):
     return path
 
 
-def shell(script: str, cwd: object = None) -> subprocess.CompletedProcess:
+def shell(script: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     environment = {**clean_environment(), "CUDACHECK": " ".join(CUDACHECK)}
     return subprocess.run(
         ["bash", "-c", script], capture_output=True, check=False, timeout=60, env=environment, cwd=cwd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -606,17 +607,22 @@ def test_a_message_that_ends_in_the_next_line_of_another() -> None:
     assert any("cuda driver combination" in said.text for said in read(f"{first}\n{last}").all(ErrorMessage))
 
 
-NOISES = {
-    "quotes": lambda text: "".join(f"> {line}\n" for line in text.splitlines()),
-    "double quotes": lambda text: "".join(f"> > {line}\n" for line in text.splitlines()),
+def behind(begin: str) -> Callable[[str], str]:
+    """Put this before each line of a text."""
+    return lambda text: "".join(f"{begin}{line}\n" for line in text.splitlines())
+
+
+NOISES: dict[str, Callable[[str], str]] = {
+    "quotes": behind("> "),
+    "double quotes": behind("> > "),
     "windows": lambda text: text.replace("\n", "\r\n"),
     "old mac": lambda text: text.replace("\n", "\r"),
     "fence": lambda text: f"<details>\n<summary>env</summary>\n\n```text\n{text}\n```\n</details>\n",
     "bullets": lambda text: "".join(f"- {line}\n" if line.strip() else "\n" for line in text.splitlines()),
     "colours": lambda text: "".join(f"\x1b[1;32m{line}\x1b[0m\x1b[K\n" for line in text.splitlines()),
-    "log": lambda text: "".join(f"2026-01-02T03:04:05.6789012Z {line}\n" for line in text.splitlines()),
+    "log": behind("2026-01-02T03:04:05.6789012Z "),
     **{
-        f"log of {writer}": lambda text, begin=begin: "".join(f"{begin}{line}\n" for line in text.splitlines())
+        f"log of {writer}": behind(begin)
         for writer, begin in {
             "docker compose": "webui-1  | ",
             "docker build": "#12 34.56 ",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from present import present
 
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
@@ -272,12 +273,12 @@ def test_every_rate_agrees_with_a_datasheet():
         ("NVIDIA L40", "8.9", 142, 2490),
         ("NVIDIA B200", "10.0", 148, 1850),
     ):
-        rate = knowledge.tensor_rate(name, capability)
+        rate = present(knowledge.tensor_rate(name, capability))
         by_formula = multiprocessors * rate.flop_per_clock * boost_mhz / 1e6
-        assert by_formula == pytest.approx(knowledge.gpu(name).fp16_tflops, rel=0.02), name
-    assert knowledge.tensor_rate("NVIDIA GeForce GTX 1650", "7.5").flop_per_clock == 0
+        assert by_formula == pytest.approx(present(knowledge.gpu(name)).fp16_tflops, rel=0.02), name
+    assert present(knowledge.tensor_rate("NVIDIA GeForce GTX 1650", "7.5")).flop_per_clock == 0
     assert knowledge.tensor_rate("NVIDIA GB10", "12.1") is None
-    assert knowledge.achieved("nvidia h200").bf16_tflops == 794.5
+    assert present(knowledge.achieved("nvidia h200")).bf16_tflops == 794.5
 
 
 # --- the baseline

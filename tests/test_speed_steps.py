@@ -9,9 +9,11 @@ import dataclasses
 import functools
 import types
 import typing
+from typing import Any
 
 import pytest
 import steps_example as example
+from present import present
 
 from cudacheck.bench import steps as options
 from cudacheck.model.facts import Facts
@@ -147,7 +149,8 @@ def test_the_best_row_is_the_highest_that_works():
 def test_gpus_are_kept_apart():
     other = [dataclasses.replace(found, device_index=1, itl_ms=9.0) for found in example.LADDER]
     first, second = measured.of(Facts([*example.LADDER, *other]))
-    assert (first.best.itl_ms, second.best.itl_ms) == (pytest.approx(1e3 / 463), 9.0)
+    assert present(first.best).itl_ms == pytest.approx(1e3 / 463)
+    assert present(second.best).itl_ms == 9.0
     assert measured.of(Facts(example.MACHINE)) == []
 
 
@@ -159,11 +162,12 @@ def stalled(setting, first_ms, again_ms, decode=(430.0, 430.0), **more):
 
 
 def test_the_stall_of_an_h200_and_its_cure():
-    found = first_answer.stalls(FULL)
+    found = present(first_answer.stalls(FULL))
     assert (found.stalled, found.cured) == (True, True)
-    assert found.default.extra_ms == pytest.approx(46.8)
-    assert found.default.decode_extra_ms == pytest.approx((1616 - 465) / 32)
-    assert found.off.extra_ms == pytest.approx(2.8)
+    default, off = present(found.default), present(found.off)
+    assert default.extra_ms == pytest.approx(46.8)
+    assert default.decode_extra_ms == pytest.approx((1616 - 465) / 32)
+    assert off.extra_ms == pytest.approx(2.8)
     assert found.lines[0].startswith("default: 46.8 ms more at a new length (worst of 20: 75.0)")
     assert found.lines[-1].endswith("switched off, the stall is gone")
 
@@ -190,13 +194,13 @@ OFF = stalled("cudnn off", 16.0, 13.2, (566.0, 429.0))
     ],
 )
 def test_stalls(facts, is_stalled, cured, line):
-    found = first_answer.stalls(run_of(*facts))
+    found = present(first_answer.stalls(run_of(*facts)))
     assert (found.stalled, found.cured) == (is_stalled, cured)
     assert line in found.lines[-1]
 
 
 def test_a_failed_setting_says_so():
-    found = first_answer.stalls(run_of(NewLengthStalls("default", 0, error="died of SIGSEGV (11)")))
+    found = present(first_answer.stalls(run_of(NewLengthStalls("default", 0, error="died of SIGSEGV (11)"))))
     assert found.lines == ("default: died of SIGSEGV (11)",)
     assert first_answer.stalls(run_of(*example.COLD)) is None
 
@@ -436,8 +440,8 @@ def test_the_code_that_fuses_weights_computes_the_same(shape):
     x = torch.randn(*shape)
 
     def attention(q, k, v):
-        heads = [tensor.unflatten(-1, (-1, 4)).transpose(-3, -2) for tensor in (q, k, v)]
-        y = F.scaled_dot_product_attention(*heads, is_causal=True, enable_gqa=True)
+        q, k, v = (tensor.unflatten(-1, (-1, 4)).transpose(-3, -2) for tensor in (q, k, v))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         return y.transpose(-3, -2).flatten(-2)
 
     names = {**maps, "o_proj": o_proj, "norm": norm, "eps": 1e-6, "attention": attention, "x": x, "torch": torch}
@@ -455,7 +459,8 @@ def test_the_code_that_captures_a_graph_answers_each_prompt():
     def fn(ids):
         return ids.float().cumsum(-1)
 
-    names, calls = {"fn": fn}, []
+    names: dict[str, Any] = {"fn": fn}
+    calls: list[str] = []
 
     class Graph:
         def replay(self):
@@ -498,7 +503,7 @@ def test_the_code_that_compiles_a_layer_does_so_for_a_cache_that_stays():
         return x + torch.softmax((x @ cache.t()).masked_fill(~seen, -9e9), -1) @ cache @ weight
 
     eager = functools.partial(torch.compile, backend="eager")
-    names = {"torch": types.SimpleNamespace(compile=eager), "decode_layer": decode_layer}
+    names: dict[str, Any] = {"torch": types.SimpleNamespace(compile=eager), "decode_layer": decode_layer}
     exec(step_code.of("compile", "")[0], names)
     torch.manual_seed(0)
     weights, caches = torch.randn(3, 8, 8), [torch.zeros(32, 8), torch.zeros(32, 8)]
@@ -689,7 +694,7 @@ def test_no_number_in_a_report_makes_it_raise(value):
     assert ladder.stack(run)
     assert ladder.extras(run)
     assert advice.advice(run).sentence
-    assert first_answer.stalls(run).lines
+    assert present(first_answer.stalls(run)).lines
     assert len(article_table.compared(run)) == 7
     assert len(first_answer.starts(run)) == 2
 

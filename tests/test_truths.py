@@ -9,6 +9,7 @@ import re
 
 import pytest
 from patients import Patient, in_this_process
+from present import present
 
 from cudacheck import knowledge
 
@@ -37,9 +38,9 @@ def machine(tmp_path, fake_driver):
 def archs_that_a_remedy_brings(commands: list[str]) -> list[str]:
     """The arch list of the build that the first install command names, by the knowledge rows."""
     command = next(c for c in commands if "torch==" in c)
-    version = re.search(r"torch==([\d.]+)", command).group(1)
-    tag = re.search(r"/whl/cu(\d+)", command).group(1)
-    return list(knowledge.archs_of(version, f"{tag[:-1]}.{tag[-1]}"))
+    version = present(re.search(r"torch==([\d.]+)", command))[1]
+    tag = present(re.search(r"/whl/cu(\d+)", command))[1]
+    return list(present(knowledge.archs_of(version, f"{tag[:-1]}.{tag[-1]}")))
 
 
 @pytest.mark.parametrize(

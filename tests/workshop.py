@@ -48,7 +48,7 @@ class Workshop:
         self.folder = folder
         self.driver = driver
         """The folder with the fake libcuda.so.1 and libnvidia-ml.so.1."""
-        self.built: dict[tuple, Path] = {}
+        self.built: dict[tuple[object, ...], Path] = {}
 
     def library(self, soname: str, source: str = "", *flags: str, needs: tuple[Path, ...] = ()) -> Path:
         key = (soname, source, flags, needs)
@@ -56,8 +56,9 @@ class Workshop:
             folder = self.folder / str(len(self.built))
             folder.mkdir(parents=True)
             (folder / "source.c").write_text(source)
-            command = ["cc", "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-Wl,--no-as-needed", "-o", folder / soname]
-            subprocess.run([*command, folder / "source.c", *needs, *flags], check=True)
+            command: list[str | Path] = ["cc", "-shared", "-fPIC", f"-Wl,-soname,{soname}", "-Wl,--no-as-needed"]
+            command += ["-o", folder / soname, folder / "source.c", *needs, *flags]
+            subprocess.run(command, check=True)
             self.built[key] = folder / soname
         return self.built[key]
 

@@ -9,6 +9,8 @@ replayed (graphs.py). So no test waits, and none hangs on how busy the machine i
 (FAKE_NAME, FAKE_CC) and runs only what the arch list in the patient's torch/lib covers, as a real one does.
 """
 
+from __future__ import annotations
+
 import gc
 import importlib.util
 import json
@@ -32,6 +34,8 @@ def real_torch():
     spec = importlib.util.spec_from_file_location(
         "torch", package / "__init__.py", submodule_search_locations=[str(package)]
     )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["torch"] = module
     if '"launches"' in OPTIONS or '"compile"' in OPTIONS:
@@ -162,7 +166,7 @@ def attended(func, args, kwargs):
     return func(*args, **kwargs) if EXACT else remembered(func, args, kwargs)
 
 
-plans = set()
+plans: set[tuple[int, int]] = set()
 
 
 def copied(func, args, kwargs):
@@ -189,7 +193,7 @@ def spoiled(func, args, kwargs):
     return result.mul_(1.1) if fates[-1] == "wrong" else result
 
 
-fates = [None]
+fates: list[str | None] = [None]
 
 
 def next_fate():
@@ -247,6 +251,8 @@ class Nothing:
 def part(name):
     """A module beside this one: the path of `torch` is the real one's."""
     spec = importlib.util.spec_from_file_location(f"gpu_on_cpu_{name}", HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -257,7 +263,7 @@ graphs.CUDAGraph.launch = staticmethod(launch)
 graphs.CUDAGraph.busy_s = staticmethod(lambda: busy_s)
 
 
-class Generator(torch.Generator):
+class Generator(torch.Generator):  # type: ignore[name-defined]  # torch is what real_torch() gave
     def __new__(cls, device="cpu"):
         return super().__new__(cls, on_cpu(device))
 

@@ -4,8 +4,12 @@ As on a GPU, capturing executes nothing that lasts, a replay works on the very t
 not wait for a value meanwhile.
 """
 
+from __future__ import annotations
+
 import contextlib
 import weakref
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode_temporarily
@@ -38,7 +42,8 @@ class Recorder(TorchDispatchMode):
 
 
 class CUDAGraph:
-    launch, busy_s = None, None
+    launch: ClassVar[Callable[[float], None]]
+    busy_s: ClassVar[Callable[[], float]]
     """To tell how long the GPU takes, and to ask how long it has worked; set by whoever installs this."""
 
     def __init__(self, *_, **__):
@@ -114,7 +119,8 @@ class Stream:
 class Memory:
     """Bytes of the tensors that functions returned and that are still held; views count once."""
 
-    holders, allocated, peak = {}, 0, 0
+    holders: ClassVar[dict[int, list[int]]] = {}
+    allocated, peak = 0, 0
 
     @classmethod
     def hold(cls, tensor):

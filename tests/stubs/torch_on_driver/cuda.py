@@ -98,7 +98,8 @@ def init():
 
 def get_arch_list():
     literal = (Path(__file__).parent / "lib" / "libtorch_python.so").read_bytes()
-    return re.search(rb"sm_\d+(?: (?:sm|compute)_\d+)*", literal).group().decode().split()
+    (archs,) = re.findall(rb"sm_\d+(?: (?:sm|compute)_\d+)*", literal)[:1]
+    return archs.decode().split()
 
 
 def _covered(gpu, kind):
