@@ -239,9 +239,9 @@ def test_a_limit_for_each_fact_begins_anew():
         {"event": "start", "probe": probe.name},
         {"event": "fact", "type": "DecodeCeiling", "fields": {"device_index": 0}},
     ):
-        child.limit_since = 0.0
+        child.timeout_since = 0.0
         child._event(event)
-        assert child.limit_since > 0
+        assert child.timeout_since > 0
 
 
 def test_what_is_no_number_is_not_known():

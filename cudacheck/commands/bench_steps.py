@@ -189,7 +189,7 @@ class Bench:
                 self.patient,
                 self._probe(group),
                 timeout_s=self.clock.left_s,
-                whole_s=self.clock.limit_s,
+                whole_timeout_s=self.clock.timeout_s,
                 options=self._options(group, left),
                 heard=heard,
                 ready=ready,

@@ -72,9 +72,9 @@ def interpreter_for(python: str | None) -> Patient:
 class Stopwatch:
     """The time of one inspection."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, timeout_s: float) -> None:
         self.started = time.monotonic()
-        self.limit_s = limit_s
+        self.timeout_s = timeout_s
 
     @property
     def seconds(self) -> float:
@@ -82,7 +82,7 @@ class Stopwatch:
 
     @property
     def left_s(self) -> float:
-        return self.limit_s - self.seconds
+        return self.timeout_s - self.seconds
 
 
 def glimpse(python: str | None = None) -> Facts:

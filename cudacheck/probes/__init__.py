@@ -27,7 +27,7 @@ class Probe:
     instead_of: tuple[str, ...] = ()
     """The probes that it stands in for where it runs."""
     per_fact: bool = False
-    """Its limit is counted anew from every fact that it tells."""
+    """Its timeout is counted anew from every fact that it tells."""
     name: str = ""
     """The file's; filled in by the registry, as is"""
     child: str = ""

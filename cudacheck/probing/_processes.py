@@ -120,13 +120,13 @@ def living_children() -> set[int]:
     return found
 
 
-def end_orphans(kept: Collection[int], within_s: float) -> None:
+def end_orphans(kept: Collection[int], timeout_s: float) -> None:
     """End every child in another session than ours but those to keep: it left its own by setsid or a double fork.
 
     Each that ends makes its own children ours in turn, until there are none or the time is over.
     """
     foreign = {*kept}
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + timeout_s
     while orphans := {pid for pid in living_children() - foreign if _in_another_session(pid)}:
         for pid in orphans:
             try:

@@ -1,7 +1,7 @@
 """Runs the probes in child processes: facts stream back; crash, hang and silence become outcomes.
 
 Two children work side by side: the host child (our interpreter) and the patient child (the inspected one). When
-one dies or overruns a probe's limit, what it had told stays, the probe in flight gets the outcome, and a fresh
+one dies or overruns a probe's timeout, what it had told stays, the probe in flight gets the outcome, and a fresh
 child goes on with the probes that are left.
 """
 
@@ -148,7 +148,7 @@ class Ready:
         self.child = Child("patient", [patient.python, "-B"], [probe], environment=variables)
 
     def begin(self, heard: Callable[[Any], None]) -> Child:
-        with contextlib.suppress(OSError):  # where the folder is lost for good, the probe's limit ends its waiting
+        with contextlib.suppress(OSError):  # where the folder is lost for good, the probe's timeout ends its waiting
             self.go.parent.mkdir(mode=0o700, exist_ok=True)
             self.go.touch()
         self.child.heard = heard
@@ -165,7 +165,7 @@ def ask(
     probe: Probe,
     *,
     timeout_s: float,
-    whole_s: float | None = None,
+    whole_timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     options: BenchOptions | None = None,
     heard: Callable[[Any], None] = lambda _: None,
@@ -173,12 +173,12 @@ def ask(
 ) -> Answer:
     """One patient probe, alone in a fresh child; what it told until then where it did not finish.
 
-    `timeout_s` is what is left of the whole run's `whole_s`. Ctrl-C ends the child and keeps what it told.
+    `timeout_s` is what is left of the whole run's, `whole_timeout_s`. Ctrl-C ends the child and keeps what it told.
     `ready` is a child that was started for this before.
     """
     with contextlib.closing(ready or Ready(patient, probe, options, environment)) as one:
         child = one.begin(heard)
-        interrupted = _watch([child], timeout_s, lambda _: None, lambda: None, whole_s)
+        interrupted = _watch([child], timeout_s, lambda _: None, lambda: None, whole_timeout_s)
         (run,) = child.runs
     return Answer([fact for fact in child.facts if type(fact) in probe.facts], run, interrupted)
 
@@ -222,7 +222,7 @@ def _watch(
     timeout_s: float,
     progress: Progress,
     meanwhile: Callable[[], None],
-    whole_s: float | None = None,
+    whole_timeout_s: float | None = None,
 ) -> bool:
     """Start the children and see them through. Returns whether Ctrl-C, or another such signal, cut it short."""
     deadline = time.monotonic() + timeout_s
@@ -237,7 +237,7 @@ def _watch(
                     child.look()
                 progress([child.state for child in children if not child.done])
                 if time.monotonic() > deadline:
-                    why = f"the whole run's limit of {whole_s or timeout_s:g} s (--timeout)"
+                    why = f"the whole run's limit of {whole_timeout_s or timeout_s:g} s (--timeout)"
                     _stop(children, Outcome.TIMED_OUT, why, cut_short=True)
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
@@ -294,10 +294,10 @@ class Child:
         self.runs: list[ProbeRun] = []
         self.process: subprocess.Popen[bytes] | None = None
         self.current: Probe | None = None
-        self.since = self.limit_since = time.monotonic()
+        self.since = self.timeout_since = time.monotonic()
         self.said_bye = False
         self.done = not waiting
-        self.dies_by = math.inf
+        self.death_deadline = math.inf
         self.unborn = False
         """Its interpreter died before the first probe."""
         self._traceback = ""
@@ -320,12 +320,12 @@ class Child:
             return
         self._read, self._partial = 0, b""
         self.current, self.said_bye = None, False
-        self.since = self.limit_since = time.monotonic()
+        self.since = self.timeout_since = time.monotonic()
         # Our own imports must be found by the host child wherever we were installed; the patient gets nothing.
         paths = os.pathsep.join(sys.path) if self.kind == "host" else ""
         names = [probe.name for probe in self.waiting]
         self._close()
-        self.dies_by = math.inf
+        self.death_deadline = math.inf
         self._events, self._log = SharedFile(), SharedFile()
         try:
             self.process = subprocess.Popen(
@@ -342,7 +342,7 @@ class Child:
             self.living.add(self.process.pid)
 
     def look(self) -> None:
-        """Take in what was told since the last look, and act when the child died or a limit has passed."""
+        """Take in what was told since the last look, and act when the child died or its time is over."""
         if self.done or self.process is None or self._log is None:
             return
         ended = self.process.poll() is not None  # asked before reading, so that nothing told is missed
@@ -353,8 +353,8 @@ class Child:
         elif self._read >= MAX_EVENT_BYTES or len(self.facts) > MAX_FACTS or self._log.size > MAX_LOG_BYTES:
             self._kill_and_go_on(Outcome.FAILED, "said more than any probe has to say")
         elif self._overdue():
-            limit = self.current.timeout_s if self.current else START_S
-            what = f"no answer within {limit:g} s" if self.current else f"did not start within {limit:g} s"
+            within = f"within {self._timeout_s():g} s"
+            what = f"no answer {within}" if self.current else f"did not start {within}"
             self._kill_and_go_on(Outcome.TIMED_OUT, what)
 
     def stop(self, outcome: Outcome, why: str, *, cut_short: bool = False) -> None:
@@ -362,8 +362,8 @@ class Child:
         if self.done:
             return
         stuck = self._kill()
-        until = time.monotonic() + DRAIN_S
-        while self._take_in() and time.monotonic() < until:
+        deadline = time.monotonic() + DRAIN_S
+        while self._take_in() and time.monotonic() < deadline:
             pass
         outcome = Outcome.STUCK if stuck else outcome
         in_flight = self.current.name if self.current else ""
@@ -372,9 +372,11 @@ class Child:
             outcome = Outcome.SKIPPED
         self._give_up(outcome, why, waited_for=in_flight, cut_short=cut_short)
 
+    def _timeout_s(self) -> float:
+        return self.current.timeout_s if self.current else START_S
+
     def _overdue(self) -> bool:
-        limit = self.current.timeout_s if self.current else START_S
-        return time.monotonic() - self.limit_since > limit
+        return time.monotonic() - self.timeout_since > self._timeout_s()
 
     def _take_in(self) -> bool:
         """Read some of what was told. Returns whether there may be more."""
@@ -397,7 +399,7 @@ class Child:
         kind = event["event"]
         if kind == "start":
             self.current = next((p for p in self.waiting if p.name == event["probe"]), self.current)
-            self.since = self.limit_since = time.monotonic()
+            self.since = self.timeout_since = time.monotonic()
         elif kind == "fact":
             self._hear(event["type"], event["fields"])
         elif kind == "traceback":
@@ -424,7 +426,7 @@ class Child:
             self._unread = f"told a {str(type_name)[:80]} that is none: {error}"
             return
         if self.current and self.current.per_fact:
-            self.limit_since = time.monotonic()
+            self.timeout_since = time.monotonic()
         self.facts.append(fact)
         self.heard(fact)
 
@@ -451,7 +453,7 @@ class Child:
         self.waiting.remove(self.current)
         self.current = None
         self._traceback = self._unread = ""
-        self.since = self.limit_since = time.monotonic()
+        self.since = self.timeout_since = time.monotonic()
 
     def _skip_hopeless(self) -> None:
         """Skip the probes that come after one that did not finish: they would die of the same."""
@@ -498,7 +500,7 @@ class Child:
         """Kill the child's whole session, without waiting."""
         if self.process is not None:
             kill_session(self.process)
-            self.dies_by = min(self.dies_by, time.monotonic() + KILL_S)
+            self.death_deadline = min(self.death_deadline, time.monotonic() + KILL_S)
 
     def _kill(self) -> bool:
         """End the child's whole session. Returns whether it is stuck: alive after SIGKILL, so in the kernel."""
@@ -506,7 +508,7 @@ class Child:
             return False
         self.signal()
         try:
-            self.process.wait(max(0.0, self.dies_by - time.monotonic()))
+            self.process.wait(max(0.0, self.death_deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             return True
         self.living.discard(self.process.pid)

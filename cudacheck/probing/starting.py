@@ -77,8 +77,8 @@ def _no_python(python: str, told: str, deadline: float) -> str:
 
 def _tried(command: list[str], deadline: float) -> tuple[int | None, str]:
     """The exit code, None where it did not end in time, and what was printed."""
-    within_s = min(TRY_S, deadline - time.monotonic())
-    if within_s <= 0:
+    timeout_s = min(TRY_S, deadline - time.monotonic())
+    if timeout_s <= 0:
         return None, ""
     said = SharedFile()
     try:
@@ -87,7 +87,7 @@ def _tried(command: list[str], deadline: float) -> tuple[int | None, str]:
         )
         code: int | None = None
         try:
-            code = process.wait(within_s)
+            code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             pass
         finally:
