@@ -144,6 +144,17 @@ def test_what_thinks_touches_nothing(room):
         assert not {name.partition(".")[0] for name in imports(path)} & outside, path.name
 
 
+def test_one_name_means_one_class():
+    """But that a protocol may be called like the class that fills it."""
+    where: dict[str, list[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and "Protocol" not in map(ast.unparse, node.bases):
+                where.setdefault(node.name, []).append(module_of(path))
+    assert len(where) > 100
+    assert {name: modules for name, modules in where.items() if len(modules) > 1} == {}
+
+
 def test_every_byte_for_a_person_passes_one_door():
     """Who writes to a stream of this process; the children write to files of their own."""
     for path in PACKAGE.rglob("*.py"):

@@ -102,9 +102,9 @@ def bench(tmp_path, monkeypatch, request):
 both_ways = pytest.mark.parametrize("bench", [False, True], ids=["one by one", "the next gets ready"], indirect=True)
 
 
-def on_one_gpu(patient, *, timeout_s, device=0, **more) -> bench_steps.Bench:
+def on_one_gpu(patient, *, timeout_s, device=0, **more) -> bench_steps.GroupRunner:
     known = Facts([KernelRun(0, "addition", ok=True), TorchDevice(0, "a GPU", uuid="GPU-1")])
-    return bench_steps.Bench(
+    return bench_steps.GroupRunner(
         chosen.Patient(str(patient.python), "--python"), known, Stopwatch(timeout_s), device, **more
     )
 

@@ -33,7 +33,7 @@ class Slots(NamedTuple):
     bucket: int
 
 
-class Layer(NamedTuple):
+class LayerWeights(NamedTuple):
     """Weights are stored (out, in), as nn.Linear stores them; those that read the same input lie in one tensor."""
 
     attention_norm: torch.Tensor
@@ -44,15 +44,15 @@ class Layer(NamedTuple):
     gate_up: torch.Tensor
     down: torch.Tensor
 
-    def to(self, dtype: torch.dtype) -> Layer:
-        return Layer(*(tensor.to(dtype) for tensor in self))
+    def to(self, dtype: torch.dtype) -> LayerWeights:
+        return LayerWeights(*(tensor.to(dtype) for tensor in self))
 
 
 class Weights:
     """Of a whole model, head and embedding untied: with random weights a tied head repeats one token for ever."""
 
     def __init__(
-        self, shape: Shape, embedding: torch.Tensor, head: torch.Tensor, norm: torch.Tensor, layers: list[Layer]
+        self, shape: Shape, embedding: torch.Tensor, head: torch.Tensor, norm: torch.Tensor, layers: list[LayerWeights]
     ) -> None:
         self.shape, self.embedding, self.head, self.norm, self.layers = shape, embedding, head, norm, layers
         self.dtype, self.device = head.dtype, head.device
@@ -73,7 +73,7 @@ class Weights:
 
         width = shape.all_heads * shape.head_dim
         layers = [
-            Layer(
+            LayerWeights(
                 attention_norm=ones(),
                 qkv=draw(width, shape.hidden),
                 qkv_bias=draw(width),
@@ -140,7 +140,7 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
 
 
 def layer(
-    x: torch.Tensor, w: Layer, cos: torch.Tensor, sin: torch.Tensor, attend: Attend, shape: Shape
+    x: torch.Tensor, w: LayerWeights, cos: torch.Tensor, sin: torch.Tensor, attend: Attend, shape: Shape
 ) -> torch.Tensor:
     """One layer, each linear map and each operation by itself. (tokens, hidden) in and out."""
     heads, kv_heads, turned = shape.heads, shape.kv_heads, shape.heads + shape.kv_heads
@@ -160,7 +160,7 @@ def layer(
 
 def fused_layer(
     x: torch.Tensor,
-    w: Layer,
+    w: LayerWeights,
     cos: torch.Tensor,
     sin: torch.Tensor,
     attend: Attend,

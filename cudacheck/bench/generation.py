@@ -9,7 +9,16 @@ from typing import Any, Callable, Iterator
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 
-from cudacheck.bench.decoder import Layer, Slots, Weights, causal_attention, fused_layer, layer, rms_norm, rope_tables
+from cudacheck.bench.decoder import (
+    LayerWeights,
+    Slots,
+    Weights,
+    causal_attention,
+    fused_layer,
+    layer,
+    rms_norm,
+    rope_tables,
+)
 from cudacheck.bench.device import wait_for
 from cudacheck.bench.sdpa import without_cudnn
 from cudacheck.bench.steps import Options, Shape
@@ -22,7 +31,7 @@ CACHE_BUCKETS = (256, 512, 1024, 2048)
 
 def decode_layer(
     x: torch.Tensor,
-    w: Layer,
+    w: LayerWeights,
     cos: torch.Tensor,
     sin: torch.Tensor,
     cache: torch.Tensor,

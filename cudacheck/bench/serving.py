@@ -22,7 +22,7 @@ WAIT_S = 45.0
 """The longest that one request waits for the others to be ready."""
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """To one request; times in ms from the arrival."""
 
     tokens: list[int]
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     last_ms: float
 
 
-Round = List[Answer]
+Round = List[Reply]
 """To all requests, in their order."""
 
 
@@ -39,13 +39,13 @@ def tokens_each(shape: Shape) -> int:
     return shape.answer // 4
 
 
-def answer(engine: Engine, ids: torch.Tensor, arrived: float) -> Answer:
+def answer(engine: Engine, ids: torch.Tensor, arrived: float) -> Reply:
     """Each token is read by the host as it comes: somebody waits for it."""
     coming = generated(engine, ids, tokens_each(engine.shape))
     first = next(coming)
     first_ms = _ms_since(arrived)
     tokens = [first, *coming]
-    return Answer(tokens, first_ms, _ms_since(arrived))
+    return Reply(tokens, first_ms, _ms_since(arrived))
 
 
 def _ms_since(moment: float) -> float:
@@ -80,7 +80,7 @@ def _batch(engine: Engine, prompts: Sequence[torch.Tensor]) -> Round:
         engine.step()
         tokens.append(engine.token.tolist())
     last_ms = _ms_since(arrived)
-    return [Answer(list(of_one), first_ms, last_ms) for of_one, first_ms in zip(zip(*tokens), firsts_ms)]
+    return [Reply(list(of_one), first_ms, last_ms) for of_one, first_ms in zip(zip(*tokens), firsts_ms)]
 
 
 def by_threads(weights: Weights, options: Options, prompts: Sequence[torch.Tensor]) -> list[Round]:
@@ -89,7 +89,7 @@ def by_threads(weights: Weights, options: Options, prompts: Sequence[torch.Tenso
     together = threading.Barrier(len(prompts), action=lambda: arrivals.append(time.perf_counter()))
     one_captures = threading.Lock()
 
-    def serve(ids: torch.Tensor) -> list[Answer]:
+    def serve(ids: torch.Tensor) -> list[Reply]:
         try:
             with torch.no_grad(), current(weights.device), _stream(weights.device):
                 # Captured in the thread that replays it: a thread has a cuBLAS handle, and so a workspace, of its own.

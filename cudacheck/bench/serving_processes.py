@@ -16,7 +16,7 @@ import torch
 
 from cudacheck.bench.decoder import Weights
 from cudacheck.bench.generation import Engine
-from cudacheck.bench.serving import ROUNDS, WAIT_S, Answer, Round, answer
+from cudacheck.bench.serving import ROUNDS, WAIT_S, Reply, Round, answer
 from cudacheck.bench.steps import Options, Shape
 
 POLL_S = 0.001
@@ -62,7 +62,7 @@ def by_processes(device: torch.device, shape: Shape, options: Options, prompts: 
             _write(folder, f"go-{number}", time.time() + NOTICE_S)
         _wait_for_files(folder, "served", workers)
         served = [_read(folder, f"served-{number}") for number in range(len(workers))]
-    rounds = [[Answer(*one["answers"][number]) for one in served] for number in range(ROUNDS)]
+    rounds = [[Reply(*one["answers"][number]) for one in served] for number in range(ROUNDS)]
     return Served(rounds, sum(one["peak_bytes"] for one in served))
 
 

@@ -9,7 +9,7 @@ import torch
 import triton
 import triton.language as tl
 
-from cudacheck.bench.decoder import Layer, Slots
+from cudacheck.bench.decoder import LayerWeights, Slots
 from cudacheck.bench.steps import Shape
 
 TILES = {"qkv": (4, 512, 4), "out": (2, 1024, 4), "gate_up": (2, 512, 4), "down": (2, 1024, 4)}
@@ -123,7 +123,7 @@ def gemv(
 
 def decode_layer(
     x: torch.Tensor,
-    w: Layer,
+    w: LayerWeights,
     cos: torch.Tensor,
     sin: torch.Tensor,
     cache: torch.Tensor,

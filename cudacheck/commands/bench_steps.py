@@ -62,19 +62,19 @@ def steps(
             inspection = children.run(
                 chosen, timeout_s=timeout_s, alone=[PROBE], progress=progress, heard=heard, meanwhile=prepare
             )
-            bench = Bench(chosen, inspection.facts, clock, device, quick=quick, heard=heard)
+            runner = GroupRunner(chosen, inspection.facts, clock, device, quick=quick, heard=heard)
             if not inspection.interrupted:
-                bench.measure(planned)
+                runner.measure(planned)
     except NoRoomError as error:
         raise InputError(str(error)) from None
     # No kernels were timed, and none were meant to be.
     inspection.facts.know(Measurement)
-    report = judged(inspection.facts, [*inspection.runs, *bench.runs], ignore, clock.seconds)
-    return Inspected(report, inspection.interrupted or bench.interrupted)
+    report = judged(inspection.facts, [*inspection.runs, *runner.runs], ignore, clock.seconds)
+    return Inspected(report, inspection.interrupted or runner.interrupted)
 
 
 @dataclass
-class Bench:
+class GroupRunner:
     """Works through groups on one GPU. What the children tell goes into `facts`, how each ended into `runs`."""
 
     patient: Patient

@@ -23,7 +23,7 @@ SAME = 1.1
 
 
 @dataclass(frozen=True)
-class Line:
+class PanelLine:
     """What stands at one height."""
 
     y: float
@@ -32,7 +32,7 @@ class Line:
     """None: a heading."""
 
 
-def speeds(axes: Any, lines: Sequence[Line], ceilings: Sequence[tuple[str, float]]) -> None:
+def speeds(axes: Any, lines: Sequence[PanelLine], ceilings: Sequence[tuple[str, float]]) -> None:
     """Tokens per second, steady, and how fast this GPU could be."""
     measured = [speed for line in lines if line.shown and (speed := sensible(line.shown.rung.tokens_per_s))]
     most = max([*measured, *(speed for _, speed in ceilings)], default=1.0)
@@ -83,7 +83,7 @@ def _bar(axes: Any, y: float, shown: Named) -> None:
     )
 
 
-def first_tokens(axes: Any, lines: Sequence[Line]) -> None:
+def first_tokens(axes: Any, lines: Sequence[PanelLine]) -> None:
     """Milliseconds to the first token of 128: steady, and at a length that is new."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 

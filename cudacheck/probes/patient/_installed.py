@@ -130,7 +130,7 @@ def _with_version(found: Installed) -> Installed:
     return Installed(found.name, stated.group(1) if stated else "", found.folder, found.metadata)
 
 
-class Claim(NamedTuple):
+class RecordLine(NamedTuple):
     """A line of a RECORD: this distribution says that the file is its own."""
 
     owner: Installed
@@ -140,16 +140,18 @@ class Claim(NamedTuple):
 
 
 @lru_cache(maxsize=None)
-def nvidia_files() -> dict[str, list[Claim]]:
+def nvidia_files() -> dict[str, list[RecordLine]]:
     """Path → who of the nvidia distributions claims it."""
-    claims: dict[str, list[Claim]] = {}
+    claims: dict[str, list[RecordLine]] = {}
     for found in installed():
         if not found.name.startswith("nvidia-"):
             continue
         for line in found.read("RECORD").splitlines():
             path, digest, size = ([*line.rsplit(",", 2), "", ""])[:3]
             if digest:
-                claims.setdefault(os.path.join(found.folder, path.strip('"')), []).append(Claim(found, digest, size))
+                claims.setdefault(os.path.join(found.folder, path.strip('"')), []).append(
+                    RecordLine(found, digest, size)
+                )
     return claims
 
 
@@ -163,7 +165,7 @@ def owner(path: str) -> Installed | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _fits(path: str, claim: Claim) -> bool:
+def _fits(path: str, claim: RecordLine) -> bool:
     import base64
     import hashlib
 

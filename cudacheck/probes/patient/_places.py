@@ -18,7 +18,7 @@ _OURS = {0x0303, 0x0A03}
 _SYSTEM_FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 
-class Places:
+class SearchPath:
     """The folders of one inspection, each with what put it there."""
 
     def __init__(self, torch_folder: str | None) -> None:

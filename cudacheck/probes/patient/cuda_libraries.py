@@ -12,7 +12,7 @@ from cudacheck.model import holds
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.patient import _libraries, _torch
 from cudacheck.probes.patient._elf import Elf, c_strings
-from cudacheck.probes.patient._places import Places
+from cudacheck.probes.patient._places import SearchPath
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def collect() -> Iterator[object]:
     if not sys.platform.startswith("linux"):
         raise Skipped("only Linux keeps these libraries where we look")
     folder = _torch.package_folder()
-    places = Places(folder)
+    places = SearchPath(folder)
     seen = set()
     for found_via, soname, path in places.libraries():
         if (found_via, soname, path) not in seen:
@@ -66,7 +66,7 @@ def collect() -> Iterator[object]:
         yield from _missing(folder, places)
 
 
-def _missing(folder: str, places: Places) -> Iterator[MissingLibraryFile]:
+def _missing(folder: str, places: SearchPath) -> Iterator[MissingLibraryFile]:
     """Follow what torch's libraries need, and what that needs in turn, as the loader would."""
     waiting = [path for path in (_torch.library(folder, name) for name in _TORCH_LIBRARIES) if path]
     told = set()

@@ -15,7 +15,7 @@ from cudacheck.model.report import Report
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.render import _panels
 from cudacheck.render._clean import clean
-from cudacheck.render._panels import DIM, INK, RULE, Line
+from cudacheck.render._panels import DIM, INK, RULE, PanelLine
 from cudacheck.render.steps import _rows
 from cudacheck.render.steps._rows import sensible
 from cudacheck.speed.steps import measured
@@ -84,7 +84,7 @@ def _no_traces() -> Iterator[None]:
             del os.environ["MPLCONFIGDIR"]
 
 
-def _figure(report: Report, run: StepRun, lines: Sequence[Line], *, others: int) -> Any:
+def _figure(report: Report, run: StepRun, lines: Sequence[PanelLine], *, others: int) -> Any:
     """Without pyplot: no window, no backend, no state."""
     from matplotlib.figure import Figure
 
@@ -102,23 +102,23 @@ def _figure(report: Report, run: StepRun, lines: Sequence[Line], *, others: int)
     return figure
 
 
-def _lines(run: StepRun) -> list[Line]:
+def _lines(run: StepRun) -> list[PanelLine]:
     """From the top; the tables apart, with room above their names. What is left out of the best row, text tells."""
     tables = (
         ("", _rows.ladder(run)),
         ("beside plain PyTorch", _rows.extras(run)),
         ("your stack (transformers)", _rows.stack(run)),
     )
-    lines: list[Line] = []
+    lines: list[PanelLine] = []
     for title, rows in tables:
         if rows and title:
-            lines.append(Line(lines[-1].y + 1.4 if lines else 0.0, title))
+            lines.append(PanelLine(lines[-1].y + 1.4 if lines else 0.0, title))
         for named in rows:
-            lines.append(Line(lines[-1].y + 1 if lines else 0.0, named.name, named))
+            lines.append(PanelLine(lines[-1].y + 1 if lines else 0.0, named.name, named))
     return lines
 
 
-def _ceilings(lines: Sequence[Line]) -> list[tuple[str, float]]:
+def _ceilings(lines: Sequence[PanelLine]) -> list[tuple[str, float]]:
     """Of 16 bit: float32 has a floor of its own, where nothing stands near it."""
     halves = [line.shown.rung for line in lines if line.shown and line.shown.row.dtype != "float32"]
     floor = next((1e3 / ms for rung in halves if (ms := sensible(rung.floor_ms))), None)
