@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from patients import clean_environment
@@ -128,10 +129,11 @@ class Copy:
             cwd=self.package.parent,
         )
 
-    def doctor(self, *arguments: str, stdin: str = "") -> dict:
+    def doctor(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
         done = self.run("doctor", "--format", "json", *arguments, stdin=stdin)
         assert done.stdout, done.stderr
-        return json.loads(done.stdout)
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ def copy(tmp_path):
     return Copy(tmp_path)
 
 
-def live(copy: Copy) -> dict:
+def live(copy: Copy) -> dict[str, Any]:
     return copy.doctor("--no-bench", "--python", os.path.realpath(sys.executable))
 
 

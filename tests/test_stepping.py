@@ -89,9 +89,9 @@ def bench(tmp_path, monkeypatch, request):
 
     def run(planned, fates, *, device=0, timeout_s=60.0, heard=lambda _: None):
         monkeypatch.setenv("FATES", json.dumps(fates))
-        limit_s = 4 if "hang" in fates.values() else 30
+        each_s = 4 if "hang" in fates.values() else 30
         early = getattr(request, "param", False)
-        monkeypatch.setenv(VARIABLE, json.dumps({"limit_s": limit_s, "early": early}))
+        monkeypatch.setenv(VARIABLE, json.dumps({"timeout_s": each_s, "early": early}))
         done = on_one_gpu(patient, device=device, timeout_s=timeout_s, heard=heard)
         done.measure(planned)
         return done

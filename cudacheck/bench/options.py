@@ -40,7 +40,7 @@ class BenchOptions:
     launched: tuple[tuple[str, str], ...] = ()
     go: str = ""
     """A path: until it exists the probe disturbs nobody."""
-    limit_s: float | None = None
+    timeout_s: float | None = None
     """Of the probe, instead of its own: for tests, as is the next."""
     early: bool | None = None
     """Whether the next group's process imports torch meanwhile."""

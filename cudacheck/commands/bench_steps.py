@@ -95,7 +95,7 @@ class GroupRunner:
     def __post_init__(self) -> None:
         self.options = dataclasses.replace(of_environment(), quick=self.quick, device=self.device)
         probe = children.named(PROBE)
-        self.probe = dataclasses.replace(probe, timeout_s=self.options.limit_s or probe.timeout_s)
+        self.probe = dataclasses.replace(probe, timeout_s=self.options.timeout_s or probe.timeout_s)
         early = self.options.early
         self.early = cores() >= SPARE_CORES if early is None else early
         uuids = {device.index: device.uuid for device in self.facts.all(TorchDevice)}

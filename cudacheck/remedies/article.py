@@ -18,7 +18,7 @@ MODEL = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class ArticleStep:
     """One thing the article says or tells people to do."""
 
     title: str
@@ -32,7 +32,7 @@ class Step:
     source: str
 
 
-STEPS = tuple(Step(**row) for row in rows("article", "steps"))
+STEPS = tuple(ArticleStep(**row) for row in rows("article", "steps"))
 """In the article's own order."""
 
 

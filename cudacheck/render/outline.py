@@ -31,7 +31,7 @@ class Root:
 
 
 @dataclass(frozen=True)
-class Summary:
+class LastLines:
     errors: int
     warnings: int
     unchecked: int
@@ -57,7 +57,7 @@ class Outline:
     probes: tuple[ProbeRun, ...]
     """How each ended, for who wants to know."""
     unchecked: tuple[Unchecked, ...]
-    summary: Summary
+    summary: LastLines
 
 
 def of(report: Report, *, verbose: bool = False) -> Outline:
@@ -91,9 +91,9 @@ def _root(report: Report, finding: Finding, *, verbose: bool) -> Root:
     )
 
 
-def _summary(report: Report, first: list[Finding]) -> Summary:
+def _summary(report: Report, first: list[Finding]) -> LastLines:
     reasons = Counter(unchecked.reason for unchecked in report.unchecked).most_common(1)
-    return Summary(
+    return LastLines(
         errors=report.count(Severity.ERROR),
         warnings=report.count(Severity.WARNING),
         unchecked=len(report.unchecked),

@@ -13,7 +13,7 @@ from cudacheck.model.report import Outcome, Report, State
 from cudacheck.probes.patient.bench_kernels import BenchPlan
 from cudacheck.render import Format, Shown, _columns, _glance, _kernels, out, outline
 from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
-from cudacheck.render.outline import Root, Summary
+from cudacheck.render.outline import LastLines, Root
 from cudacheck.speed.steps import measured
 
 MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
@@ -150,7 +150,7 @@ class _Screen:
         for unchecked in self.outline.unchecked:
             yield from self._labelled("unchecked", f"{unchecked.rule}: {unchecked.reason}")
 
-    def _summary(self, told: Summary) -> Iterator[Text]:
+    def _summary(self, told: LastLines) -> Iterator[Text]:
         parts = [
             f"{told.errors} error{'s' * (told.errors != 1)}",
             f"{told.warnings} warning{'s' * (told.warnings != 1)}",
