@@ -97,7 +97,8 @@ def rules() -> tuple[Rule, ...]:
 
 @lru_cache
 def rule(rule_id: str) -> Rule | None:
-    return next((rule for rule in rules() if rule.id == rule_id), None)
+    """The rule that has this id, or had it; None where there never was one."""
+    return next((rule for rule in rules() if rule_id in rule.names), None)
 
 
 @lru_cache
@@ -106,11 +107,11 @@ def causes_of(rule_id: str) -> tuple[str, ...]:
 
     Raises ValueError for a name that is no rule.
     """
-    asked = rule(rule_id)
+    asked, ids = rule(rule_id), {r.id for r in rules()}
     causes: dict[str, None] = {}
     for cause in asked.explained_by if asked else ():
         members = [r.id for r in rules() if cause in r.joins] if isinstance(cause, Family) else [cause]
-        if unknown := [member for member in members if rule(member) is None]:
+        if unknown := [member for member in members if member not in ids]:
             raise ValueError(f"{rule_id} is explained by {unknown[0]}, which is no rule")
         causes.update(dict.fromkeys(members))
     causes.pop(rule_id, None)

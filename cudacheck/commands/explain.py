@@ -51,13 +51,14 @@ def all_rules(width: int) -> str:
 
 def rule_page(found: Rule) -> str:
     """A rule's page: its docstring, its place, its examples. The same text is docs/rules/ID.md."""
+    was = "".join(f" · formerly `{name}`" for name in found.was)
     examples = [f"- fires: {name}" for name in found.fires]
     examples += [f"- quiet: {name}" for name in found.quiet]
     head, _, body = found.doc.partition("\n")
     lines = [
         f"# {found.id}",
         "",
-        f"**{found.severity}** · mended in the {found.fix_by} · {head}",
+        f"**{found.severity}** · mended in the {found.fix_by}{was} · {head}",
         body.rstrip(),
         "",
         "## Examples",

@@ -74,6 +74,8 @@ class Rule:
     """The rules and families whose finding makes this one's a mere consequence."""
     timed: tuple[str, ...] = ()
     """The cases whose timing convicts: measured again, in a fresh process, before the finding is told."""
+    was: tuple[str, ...] = ()
+    """The ids that it had before it was renamed: whoever ignores or looks up one of them still means this rule."""
     id: str = ""
     """The file's name with dashes; also the docs page and the token of --ignore. Filled in by the registry, as is"""
     doc: str = ""
@@ -87,6 +89,11 @@ class Rule:
     @property
     def title(self) -> str:
         return self.doc.partition("\n")[0].rstrip(".")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its id, and those that it had."""
+        return (self.id, *self.was)
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
