@@ -2,19 +2,22 @@
 
     python docs/generate.py
 
-tests/test_docs.py fails when a page is not what this would write.
+They tell of the checkout that this file stands in. tests/test_docs.py fails when a page is not what this would write.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout, whichever one is installed
 
 from cudacheck.commands import explain
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
 
 
 def pages() -> dict[Path, str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,17 @@ ROOT = Path(__file__).parents[1]
 spec = present(importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py"))
 generate = importlib.util.module_from_spec(spec)
 present(spec.loader).exec_module(generate)
+
+
+def test_pages_are_those_of_the_checkout_that_the_generator_stands_in(tmp_path):
+    """Another checkout is installed, as beside a second worktree."""
+    for part in ("cudacheck", "docs"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    rule = tmp_path / "cudacheck" / "rules" / "torch_nightly.py"
+    rule.write_text(rule.read_text(encoding="utf-8").replace("a nightly build.", "a build of its own.", 1), "utf-8")
+    subprocess.run([sys.executable, tmp_path / "docs" / "generate.py"], cwd=ROOT, check=True, timeout=60)
+    page = (tmp_path / "docs" / "rules" / "torch-nightly.md").read_text(encoding="utf-8")
+    assert "The installed PyTorch is a build of its own." in page
 
 
 def test_generated_pages_are_current():
