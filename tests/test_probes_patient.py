@@ -79,19 +79,6 @@ def test_nothing_installed(patient):
     assert not told.all("Distribution")
 
 
-def test_a_python_3_8_that_has_nothing_of_ours(tmp_path):
-    # pyenv's own first: its shim on PATH may stand for no interpreter at all.
-    candidates = [*map(str, Path.home().glob(".pyenv/versions/3.8*/bin/python")), shutil.which("python3.8") or ""]
-    if not candidates[0]:
-        pytest.skip("no Python 3.8 here (neither python3.8 on PATH nor in pyenv)")
-    patient = Patient(tmp_path / "venv", interpreter=candidates[0])
-    minimal_torch(patient, init="from . import version\n__version__ = version.__version__")
-    told = ask(patient, *ALL)
-    assert told.outcomes == {**dict.fromkeys(ALL, "ok"), "torch_cuda": "skipped"}, told.output
-    assert told.one("Interpreter").version.startswith("3.8")
-    assert told.one("TorchBuild").version == told.one("TorchImport").version == "2.8.0+cu128"
-
-
 # The interpreter and its installer.
 
 
