@@ -19,11 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from cudacheck.cli.app import app
 
 STUBS = Path(__file__).with_name("stubs")
+PYTHONS = [f"3.{minor}" for minor in range(8, 15)]
+"""The versions that a patient may have; a machine has some of them."""
 CUDACHECK = [sys.executable, "-m", "cudacheck"]
 
 
@@ -73,6 +76,25 @@ def clean_environment() -> dict[str, str]:
         "STUB_",
     )
     return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+
+
+@functools.cache
+def interpreter(version: str) -> str | None:
+    """A Python of that version that starts: itself, not the shim or the environment by which PATH leads to it."""
+    asked = "import os, sys; print(os.path.realpath(sys.executable))"
+    candidates = [shutil.which(f"python{version}")]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python{version}"))]
+    for candidate in filter(None, candidates):
+        told = subprocess.run([candidate, "-c", asked], capture_output=True, text=True, check=False)
+        if told.returncode == 0:
+            return told.stdout.strip()
+    return None
+
+
+def interpreter_or_skip(version: str) -> str:
+    """`interpreter`; the test is skipped where this machine has none."""
+    return interpreter(version) or pytest.skip(f"no Python {version} here (on PATH or in pyenv)")
 
 
 @functools.cache

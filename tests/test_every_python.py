@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from patients import STUBS, Patient, clean_environment
+from patients import PYTHONS, STUBS, Patient, clean_environment, interpreter_or_skip
 
 from cudacheck.registry import probes
 
@@ -21,31 +20,14 @@ pytestmark = [
 
 PACKAGE = Path(__file__).parents[1] / "cudacheck"
 CHILD = PACKAGE / "probing" / "_child.py"
-MINORS = range(8, 15)
 PROBES = [probe for probe in probes() if probe.child == "patient"]
 NEEDS_TRITON = {"triton_step"}
 
 
-@functools.cache
-def interpreter(minor: int) -> str | None:
-    """A Python 3.MINOR that starts: pyenv's, else the one on PATH, where a shim may stand for none."""
-    kept = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
-    for candidate in (*map(str, kept), shutil.which(f"python3.{minor}")):
-        asked = "import sys; print(*sys.version_info[:2])"
-        if candidate and subprocess.run(
-            [candidate, "-c", asked], capture_output=True, text=True, check=False
-        ).stdout.split() == ["3", str(minor)]:
-            return candidate
-    return None
-
-
-@pytest.fixture(params=MINORS, ids=lambda minor: f"3.{minor}")
+@pytest.fixture(params=PYTHONS)
 def patient(request, tmp_path):
     """An environment of that Python with a PyTorch, and nothing of ours."""
-    found = interpreter(request.param)
-    if found is None:
-        pytest.skip(f"no Python 3.{request.param} here (neither in pyenv nor as python3.{request.param} on PATH)")
-    return Patient(tmp_path / "venv", interpreter=found)
+    return Patient(tmp_path / "venv", interpreter=interpreter_or_skip(request.param))
 
 
 def outcomes(patient: Patient, names: list[str], events: Path) -> dict[str, str]:

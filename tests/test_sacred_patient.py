@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from patients import Patient, clean_environment
+from patients import PYTHONS, Patient, clean_environment, interpreter_or_skip
 
 from cudacheck.probes import chosen
 from cudacheck.probing import interpreter as choosing
 
 
-def interpreter(version: str) -> str | None:
-    """A Python of that version on this machine: on PATH, or one of pyenv's."""
-    candidates = [shutil.which(f"python{version}")]
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python{version}"))]
-    for candidate in candidates:
-        if candidate and subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
-            return candidate
-    return None
-
-
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.12", "3.13"])
+@pytest.mark.parametrize("version", PYTHONS)
 def test_an_interpreter_without_anything_of_ours(tmp_path, version):
-    python = interpreter(version)
-    if python is None:
-        pytest.skip(f"no Python {version} on this machine")
-    patient = Patient(tmp_path / "venv", interpreter=python)  # without pip, too
+    patient = Patient(tmp_path / "venv", interpreter=interpreter_or_skip(version))  # without pip, too
     patient.torch("2.4.1+cu121", "12.1", "sm_80 sm_86 sm_90", requires=("nvidia-cudnn-cu12==9.1.0.70",))
     before = patient.fingerprint()
     told = patient.doctor_in_this_process(bench=False)
