@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
+FAST = "not whole"
+"""What runs where nothing in particular is asked for: it takes a minute. CI asks for all of it."""
 FAKES = Path(__file__).parent / "fakes"
 SONAMES = {"fakecuda.c": "libcuda.so.1", "fakenvml.c": "libnvidia-ml.so.1"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.option.markexpr and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.option.markexpr = FAST
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from cudacheck.bench.generation import Engine  # noqa: E402
 from cudacheck.bench.step_rows import LARGEST_ERROR, Bench, worst_error  # noqa: E402
 from cudacheck.probes.patient.bench_steps import Concurrency, PrefixReuse  # noqa: E402
 
+pytestmark = pytest.mark.whole
+
 CPU = torch.device("cpu")
 TINY = steps.TINY
 

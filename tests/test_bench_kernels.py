@@ -11,6 +11,8 @@ from patients import CUDACHECK, Doctor, Patient, clean_environment, in_this_proc
 
 from cudacheck.reports.schema import json_schema
 
+pytestmark = pytest.mark.whole
+
 TINY = {"size": 1024, "length": 512, "copied_numbers": 1 << 23, "budget_s": 60}
 """A 3050's virtual time for a matmul of 1024³ is 150 µs; the processor's real time is a tenth of a second."""
 RTX_3050 = {

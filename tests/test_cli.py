@@ -17,6 +17,8 @@ from typer.testing import CliRunner, Result
 from cudacheck import __version__, knowledge
 from cudacheck.cli.app import app
 
+pytestmark = pytest.mark.whole
+
 
 def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
     data = stdin.encode() if isinstance(stdin, str) else stdin

@@ -8,6 +8,8 @@ import time
 import pytest
 from patients import Patient, told_by
 
+pytestmark = pytest.mark.whole
+
 GPU = {"FAKE_NAME": "NVIDIA A10", "FAKE_CC": "86", "FAKE_DRIVER": "580.95.05", "FAKE_CUDA_VERSION": "13000"}
 
 

@@ -16,6 +16,8 @@ from machines import MACHINES
 from patients import Doctor
 from workshop import Workshop
 
+pytestmark = pytest.mark.whole
+
 FAULTS = (*faults_driver.FAULTS, *faults_pytorch.FAULTS, *faults_running.FAULTS)
 
 

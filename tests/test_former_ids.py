@@ -15,6 +15,8 @@ from patients import clean_environment
 import cudacheck
 from cudacheck.registry import rules
 
+pytestmark = pytest.mark.whole
+
 PASTE = "Package Version\n------- -------\ntorch 2.13.0.dev20260530+cu132\n"
 OLD, NEW = "torch-nightly", "torch-of-the-night"
 

@@ -26,6 +26,8 @@ from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.reports.read import ReportError, loads
 from cudacheck.reports.write import as_dict
 
+pytestmark = pytest.mark.whole
+
 HERE = Path(__file__).parent
 SAMPLES = [path.read_text(encoding="utf-8") for path in sorted([*HERE.glob("captures/*"), *HERE.glob("tickets/*.txt")])]
 LINES = sorted({line for sample in SAMPLES for line in sample.splitlines()})

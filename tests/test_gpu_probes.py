@@ -16,6 +16,8 @@ torch = pytest.importorskip("torch")
 from cudacheck.bench import attention, cases, engine, kernels  # noqa: E402
 from cudacheck.probes.patient import attention_backends, flash_attn  # noqa: E402
 
+pytestmark = pytest.mark.whole
+
 CHILD = Path(__file__).parents[1] / "cudacheck" / "probing" / "_child.py"
 GPUS = torch.cuda.device_count() if torch.cuda.is_available() else 0
 needs_gpu = pytest.mark.skipif(not GPUS, reason="PyTorch sees no GPU here")

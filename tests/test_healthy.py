@@ -14,6 +14,8 @@ from cudacheck.model.findings import Severity
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_files import TorchBuild
 
+pytestmark = pytest.mark.whole
+
 PASTES = {**EARLY, **LATE}
 
 

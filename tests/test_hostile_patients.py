@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from patients import CUDACHECK, Doctor, Patient, clean_environment, told_by
 
+pytestmark = pytest.mark.whole
+
 TIMEOUT_S = 6
 STARTING_S = 30
 """What a busy machine may need to start interpreters, on top of what is promised: a hang would be endless."""

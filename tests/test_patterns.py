@@ -8,6 +8,8 @@ import time
 import pytest
 from patterns import Used, used
 
+pytestmark = pytest.mark.whole
+
 LONG = 20_000
 LIMIT_S = 0.4
 """Of processor time. In proportion to the text it is some milliseconds; with its square, seconds."""

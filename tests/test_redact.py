@@ -29,6 +29,8 @@ from cudacheck.reports.read import loads
 from cudacheck.reports.redact import Redactor, _patterns, redacted
 from cudacheck.reports.write import dumps
 
+pytestmark = pytest.mark.whole
+
 HERE = Path(__file__).parent
 PLANTS = [*plants.FIRST, *plants.HELD_BACK, *plants.THIRD]
 NAMES = ("torch", "default", "pip", "error", "nvidia", "a")

@@ -39,6 +39,8 @@ from cudacheck.reports.read import loads
 from cudacheck.reports.write import dumps
 from cudacheck.speed.steps import measured as judged
 
+pytestmark = pytest.mark.whole
+
 WIDTHS = (80, 120)
 SECTIONS = ("stalls", "ladder", "without", "extras", "your stack", "prefix reuse", "concurrency", "cold start")
 

@@ -12,6 +12,8 @@ from patients import PYTHONS, Patient, clean_environment, interpreter_or_skip
 from cudacheck.probes import chosen
 from cudacheck.probing import interpreter as choosing
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.parametrize("version", PYTHONS)
 def test_an_interpreter_without_anything_of_ours(tmp_path, version):

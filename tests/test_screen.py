@@ -38,6 +38,8 @@ from cudacheck.render import as_text
 from cudacheck.render._clean import SPELLED, passing, typed
 from cudacheck.reports.write import dumps
 
+pytestmark = pytest.mark.whole
+
 HIDING = "\u034f\u115f\u1160\u17b4\u180b\u3164\ufe0f\uffa0\U000e0101"
 """Printable by category, drawn as nothing."""
 HARMFUL = "".join(

@@ -26,6 +26,8 @@ from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.probing import children
 from cudacheck.speed.steps.groups import COUNTED, STACK, plan, row_names
 
+pytestmark = pytest.mark.whole
+
 SCRIPTED = '''
 """A torch whose engine does what FATES says of each row and part."""
 import json, os, sys, threading, types

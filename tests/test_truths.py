@@ -13,6 +13,8 @@ from present import present
 
 from cudacheck import knowledge
 
+pytestmark = pytest.mark.whole
+
 RTX_4090 = {"FAKE_NAME": "NVIDIA GeForce RTX 4090", "FAKE_CC": "89", "FAKE_MEM_MB": "24564"}
 RTX_5090 = {"FAKE_NAME": "NVIDIA GeForce RTX 5090", "FAKE_CC": "120", "FAKE_MEM_MB": "32607"}
 V100 = {"FAKE_NAME": "Tesla V100-SXM2-16GB", "FAKE_CC": "70", "FAKE_MEM_MB": "16384"}
