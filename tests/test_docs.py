@@ -70,6 +70,13 @@ def test_the_reference_names_every_option():
             assert f"`{option}" in reference, f"{command} {option} is not in docs/reference.md"
 
 
+def test_contributing_names_what_there_is():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w/.])(?:cudacheck|tests|docs)/[\w./*-]*[\w*/]", text))
+    assert len(named) > 40
+    assert [path for path in sorted(named) if "NAME" not in path and not [*ROOT.glob(path)]] == []
+
+
 def test_the_schema_describes_a_real_report():
     schema = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
     assert {"verdict", "findings", "unchecked", "probes", "facts"} <= set(schema["required"])

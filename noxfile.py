@@ -1,0 +1,44 @@
+"""What there is to run, each in an environment of its own: `nox -s test`, `nox --list`; `pip install nox` first."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "test"]
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """The fast tests: a minute."""
+    session.install("-e", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def whole(session: nox.Session) -> None:
+    """All tests, as CI runs them."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-m", "whole or not whole", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format and types, without changing a file."""
+    session.install("-e", ".[test]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write what is generated in docs/ anew."""
+    session.install("-e", ".")
+    session.run("python", "docs/generate.py")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How long the doctor takes beside the bare work: `nox -s bench -- --torch-python PYTHON`."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/speed.py", *session.posargs)
