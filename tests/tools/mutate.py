@@ -1,0 +1,224 @@
+"""Do the tests notice? Small faults are planted one by one in a copy of the tree, and a test must fail for each.
+
+    nice python tests/tools/mutate.py [--count 200] [--seed 1] [--jobs 2] [PATH ...]
+
+A mutant turns one comparison, writes `and` for `or`, drops a `not`, or doubles one number: in what runs, not in what is
+said (f-strings) or in a rule's examples. A mutant of a rule is shown to the rule's own examples first, then, like all
+others, to the fast tests of its room. A sample depends on the seed and the tree alone. Each survivor is printed with
+its line: a branch of a rule that no test visits is a false alarm in waiting. Some survivors are equivalent (no input
+tells them from the original); a person has to say which.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+
+ROOT = Path(__file__).parents[2]
+TESTS = {
+    "rules": "rules rules_torch tickets replays replays_bench replays_steps speed snapshots",
+    "judging": "rules tickets replays snapshots screen",
+    "speed": "speed replays_bench replays_steps rules snapshots speed_steps",
+    "sources": "sources tickets captures rules snapshots",
+    "remedies": "choices tickets rules rules_torch knowledge remedies snapshots",
+    "knowledge": "knowledge choices rules rules_torch tickets remedies",
+}
+"""The rooms that are mutated, each with the test files that answer for it, the quickest first."""
+TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+EXAMPLES = {"fires", "quiet"}
+"""Arguments of a rule's declaration that are tests themselves."""
+TIME_LIMIT_S = 300
+NOTHING_CHOSEN = 5
+"""pytest's exit code."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    path: Path
+    """Below the root."""
+    line: int
+    change: str
+    text: str
+    """The whole file."""
+
+
+def mutants_of(path: Path) -> Iterator[Mutant]:
+    """Every small fault that can be planted in this file."""
+    source = path.read_text(encoding="utf-8")
+    for node in _running(ast.parse(source)):
+        for twin in _twins(node):
+            before, after = ast.unparse(node), ast.unparse(twin)
+            text = _replaced(source, node, f"({after})")
+            yield Mutant(path.resolve().relative_to(ROOT), node.lineno, f"{before}  ->  {after}", text)
+
+
+def _running(tree: ast.Module) -> Iterator[ast.expr]:
+    """The expressions that run: no annotation, nothing of an f-string, and nothing that only examples use."""
+    parts = [part for part in tree.body if not _serves_examples(part, tree)]
+    while parts:
+        node = parts.pop()
+        if isinstance(node, ast.expr):
+            yield node
+        parts += [child for child in _children(node) if not isinstance(child, ast.JoinedStr)]
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    for name, value in ast.iter_fields(node):
+        if name not in {"annotation", "returns"}:
+            children = value if isinstance(value, list) else [value]
+            yield from (c for c in children if isinstance(c, ast.AST) and not _is_example(c))
+
+
+def _is_example(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg in EXAMPLES
+
+
+def _serves_examples(part: ast.stmt, tree: ast.Module) -> bool:
+    """Whether this names facts that a rule file uses in its examples alone."""
+    if not isinstance(part, ast.Assign) or not any(_is_example(node) for node in ast.walk(tree)):
+        return False
+    names = {target.id for target in part.targets if isinstance(target, ast.Name)}
+    examples = {name for node in ast.walk(tree) if _is_example(node) for name in _names(node)}
+    return bool(names & examples) and not names & _names_outside_examples(tree)
+
+
+def _names_outside_examples(tree: ast.AST) -> set[str]:
+    own = {tree.id} if isinstance(tree, ast.Name) and isinstance(tree.ctx, ast.Load) else set()
+    return own.union(*(_names_outside_examples(child) for child in _children(tree)))
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _twins(node: ast.expr) -> Iterator[ast.expr]:
+    """What may stand in its place."""
+    if isinstance(node, ast.Compare):
+        for place, operator in enumerate(node.ops):
+            twin = copy.deepcopy(node)
+            twin.ops[place] = TURNED[type(operator)]()
+            yield twin
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield node.operand
+    elif isinstance(node, ast.Constant) and type(node.value) in {int, float} and node.value:
+        yield ast.Constant(node.value * 2)
+
+
+def _replaced(source: str, node: ast.expr, new: str) -> str:
+    """The source with this in the node's place; `ast` counts columns in bytes."""
+    raw = source.encode()
+    starts = [0]
+    for line in raw.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    start, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+    return (raw[:start] + new.encode() + raw[end:]).decode()
+
+
+def survives(mutant: Mutant, tree: Path) -> bool:
+    """Whether no test in this copy of the tree fails for it."""
+    place = tree / mutant.path
+    sound = place.read_text(encoding="utf-8")
+    # Bytecode is told from stale by second and size: what is kept must be of the sound text.
+    for kept in (place.parent / "__pycache__").glob(f"{place.stem}.*.pyc"):
+        kept.unlink()
+    place.write_text(mutant.text, encoding="utf-8")
+    try:
+        return all(_passes(tree, tests, PYTHONDONTWRITEBYTECODE="1") for tests in _tests(mutant.path))
+    finally:
+        place.write_text(sound, encoding="utf-8")
+
+
+def _tests(path: Path) -> list[list[str]]:
+    """The tests that concern this file, as pytest takes them, in the order in which they are run."""
+    room = path.parts[1]
+    files = [f"tests/test_{name}.py" for name in TESTS[room].split()]
+    own = [str(path)]  # its doctests
+    if room == "rules" and not path.name.startswith("_"):
+        own = ["tests/test_rules.py", "-k", path.stem.replace("_", "-")]
+    return [own, *([file] for file in files)]
+
+
+def _passes(tree: Path, tests: list[str], **variables: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(tree), **variables}
+    try:
+        run = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=TIME_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return False  # a mutant that never ends is noticed
+    return run.returncode in {0, NOTHING_CHOSEN}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="*", type=Path, help="only these files (default: all of the rooms)")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    files = options.paths or sorted(path for room in TESTS for path in (ROOT / "cudacheck" / room).rglob("*.py"))
+    everything = [mutant for path in files for mutant in mutants_of(path)]
+    chosen = random.Random(options.seed).sample(everything, min(options.count, len(everything)))
+    survivors = run(chosen, options.jobs)
+    killed = len(chosen) - len(survivors)
+    print(f"{len(everything)} mutants, {len(chosen)} tried, {killed} killed ({killed / max(len(chosen), 1):.1%})")
+    for mutant in sorted(survivors, key=lambda m: (str(m.path), m.line)):
+        print(f"survived  {mutant.path}:{mutant.line}  {mutant.change}")
+
+
+def run(mutants: list[Mutant], jobs: int) -> list[Mutant]:
+    """Those that survive."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        trees: Queue[Path] = Queue()
+        for tree in _copies(Path(folder), jobs, {mutant.path.parts[1] for mutant in mutants}):
+            trees.put(tree)
+
+        def tried(mutant: Mutant) -> bool:
+            tree = trees.get()
+            try:
+                return survives(mutant, tree)
+            finally:
+                trees.put(tree)
+
+        survivors = []
+        for number, (mutant, alive) in enumerate(zip(mutants, pool.map(tried, mutants), strict=True), 1):
+            survivors += [mutant] if alive else []
+            print(f"\r{number}/{len(mutants)}, {len(survivors)} alive ", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+        return survivors
+
+
+def _copies(folder: Path, count: int, rooms: set[str]) -> Iterator[Path]:
+    """The tree as often as it is asked for, with the bytecode that its tests leave."""
+    first = folder / "0"
+    shutil.copytree(ROOT, first, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    for room in sorted(rooms):
+        for tests in _tests(Path("cudacheck", room, "__init__.py")):
+            if not _passes(first, tests):
+                # A test that fails on the sound tree would pass for one that notices.
+                sys.exit(f"{' '.join(tests)} fails before anything is planted")
+    yield first
+    for number in range(1, count):
+        yield Path(shutil.copytree(first, folder / str(number)))
+
+
+if __name__ == "__main__":
+    main()
