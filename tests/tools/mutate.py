@@ -154,7 +154,7 @@ def _tests(path: Path) -> list[list[str]]:
     own = [str(path)]  # its doctests
     if room == "rules" and not path.name.startswith("_"):
         own = ["tests/test_rules.py", "-k", path.stem.replace("_", "-")]
-    return [own, *([file] for file in files)]
+    return [own, files]
 
 
 def _passes(tree: Path, tests: list[str], **variables: str) -> bool:
@@ -210,11 +210,10 @@ def _copies(folder: Path, count: int, rooms: set[str]) -> Iterator[Path]:
     """The tree as often as it is asked for, with the bytecode that its tests leave."""
     first = folder / "0"
     shutil.copytree(ROOT, first, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    for room in sorted(rooms):
-        for tests in _tests(Path("cudacheck", room, "__init__.py")):
-            if not _passes(first, tests):
-                # A test that fails on the sound tree would pass for one that notices.
-                sys.exit(f"{' '.join(tests)} fails before anything is planted")
+    answering = sorted({f"tests/test_{name}.py" for room in rooms for name in TESTS[room].split()})
+    if not _passes(first, answering):
+        # A test that fails on the sound tree would pass for one that notices.
+        sys.exit(f"a test fails before anything is planted: {' '.join(answering)}")
     yield first
     for number in range(1, count):
         yield Path(shutil.copytree(first, folder / str(number)))
