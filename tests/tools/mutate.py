@@ -153,7 +153,7 @@ def _tests(path: Path) -> list[list[str]]:
     files = [f"tests/test_{name}.py" for name in TESTS[room].split()]
     own = [str(path)]  # its doctests
     if room == "rules" and not path.name.startswith("_"):
-        own = ["tests/test_rules.py", "-k", path.stem.replace("_", "-")]
+        own = ["tests/test_rules.py", "tests/test_snapshots.py", "-k", path.stem.replace("_", "-")]
     return [own, files]
 
 
