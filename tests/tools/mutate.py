@@ -14,22 +14,26 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Queue
+
+import hypothesis  # noqa: F401 - what tests import is imported once, before each fork
+import packaging.version  # noqa: F401
+import pytest
+import typer.testing  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 TESTS = {
     "rules": "rules rules_torch tickets replays replays_bench replays_steps speed snapshots",
-    "judging": "rules tickets replays snapshots screen",
+    "judging": "rules tickets replays snapshots",
     "speed": "speed replays_bench replays_steps rules snapshots speed_steps",
     "sources": "sources tickets captures rules snapshots",
     "remedies": "choices tickets rules rules_torch knowledge remedies snapshots",
@@ -43,8 +47,6 @@ TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 EXAMPLES = {"fires", "quiet"}
 """Arguments of a rule's declaration that are tests themselves."""
 TIME_LIMIT_S = 300
-NOTHING_CHOSEN = 5
-"""pytest's exit code."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def survives(mutant: Mutant, tree: Path) -> bool:
         kept.unlink()
     place.write_text(mutant.text, encoding="utf-8")
     try:
-        return all(_passes(tree, tests, PYTHONDONTWRITEBYTECODE="1") for tests in _tests(mutant.path))
+        return all(_passes(tree, tests) for tests in _tests(mutant.path))
     finally:
         place.write_text(sound, encoding="utf-8")
 
@@ -157,14 +159,26 @@ def _tests(path: Path) -> list[list[str]]:
     return [own, files]
 
 
-def _passes(tree: Path, tests: list[str], **variables: str) -> bool:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(tree), **variables}
-    try:
-        run = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=TIME_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired:
-        return False  # a mutant that never ends is noticed
-    return run.returncode in {0, NOTHING_CHOSEN}
+def _passes(tree: Path, tests: list[str], *, keep_bytecode: bool = False) -> bool:
+    """Run in a fork of this process, which has what all tests import already; a test that never ends fails."""
+    child = os.fork()
+    if not child:
+        signal.alarm(TIME_LIMIT_S)
+        silence = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(silence, stream)
+        os.chdir(tree)
+        os.environ["PYTHONPATH"] = sys.path[0] = str(tree)
+        if not keep_bytecode:
+            sys.dont_write_bytecode = True
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        code = 70
+        try:
+            code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests])
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return status in {0, pytest.ExitCode.NO_TESTS_COLLECTED << 8}
 
 
 def main() -> None:
@@ -186,37 +200,39 @@ def main() -> None:
 
 def run(mutants: list[Mutant], jobs: int) -> list[Mutant]:
     """Those that survive."""
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
-        trees: Queue[Path] = Queue()
-        for tree in _copies(Path(folder), jobs, {mutant.path.parts[1] for mutant in mutants}):
-            trees.put(tree)
-
-        def tried(mutant: Mutant) -> bool:
-            tree = trees.get()
-            try:
-                return survives(mutant, tree)
-            finally:
-                trees.put(tree)
-
-        survivors = []
-        for number, (mutant, alive) in enumerate(zip(mutants, pool.map(tried, mutants), strict=True), 1):
-            survivors += [mutant] if alive else []
-            print(f"\r{number}/{len(mutants)}, {len(survivors)} alive ", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
-        return survivors
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        sound = _sound(Path(folder), {mutant.path.parts[1] for mutant in mutants})
+        with multiprocessing.get_context("fork").Pool(jobs, _own_copy, [sound]) as pool:
+            for number, (mutant, alive) in enumerate(zip(mutants, pool.imap(_tried, mutants), strict=True), 1):
+                survivors += [mutant] if alive else []
+                print(f"\r{number}/{len(mutants)}, {len(survivors)} alive ", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return survivors
 
 
-def _copies(folder: Path, count: int, rooms: set[str]) -> Iterator[Path]:
-    """The tree as often as it is asked for, with the bytecode that its tests leave."""
-    first = folder / "0"
-    shutil.copytree(ROOT, first, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+def _sound(folder: Path, rooms: set[str]) -> Path:
+    """A copy of the tree with the bytecode that its tests leave."""
+    tree = folder / "sound"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     answering = sorted({f"tests/test_{name}.py" for room in rooms for name in TESTS[room].split()})
-    if not _passes(first, answering):
+    if not _passes(tree, answering, keep_bytecode=True):
         # A test that fails on the sound tree would pass for one that notices.
         sys.exit(f"a test fails before anything is planted: {' '.join(answering)}")
-    yield first
-    for number in range(1, count):
-        yield Path(shutil.copytree(first, folder / str(number)))
+    return tree
+
+
+own_tree = Path()
+"""Of this worker."""
+
+
+def _own_copy(sound: Path) -> None:
+    global own_tree  # noqa: PLW0603 - a worker of a pool has no other place
+    own_tree = shutil.copytree(sound, sound.with_name(str(os.getpid())))
+
+
+def _tried(mutant: Mutant) -> bool:
+    return survives(mutant, own_tree)
 
 
 if __name__ == "__main__":
