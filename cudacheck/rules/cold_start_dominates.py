@@ -84,6 +84,8 @@ RULE = Rule(
     fires={
         "an H200, 2.9 s of import": (H200, MEASURED),
         "only the remedy's process was measured": (H200, ColdStart("cudnn off", 0, None, 3.1, 0.11, again_ms=13.0)),
+        "four times the prompt": (H200, ColdStart("default", 0, None, 3.9, 0.1, again_ms=1000.0)),
+        "a second and a half": (H200, ColdStart("default", 0, None, 1.2, 0.3, again_ms=16.0)),
     },
     quiet={
         "a start that is quick": (H200, ColdStart("default", 0, None, 0.7, 0.1, 0.1, 20.0, 1.0, 40.0, again_ms=16.0)),
@@ -97,5 +99,8 @@ RULE = Rule(
         ),
         "no prompt was timed": (H200, ColdStart("default", 0, None, 2.9, 0.13)),
         "another process works on the GPU": (H200, Gpu(0, uuid="GPU-1", utilization_percent=97), MEASURED),
+        "two and a half times the prompt": (H200, ColdStart("default", 0, None, 2.4, 0.1, again_ms=1000.0)),
+        "as long as nobody minds": (H200, ColdStart("default", 0, None, 0.6, 0.3, again_ms=16.0)),
+        "the prompt was timed, the import was not": (H200, ColdStart("default", 0, None, None, 1.6, again_ms=16.0)),
     },
 )

@@ -86,6 +86,24 @@ RULE = Rule(
         "CUDA says so": (
             ErrorMessage("RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable", "ticket.txt"),
         ),
+        "and cuInit is turned away": (
+            Gpu(0, "Tesla K40m", compute_mode="exclusive-process"),
+            LibCuda(True, init_code=46),
+        ),
+        "one of two": (
+            Gpu(0, "NVIDIA A100", compute_mode="default"),
+            Gpu(1, "NVIDIA A100", compute_mode="exclusive-process"),
+            LibCuda(True, init_code=0),
+            GpuProcess(0, 4711),
+        ),
+        "a program that names the number": (
+            Gpu(0, "NVIDIA A100", compute_mode="default"),
+            Gpu(1, "Tesla K40m", compute_mode="exclusive-process"),
+            ErrorMessage(
+                "cudaGetDeviceCount returned 46\n-> all CUDA-capable devices are busy or unavailable", "ticket.txt"
+            ),
+        ),
+        "Ollama names nothing but the number": (ErrorMessage("cuda driver library init failure: 46", "ticket.txt"),),
     },
     quiet={
         "default": (Gpu(0, "NVIDIA A100", compute_mode="default"), GpuProcess(0, 4711)),

@@ -79,5 +79,7 @@ RULE = Rule(
             Distribution("pytorch", "2.5.1", installer="conda"),
             Distribution("torch", "2.5.1"),
         ),
+        "pip's PyTorch alone": (PIP,),
+        "conda's PyTorch alone": (Distribution("pytorch", "2.5.1", installer="conda"),),
     },
 )

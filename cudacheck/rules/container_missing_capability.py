@@ -148,5 +148,10 @@ RULE = Rule(
             LibCuda(found=False),
             ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
         ),
+        "NVML starts in a container, and counts no GPU": (
+            System(os="linux", container="docker"),
+            Nvml(True, init_code=0, gpu_count=0),
+            LibCuda(False),
+        ),
     },
 )

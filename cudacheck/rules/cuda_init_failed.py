@@ -27,6 +27,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus
@@ -36,8 +37,10 @@ from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _gpus, _machine
 
-OWNED = {34, 214, 802, 803, 804}
+OWNED = {34, 802, 803, 804}
 """Codes with a rule of their own, wherever they come up."""
+ECC = 214
+"""The same, of a rule that asks for the GPUs first: where none was told of, it does not speak."""
 OWNED_IN_WORDS = {35, 46, 222}
 """Codes that other rules know by PyTorch's words, not by cuInit."""
 OWNED_OF_NVML = {4, 15, 16, 18, 999}
@@ -80,7 +83,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts) -> bool:
     """Whether another rule surely accounts for it: what none does must not pass in silence."""
-    if code in OWNED:
+    if code in OWNED or (code == ECC and (facts.all(Gpu) or not facts.knows(LibCuda))):
         return True
     if nvml is not None and nvml.init_code:
         return _accounts_for_nvml(nvml.init_code, nvml, system, facts)
@@ -203,6 +206,38 @@ RULE = Rule(
         "PyTorch names a code": (
             ErrorMessage("Unexpected error from cudaGetDeviceCount(). Error 2: out of memory", "ticket.txt"),
         ),
+        "uncorrectable memory, on a machine whose GPUs NVML does not list": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=214),
+        ),
+        "error 3 on Windows, which has no uvm": (System(os="windows"), ONE_GPU, LibCuda(found=True, init_code=3)),
+        "101 with a GPU that is divided and has instances": (
+            LINUX,
+            ONE_GPU,
+            Gpu(0, "NVIDIA A100", mig_enabled=True, mig_instances=("MIG-1",)),
+            LibCuda(found=True, init_code=101),
+            EnvironmentVariables({}),
+        ),
+        "100 with one GPU of two whose division is empty but off": (
+            LINUX,
+            ONE_GPU,
+            Gpu(0, "NVIDIA A100", mig_enabled=False, mig_instances=()),
+            LibCuda(found=True, init_code=100),
+            EnvironmentVariables({}),
+        ),
+        "NVML's 17 without WSL": (LINUX, Nvml(True, init_code=17), LibCuda(found=True, init_code=100)),
+        "NVML's 13": (LINUX, Nvml(True, init_code=13), LibCuda(found=True, init_code=100)),
+        "PyTorch names no code, off Linux": (
+            System(os="windows"),
+            ErrorMessage(
+                "RuntimeError: CUDA driver initialization failed, you might not have a CUDA gpu.", "ticket.txt"
+            ),
+        ),
+        "PyTorch knows no more, off Linux": (
+            System(os="windows"),
+            ErrorMessage("CUDA unknown error - this may be due to an incorrectly set up environment", "ticket.txt"),
+        ),
     },
     quiet={
         "all is well": (LINUX, ONE_GPU, LibCuda(found=True, init_code=0, device_count=1), TorchCuda(available=True)),
@@ -224,6 +259,80 @@ RULE = Rule(
             ONE_GPU,
             LibCuda(found=True, init_code=0, device_count=1),
             TorchBuild("2.8.0+cpu", cuda=None),
+            TorchCuda(available=False),
+        ),
+        **{
+            f"{code} has a rule of its own": (LINUX, ONE_GPU, LibCuda(found=True, init_code=code))
+            for code in (34, 803, 804)
+        },
+        **{
+            f"PyTorch's {words!r} has a rule of its own": (
+                LINUX,
+                ErrorMessage(f"Unexpected error from cudaGetDeviceCount(). Error {words}", "ticket.txt"),
+            )
+            for words in (
+                "35: CUDA driver version is insufficient for CUDA runtime version",
+                "46: CUDA-capable device(s) is/are busy or unavailable",
+                "222: the provided PTX was compiled with an unsupported toolchain.",
+                "101: invalid device ordinal",
+                "214: uncorrectable ECC error encountered",
+            )
+        },
+        **{
+            f"{code} of NVML has a rule of its own": (
+                LINUX,
+                Nvml(True, init_code=code),
+                LibCuda(found=True, init_code=100),
+            )
+            for code in (4, 15, 16, 18, 999)
+        },
+        **{
+            f"{code} on Linux tells of uvm": (LINUX, ONE_GPU, LibCuda(found=True, init_code=code))
+            for code in (3, 304, 999)
+        },
+        "214 with a GPU to blame is ecc-uncorrectable": (
+            LINUX,
+            ONE_GPU,
+            Gpu(0, "NVIDIA A100"),
+            LibCuda(found=True, init_code=214),
+        ),
+        "9 of NVML in a paste that lists the kernel's modules": (
+            LINUX,
+            Nvml(True, init_code=9),
+            LibCuda(found=True, init_code=100),
+            KernelModule(loaded=False),
+        ),
+        "100 with a division that is empty": (
+            LINUX,
+            ONE_GPU,
+            Gpu(0, "NVIDIA A100", mig_enabled=True, mig_instances=()),
+            LibCuda(found=True, init_code=100),
+        ),
+        "17 of NVML under WSL": (
+            System(os="linux", wsl=2),
+            Nvml(True, init_code=17),
+            LibCuda(found=True, init_code=100),
+        ),
+        "9 of NVML in a paste": (LINUX, Nvml(True, init_code=9), LibCuda(found=True, init_code=100)),
+        "12 of NVML in a paste": (LINUX, Nvml(True, init_code=12), LibCuda(found=True, init_code=100)),
+        "PyTorch's message where cuInit is known": (
+            System(os="windows"),
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1),
+            ErrorMessage("Unexpected error from cudaGetDeviceCount(). Error 2: out of memory", "ticket.txt"),
+        ),
+        "a CUDA 13 build on a driver for CUDA 12 is driver-too-old": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1, cuda_version="12.8"),
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            TorchCuda(available=False),
+        ),
+        "a driver that does not tell which CUDA it serves": (
+            LINUX,
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1),
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
             TorchCuda(available=False),
         ),
     },

@@ -133,6 +133,10 @@ RULE = Rule(
                 "ImportError: libcudart.so.11.0: cannot open shared object file: No such file or directory", "paste"
             ),
         ),
+        "the import died, and a library is nowhere": (
+            MissingLibraryFile("libcudart.so.12", "/env/torch/lib/libtorch_cuda.so"),
+            ProbeRun("torch_import", "patient", Outcome.CRASHED, 1.0, "SIGSEGV"),
+        ),
     },
     quiet={
         "the run's own time was over": (
@@ -151,5 +155,10 @@ RULE = Rule(
             ),
         ),
         "cuDNN has a rule of its own": (ErrorMessage("libcudnn.so.9: cannot open shared object file", "paste"),),
+        "another probe died": (
+            MissingLibraryFile("libcudart.so.12", "/env/torch/lib/libtorch_cuda.so"),
+            ProbeRun("torch_import", "patient", Outcome.OK, 1.0),
+            ProbeRun("flash_attn", "patient", Outcome.CRASHED, 1.0, "SIGSEGV"),
+        ),
     },
 )

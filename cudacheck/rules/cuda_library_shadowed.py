@@ -127,5 +127,17 @@ RULE = Rule(
             LoadedLibrary("libcublas.so.12", "/env/nvidia/cublas/lib/libcublas.so.12", "12.8.4.1"),
         ),
         "nobody knows the version": (WHEEL, LoadedLibrary("libcublas.so.12", "/opt/lib/libcublas.so.12")),
+        "the same file, named in full by one of them": (
+            WHEEL,
+            LoadedLibrary("libcublas.so.12", "/opt/cuda/lib64/libcublas.so.12.8.4.1", "12.8.4"),
+        ),
+        "the wheel's own folder": (
+            WHEEL,
+            LoadedLibrary("libcublas.so.12", "/env/nvidia/cublas/lib/libcublas.so.12", "12.9"),
+        ),
+        "the wheel tells no version": (
+            LibraryFile("libcublas.so.12", "/env/nvidia/cublas/lib/libcublas.so.12", None, "wheel"),
+            LoadedLibrary("libcublas.so.12", "/opt/lib/libcublas.so.12", "12.1.3.1"),
+        ),
     },
 )

@@ -141,6 +141,17 @@ RULE = Rule(
                 "libcudnn_cnn_infer.so.8: symbol cudnnX version libcudnn_ops_infer.so.8 not defined in file", "x"
             ),
         ),
+        "two versions in two folders, and convolutions run": (
+            LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.20.0.48"),
+            LoadedLibrary("libcudnn_graph.so.9", f"{SYSTEM}/libcudnn_graph.so.9.23.0", "9.23.0"),
+            KernelRun(0, "convolution", ok=True),
+        ),
+        "two versions in two folders, and only matrices multiply": (
+            LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.20.0.48"),
+            LoadedLibrary("libcudnn_graph.so.9", f"{SYSTEM}/libcudnn_graph.so.9.23.0", "9.23.0"),
+            KernelRun(0, "float16 matmul", ok=True),
+            KernelRun(0, "convolution", ok=False),
+        ),
     },
     quiet={
         "cuDNN 9.14 in the system, 9.19 of the wheels loaded": (
@@ -150,6 +161,18 @@ RULE = Rule(
         "cuDNN 8 for one library, cuDNN 9 for another": (
             LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.10.2.21"),
             LoadedLibrary("libcudnn.so.8", f"{SYSTEM}/libcudnn.so.8.9.7", "8.9.7"),
+        ),
+        "one version in two folders": (
+            LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.19.0.56"),
+            LoadedLibrary("libcudnn_graph.so.9", f"{SYSTEM}/libcudnn_graph.so.9", "9.19.0.56"),
+        ),
+        "two versions side by side in one folder": (
+            LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.19.0.56"),
+            LoadedLibrary("libcudnn_graph.so.9", f"{OWN}/libcudnn_graph.so.9", "9.19.0"),
+        ),
+        "libraries that are not of cuDNN": (
+            LoadedLibrary("libcublas.so.12", f"{OWN}/libcublas.so.12", "12.8.4.1"),
+            LoadedLibrary("libcublasLt.so.12", f"{SYSTEM}/libcublasLt.so.12", "12.1.3.1"),
         ),
     },
 )

@@ -107,6 +107,23 @@ RULE = Rule(
         "half of the wheel is gone": (
             MissingLibraryFile("libcudnn_cnn.so.9", "/env/nvidia/cudnn/lib/libcudnn.so.9", ("/env/nvidia/cudnn/lib",)),
         ),
+        "a system cuDNN fills in, and convolutions run": (
+            WHEEL,
+            LibraryFile(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0", "ld.so.cache"),
+            KernelRun(0, "convolution", ok=True),
+        ),
+        "a system cuDNN fills in, and convolutions fail": (
+            WHEEL,
+            LibraryFile(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0", "ld.so.cache"),
+            KernelRun(0, "float16 matmul", ok=True),
+            KernelRun(0, "convolution", ok=False),
+        ),
+        "the system's part is loaded": (
+            WHEEL,
+            LoadedLibrary(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0"),
+            KernelRun(0, "convolution", ok=True),
+        ),
+        "cuDNN finds no part": (ErrorMessage("cudnn_status: CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED", "paste"),),
     },
     quiet={
         "a stock PyTorch 2.13": (WHEEL, MissingLibraryFile(PART, "/env/nvidia/cudnn/lib/libcudnn_graph.so.9")),
@@ -114,6 +131,18 @@ RULE = Rule(
             Distribution("nvidia-cudnn-cu13", "9.24.0.43"),
             LibraryFile(PART, "/env/nvidia/cudnn/lib/libcudnn_engines_tensor_ir.so.9", "9.24.0.43", "wheel"),
             LibraryFile(PART, f"/usr/lib/x86_64-linux-gnu/{PART}", "9.23.0", "ld.so.cache"),
+        ),
+        "a mismatch beside a complete wheel is cudnn-conflict": (
+            Distribution("nvidia-cudnn-cu13", "9.24.0.43"),
+            ErrorMessage("cudnn_status: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", "paste"),
+        ),
+        "a part is nowhere, and convolutions run": (
+            MissingLibraryFile("libcudnn_cnn.so.9", "/env/nvidia/cudnn/lib/libcudnn.so.9"),
+            KernelRun(0, "convolution", ok=True),
+        ),
+        "another part of the incomplete wheel is loaded": (
+            WHEEL,
+            LoadedLibrary("libcudnn_graph.so.9", "/env/nvidia/cudnn/lib/libcudnn_graph.so.9", "9.20.0.48"),
         ),
     },
 )
