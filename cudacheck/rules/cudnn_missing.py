@@ -140,6 +140,32 @@ RULE = Rule(
                 "Unable to load any of {libcudnn_ops.so.9.1.0, libcudnn_ops.so.9.1, libcudnn_ops.so}", "paste"
             ),
         ),
+        "the wheel is there, out of the loader's sight": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            LibraryFile("libcudnn.so.9", "/usr/lib/x86_64-linux-gnu/libcudnn.so.9.1.0", "9.1.0", "ld.so.cache"),
+            LibraryFile("libcudnn_ops.so.9", "/env/nvidia/cudnn/lib/libcudnn_ops.so.9", "9.10.2.21", "wheel"),
+            LibraryFile("libcudnn.so.9", "/env/nvidia/cudnn/lib/libcudnn.so.9", "9.10.2.21", "wheel"),
+            TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcudnn.so.9"),
+        ),
+        "torch was not imported, and cuDNN is nowhere": (
+            MissingLibraryFile("libcudnn.so.9", "/env/torch/lib/libtorch_cuda.so"),
+        ),
+        "a DLL": (
+            ErrorMessage(
+                "Could not locate cudnn_ops_infer64_8.dll. Please make sure it is in your library path", "paste"
+            ),
+        ),
+        "a CPU build beside another library's wish": (
+            TorchBuild("2.8.0+cpu", cuda=None),
+            ErrorMessage("Could not load library libcudnn_ops_infer.so.8", "paste"),
+        ),
+        "TensorFlow lacks it, and PyTorch is not installed": (
+            Distribution("numpy", "2.0.0"),
+            ErrorMessage(
+                "Could not load dynamic library 'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
+                "paste",
+            ),
+        ),
     },
     quiet={
         "TensorFlow lacks it beside a PyTorch that brings its own": (
@@ -159,6 +185,20 @@ RULE = Rule(
             TorchBuild("2.13.0+cu130", cuda="13.0"),
             TorchImport(True),
             MissingLibraryFile("libcudnn_engines_tensor_ir.so.9", "/env/nvidia/cudnn/lib/libcudnn_graph.so.9"),
+        ),
+        "TensorFlow lacks it, and pip lists a PyTorch": (
+            Distribution("torch", "2.6.0"),
+            ErrorMessage(
+                "Could not load dynamic library 'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file",
+                "paste",
+            ),
+        ),
+        "torch imports: another library's wish for cuDNN 8": (
+            TorchImport(True),
+            MissingLibraryFile("libcudnn.so.8", "/env/torch/lib/libtorch_cuda.so"),
+        ),
+        "torch was not imported, and a library that is not cuDNN's is nowhere": (
+            MissingLibraryFile("libnvshmem_host.so.3", "/env/torch/lib/libtorch_nvshmem.so"),
         ),
     },
 )

@@ -64,6 +64,12 @@ def _remedies(system: System | None, refused: list[DeviceNode]) -> tuple[Remedy,
     if _machine.in_container(system):
         title = "start the container with your groups: podman run --group-add keep-groups --security-opt=label=disable"
         return (Remedy(title),)
+    if refused and all((node.mode or "").endswith("rw-rw-rw-") for node in refused):
+        title = (
+            "no group helps, they are open to all: a control group or a security module refuses. Ask for a GPU where "
+            "the job or service is started (Slurm: --gres=gpu:1, systemd: DeviceAllow=), or read SELinux's log"
+        )
+        return (Remedy(title),)
     look = Remedy("see who may open them", ("ls -l /dev/nvidia*",))
     of_group = any((node.mode or "")[4:6] == "rw" for node in refused)
     if refused and not of_group:
@@ -112,6 +118,20 @@ RULE = Rule(
                 "nvidia-container-cli: initialization error: nvml error: insufficient permissions", "ticket.txt"
             ),
         ),
+        "NVML is refused, and no file was looked at": (
+            BARE,
+            Nvml(library_found=True, init_code=4, init_error="Insufficient Permissions"),
+        ),
+        "on the machine itself, the kernel says EPERM": (
+            BARE,
+            Nvml(library_found=True, init_code=9),
+            DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EPERM", mode="crw-rw-rw-"),
+        ),
+        "in a container without the user's groups": (
+            System(os="linux", container="podman"),
+            Nvml(library_found=True, init_code=999),
+            DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EACCES", mode="crw-rw----"),
+        ),
     },
     quiet={
         "all open": (
@@ -130,6 +150,11 @@ RULE = Rule(
             Nvml(library_found=True, init_code=0, gpu_count=1),
             DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EACCES"),
             LibCuda(found=True, init_code=0, device_count=1),
+        ),
+        "in a container EPERM is nvml-access-lost": (
+            System(os="linux", container="docker"),
+            Nvml(library_found=True, init_code=999),
+            DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EPERM", mode="crw-rw-rw-"),
         ),
     },
 )

@@ -29,7 +29,7 @@ from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Se
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
-from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _driver, _machine
@@ -133,6 +133,7 @@ RULE = Rule(
                 "ticket.txt",
             ),
         ),
+        "a module whose version nobody told": (Nvml(library_found=True, init_code=18), KernelModule(loaded=True)),
     },
     quiet={
         "the same version everywhere": (
@@ -149,6 +150,15 @@ RULE = Rule(
             System(os="linux", container="docker", wsl=0, jetson=False),
             Nvml(library_found=True, init_code=0, gpu_count=1),
             LibCuda(found=True, path="/usr/local/cuda/compat/libcuda.so.575.57.08", init_code=803),
+        ),
+        "an old line of the kernel log, and the GPU answers now": (
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, "NVIDIA A10"),
+            ErrorMessage("NVRM: API mismatch: the client has the version 570.124.04", "kernel log (/dev/kmsg)"),
+        ),
+        "PyTorch says 803 in a container": (
+            System(os="linux", container="docker", wsl=0, jetson=False),
+            ErrorMessage("Error 803: system has unsupported display driver / cuda driver combination", "ticket.txt"),
         ),
     },
 )

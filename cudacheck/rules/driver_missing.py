@@ -124,6 +124,17 @@ RULE = Rule(
         "nvidia-smi without its library": (
             ErrorMessage("NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.", "ticket.txt"),
         ),
+        "no nvidia-smi, and a CUDA build that finds nothing": (
+            BARE,
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+            ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
+        "the same, and the system is not told": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+            ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
     },
     quiet={
         "nvidia-smi is not there, and nothing else is known": (
@@ -159,5 +170,28 @@ RULE = Rule(
             PciBus(readable=True),
             ABSENT,
         ),
+        **{
+            f"no nvidia-smi, and {words}": (*facts, ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"))
+            for words, facts in {
+                "a CPU build": (BARE, TorchBuild("2.8.0+cpu", cuda=None), TorchCuda(available=False)),
+                "PyTorch was not asked": (BARE, TorchBuild("2.8.0+cu128", cuda="12.8")),
+                "nothing is known of PyTorch's build": (BARE, TorchCuda(available=False)),
+                "PyTorch computes all the same": (
+                    BARE,
+                    TorchBuild("2.8.0+cu128", cuda="12.8"),
+                    TorchCuda(available=True),
+                ),
+                "a Jetson": (
+                    System(os="linux", jetson=True),
+                    TorchBuild("2.8.0", cuda="12.6"),
+                    TorchCuda(available=False),
+                ),
+                "a kernel of Jetson's": (
+                    System(os="linux", kernel="5.15.148-tegra"),
+                    TorchBuild("2.8.0", cuda="12.6"),
+                    TorchCuda(available=False),
+                ),
+            }.items()
+        },
     },
 )

@@ -129,5 +129,14 @@ RULE = Rule(
             DeviceNode("/dev/nvidiactl", exists=False),
             UNLOADED,
         ),
+        "nvidia-smi says so where the bus was looked at: no GPU": (
+            BARE,
+            PciBus(readable=True),
+            ErrorMessage("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "ticket.txt"),
+        ),
+        "nvidia-smi said so, and NVML answers now": (
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            ErrorMessage("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "ticket.txt"),
+        ),
     },
 )

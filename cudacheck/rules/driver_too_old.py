@@ -34,7 +34,7 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.kernels import KernelRun
-from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
 
@@ -194,6 +194,26 @@ RULE = Rule(
                 "ticket.txt",
             ),
         ),
+        "PyTorch says so, and nvidia-smi tells the driver": (
+            Nvml(library_found=None, driver_version="535.129.03"),
+            CU132,
+            ErrorMessage(
+                "The NVIDIA driver on your system is too old (found version 12020). Please update", "ticket.txt"
+            ),
+        ),
+        "PyTorch says so on a machine whose NVML tells no version": (
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            CU128,
+            TorchDevice(0, "NVIDIA A10", compute_capability="8.6"),
+            ErrorMessage(
+                "The NVIDIA driver on your system is too old (found version 11040). Please update", "ticket.txt"
+            ),
+        ),
+        "NVML tells the driver, and not its CUDA": (
+            LINUX,
+            Nvml(library_found=True, init_code=0, driver_version="535.129.03"),
+            CU132,
+        ),
     },
     quiet={
         "cu128 on 535: minor-version compatibility": (LINUX, R535, CU128),
@@ -220,5 +240,12 @@ RULE = Rule(
             KernelRun(0, "float16 matmul", ok=True),
         ),
         "a CPU build": (LINUX, R535, TorchBuild("2.15.0+cpu", cuda=None)),
+        "a driver that says CUDA 0.0": (LINUX, Nvml(library_found=True, init_code=0, cuda_version="0.0"), CU132),
+        "nothing told of the driver": (LINUX, Nvml(library_found=True, init_code=0), CU132),
+        "Jetson's drivers are numbered apart": (
+            System(os="linux", jetson=True),
+            Nvml(library_found=True, init_code=0, driver_version="540.4.0"),
+            CU132,
+        ),
     },
 )

@@ -97,6 +97,15 @@ RULE = Rule(
         "a remapping waits": (Gpu(0, H100), Gpu(1, H100, ecc_uncorrected=0, rows_remap_pending=True)),
         "remapping failed": (Gpu(0, H100, rows_remap_failed=True),),
         "CUDA says so": (ErrorMessage("RuntimeError: CUDA error: uncorrectable ECC error encountered", "ticket.txt"),),
+        "cuInit says 214": (Gpu(0, H100, ecc_uncorrected=0, rows_remap_pending=False), LibCuda(True, init_code=214)),
+        "the kernel log, and a row that still waits": (
+            Gpu(0, H100, ecc_uncorrected=0, rows_remap_pending=True),
+            ErrorMessage("NVRM: Xid (PCI:0000:19:00): 48, DBE (Double Bit Error)", "kernel log (/dev/kmsg)"),
+        ),
+        "the kernel log, and a GPU that tells nothing of its rows": (
+            Gpu(0, H100, ecc_uncorrected=0),
+            ErrorMessage("NVRM: Xid (PCI:0000:19:00): 48, DBE (Double Bit Error)", "kernel log (/dev/kmsg)"),
+        ),
     },
     quiet={
         "no errors": (
@@ -108,5 +117,6 @@ RULE = Rule(
             Gpu(0, H100, ecc_uncorrected=0, rows_remap_pending=False),
             ErrorMessage("Xid (PCI:0000:18:00): 94, pid=1234, Contained: SM (0x1).", "kernel log (/dev/kmsg)"),
         ),
+        "cuInit fails for another reason": (Gpu(0, H100, ecc_uncorrected=0), LibCuda(True, init_code=2)),
     },
 )

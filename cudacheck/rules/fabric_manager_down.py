@@ -91,6 +91,10 @@ RULE = Rule(
         ),
         "PyTorch says so": (ErrorMessage("RuntimeError: Error 802: system not yet initialized", "ticket.txt"),),
         "Ollama prints the number alone": (ErrorMessage("cuda driver library init failure: 802", "ticket.txt"),),
+        "a paste in which the fabric is not started, and CUDA is missed": (
+            Gpu(0, H200, fabric_state="not-started"),
+            TorchCuda(available=False),
+        ),
     },
     quiet={
         "the fabric is up": (
@@ -106,5 +110,12 @@ RULE = Rule(
             Gpu(0, H200, fabric_state="not-started"),
             LibCuda(found=True, init_code=0, device_count=1),
         ),
+        "CUDA fails beside a fabric that starts, for another reason": (
+            Gpu(0, H200, fabric_state="in-progress"),
+            TorchCuda(available=False),
+            LibCuda(found=True, init_code=2),
+        ),
+        "nobody missed CUDA": (Gpu(0, H200, fabric_state="in-progress"),),
+        "CUDA is missed, and the fabric is up": (Gpu(0, H200, fabric_state="completed"), TorchCuda(available=False)),
     },
 )

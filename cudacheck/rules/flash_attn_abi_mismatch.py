@@ -153,6 +153,19 @@ RULE = Rule(
                 "paste",
             ),
         ),
+        "it wants the runtime of another CUDA": (
+            TorchBuild("2.11.0+cu130", cuda="13.0"),
+            FlashAttention(
+                "2.8.3",
+                imports=False,
+                error_type="ImportError",
+                error="libcudart.so.12: cannot open shared object file: No such file or directory",
+            ),
+        ),
+        "a symbol without its file, and pip lists flash-attn": (
+            Distribution("flash-attn", "2.8.3"),
+            ErrorMessage("ImportError: undefined symbol: _ZN3c104cuda9SetDeviceEa", "paste"),
+        ),
     },
     quiet={
         "it imports": (
@@ -167,6 +180,26 @@ RULE = Rule(
         ),
         "torchvision's symbols": (
             ErrorMessage("torchvision/_C.so: undefined symbol: _ZN3c104cuda9SetDeviceEa", "paste"),
+        ),
+        "a symbol without its file, and no flash-attn": (
+            Distribution("numpy", "2.0.0"),
+            ErrorMessage("ImportError: undefined symbol: _ZN3c104cuda9SetDeviceEa", "paste"),
+        ),
+        "another extension's file": (
+            TorchBuild("2.11.0+cu130", cuda="13.0"),
+            ExtensionFile("xformers", "/env/xformers/_C.so", "0.0.30", cuda_major=12),
+        ),
+        "a file that does not tell its CUDA": (
+            TorchBuild("2.11.0+cu130", cuda="13.0"),
+            ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3"),
+        ),
+        "a file beside a CPU build": (
+            TorchBuild("2.11.0+cpu", cuda=None),
+            ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3", cuda_major=12),
+        ),
+        "it fits, whether or not anybody imported it": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            ExtensionFile("flash-attn", "/env/flash_attn_2_cuda.so", "2.8.3", cuda_major=12),
         ),
     },
 )

@@ -102,6 +102,9 @@ def _remedies(match: re.Match[str], module: str, facts: Facts) -> Iterator[Remed
     )
 
 
+A10 = TorchDevice(0, "NVIDIA A10", compute_capability="8.6")
+
+
 RULE = Rule(
     severity=Severity.NOTE,
     layer=Layer.ADVICE,
@@ -137,6 +140,31 @@ RULE = Rule(
                 "FileNotFoundError: [Errno 2] No such file or directory: ':/usr/local/cuda-11.7/bin/nvcc'", "pip"
             ),
         ),
+        "no nvcc, and no wheel for this PyTorch": (
+            Distribution("torch", "2.15.0"),
+            CudaToolkit("/usr/local/cuda"),
+            A10,
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Interpreter("3.12.3", machine="x86_64"),
+        ),
+        "the same, and the machine is not told": (
+            Distribution("torch", "2.15.0"),
+            CudaToolkit("/usr/local/cuda"),
+            A10,
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Interpreter("3.12.3"),
+        ),
+        "pip builds in isolation beside a torch that it lists": (
+            Distribution("torch", "2.10.0"),
+            ErrorMessage("ModuleNotFoundError: No module named 'torch'", "pip"),
+        ),
+        "flash-attn's setup names nvcc": (
+            ErrorMessage("RuntimeError: flash_attn was requested, but nvcc was not found.", "pip"),
+        ),
+        "the compiler was killed": (ErrorMessage("gcc: fatal error: Killed signal terminated program cc1plus", "pip"),),
+        "a toolkit that is too old": (
+            ErrorMessage("RuntimeError: FlashAttention is only supported on CUDA 11.7 and above.", "pip"),
+        ),
     },
     quiet={
         "torch is missing for good": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
@@ -145,6 +173,60 @@ RULE = Rule(
             TorchDevice(0, "NVIDIA A10", compute_capability="8.6"),
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             Interpreter("3.12.3"),
+        ),
+        "pip's list has no torch": (
+            Distribution("numpy", "2.0.0"),
+            ErrorMessage("ModuleNotFoundError: No module named 'torch'", "pip"),
+        ),
+        "nvcc is there": (
+            Distribution("torch", "2.15.0"),
+            CudaToolkit("/usr/local/cuda", nvcc="/usr/local/cuda/bin/nvcc"),
+            A10,
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Interpreter("3.12.3", machine="x86_64"),
+        ),
+        "a GPU that it does not serve": (
+            Distribution("torch", "2.15.0"),
+            CudaToolkit("/usr/local/cuda"),
+            TorchDevice(0, "Tesla T4", compute_capability="7.5"),
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Interpreter("3.12.3", machine="x86_64"),
+        ),
+        "a GPU of unknown capability": (
+            Distribution("torch", "2.15.0"),
+            CudaToolkit("/usr/local/cuda"),
+            TorchDevice(0, "a GPU"),
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Interpreter("3.12.3", machine="x86_64"),
+        ),
+        "a CPU build": (
+            Distribution("torch", "2.15.0"),
+            CudaToolkit("/usr/local/cuda"),
+            A10,
+            TorchBuild("2.15.0+cpu"),
+            Interpreter("3.12.3", machine="x86_64"),
+        ),
+        "flash-attn is listed, nvcc is not needed": (
+            Distribution("flash-attn", "2.8.3"),
+            CudaToolkit("/usr/local/cuda"),
+            A10,
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Interpreter("3.12.3", machine="x86_64"),
+        ),
+        "flash-attn was found": (
+            Distribution("torch", "2.15.0"),
+            FlashAttention("2.8.3", imports=True),
+            CudaToolkit("/usr/local/cuda"),
+            A10,
+            TorchBuild("2.15.0+cu132", cuda="13.2"),
+            Interpreter("3.12.3", machine="x86_64"),
+        ),
+        "an official wheel fits": (
+            Distribution("torch", "2.8.0"),
+            CudaToolkit("/usr/local/cuda"),
+            A10,
+            TorchBuild("2.8.0+cu128", cuda="12.8", cxx11_abi=True),
+            Interpreter("3.12.3", machine="x86_64"),
         ),
     },
 )

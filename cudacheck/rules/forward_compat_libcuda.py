@@ -30,6 +30,7 @@ from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
@@ -76,9 +77,9 @@ def _is_compat_on_geforce(nvml: Nvml, gpus: tuple[Gpu, ...]) -> bool:
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:
-    path = _machine.variable(facts, "LD_LIBRARY_PATH")
-    if path and "/compat" in path:
-        kept = [folder for folder in path.split(":") if folder and "compat" not in folder.split("/")]
+    folders = [*filter(None, (_machine.variable(facts, "LD_LIBRARY_PATH") or "").split(":"))]
+    kept = [folder for folder in folders if "compat" not in folder.split("/")]
+    if len(kept) < len(folders):
         away = remedies.set_variable(facts, "LD_LIBRARY_PATH", ":".join(kept))
         if not kept:
             away = remedies.unset_variable(facts, "LD_LIBRARY_PATH")
@@ -137,6 +138,27 @@ RULE = Rule(
         "PyTorch says so": (
             ErrorMessage("Error 804: forward compatibility was attempted on non supported HW", "ticket.txt"),
         ),
+        "in front of other folders on LD_LIBRARY_PATH": (
+            DOCKER,
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.9/compat:/opt/lib:"}),
+            LibCuda(found=True, path=COMPAT, init_code=804),
+        ),
+        "alone on LD_LIBRARY_PATH": (
+            DOCKER,
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.9/compat"}),
+            LibCuda(found=True, path=COMPAT, init_code=804),
+        ),
+        "LD_LIBRARY_PATH leads elsewhere": (
+            DOCKER,
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/opt/lib"}),
+            LibCuda(found=True, path=COMPAT, init_code=804),
+        ),
+        "LD_LIBRARY_PATH leads to a folder that only sounds like it": (
+            DOCKER,
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/opt/compatible/lib"}),
+            LibCuda(found=True, path=COMPAT, init_code=804),
+        ),
+        "Ollama prints the number alone": (ErrorMessage("cuda driver library init failure: 804", "ticket.txt"),),
     },
     quiet={
         "cuda-compat that works": (
@@ -153,6 +175,16 @@ RULE = Rule(
         "803 on the machine itself: driver-library-mismatch": (
             System(os="linux", container="", wsl=0, jetson=False),
             LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.575.57.08", init_code=803),
+        ),
+        "cuInit fails in a container for another reason": (DOCKER, LibCuda(found=True, path=COMPAT, init_code=2)),
+        "driver 470 beside CUDA 11.7, and no GPU is named": (
+            Nvml(library_found=None, driver_version="470.161.03", cuda_version="11.7"),
+            TorchCuda(available=False),
+        ),
+        "the same pair on a data-centre board": (
+            Nvml(library_found=None, driver_version="470.161.03", cuda_version="11.7"),
+            Gpu(0, "NVIDIA A100"),
+            TorchCuda(available=False),
         ),
     },
 )

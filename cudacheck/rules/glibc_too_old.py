@@ -99,6 +99,14 @@ RULE = Rule(
             ),
         ),
         "conda's libstdc++": (ErrorMessage("libstdc++.so.6: version `GLIBCXX_3.4.30' not found", "paste"),),
+        "the loader names a C++ library, on a system whose glibc is known": (
+            System("linux", glibc="2.28"),
+            ErrorMessage("libstdc++.so.6: version `GLIBCXX_3.4.30' not found", "paste"),
+        ),
+        "the loader names glibc, on a system whose glibc is known": (
+            System("linux", glibc="2.28"),
+            ErrorMessage("/lib64/libc.so.6: version `GLIBC_2.32' not found (required by /env/a.so)", "paste"),
+        ),
     },
     quiet={
         "the same glibc": (FLASH, System("linux", glibc="2.32")),

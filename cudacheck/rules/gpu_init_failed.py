@@ -123,6 +123,21 @@ RULE = Rule(
                 "ticket.txt",
             ),
         ),
+        "an error that only the GPU's own answer tells": (
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            Gpu(0, "NVIDIA H200"),
+            Gpu(1, error="infoROM is corrupted", error_code=14),
+        ),
+        "interrupts go astray": (
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            Gpu(0, "NVIDIA H200"),
+            Gpu(1, error="Interrupt Request issue", error_code=11),
+        ),
+        "nvidia-smi finds none": (ErrorMessage("No devices were found", "nvidia-smi"),),
+        "the kernel log, on a machine of which the bus was read": (
+            PciBus(readable=True),
+            ErrorMessage("NVRM: GPU 0000:01:00.0: RmInitAdapter failed! (0x22:0x56:884)", "ticket.txt"),
+        ),
     },
     quiet={
         "two of two": (Nvml(library_found=True, init_code=0, gpu_count=2), Gpu(0), Gpu(1)),
@@ -139,6 +154,10 @@ RULE = Rule(
             PciGpu("0000:01:00.0", "0x2b85", driver="nvidia"),
             Nvml(library_found=True, init_code=0, gpu_count=0),
             KernelModule(loaded=True, flavour="proprietary"),
+        ),
+        "nvidia-smi finds none where the bus was looked at": (
+            PciBus(readable=True),
+            ErrorMessage("No devices were found", "nvidia-smi"),
         ),
     },
 )

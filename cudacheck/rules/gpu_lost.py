@@ -35,8 +35,10 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _driver, _machine
 
-LOST = {15, 16, 999}
-"""NVML_ERROR_GPU_IS_LOST, NVML_ERROR_RESET_REQUIRED, and NVML_ERROR_UNKNOWN for a handle"""
+UNREACHABLE = {15: "GPU is lost", 16: "GPU requires reset"}
+"""NVML_ERROR_GPU_IS_LOST and NVML_ERROR_RESET_REQUIRED"""
+LOST = {*UNREACHABLE, 999}
+"""and NVML_ERROR_UNKNOWN for a handle"""
 
 
 def check(
@@ -47,8 +49,9 @@ def check(
         for gpu in gpus or ()
         if gpu.error_code in LOST
     ]
-    if nvml is not None and nvml.init_code in {15, 16}:
-        seen.append(Evidence(f"nvmlInit {nvml.init_code}: {nvml.init_error or 'GPU is lost'}", nvml.found_in))
+    if nvml is not None and nvml.init_code in UNREACHABLE:
+        words = nvml.init_error or UNREACHABLE[nvml.init_code]
+        seen.append(Evidence(f"nvmlInit {nvml.init_code}: {words}", nvml.found_in))
     answering = {gpu.pci_address for gpu in gpus or () if not gpu.error}
     seen += [
         Evidence(f"{gpu.address} reads all ones", gpu.found_in)
@@ -120,6 +123,32 @@ RULE = Rule(
         "nvidia-smi says so": (
             ErrorMessage("Unable to determine the device handle for GPU0000:03:00.0: Unknown Error", "ticket.txt"),
         ),
+        "NVML does not start: a GPU is lost": (Nvml(library_found=True, init_code=15),),
+        "NVML does not start: a reset is required": (Nvml(library_found=True, init_code=16),),
+        "one of two needs a reset": (
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            Gpu(0, "NVIDIA H200"),
+            Gpu(1, error="GPU requires reset", error_code=16),
+        ),
+        "one of two answers nothing that is known": (
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            Gpu(0, "NVIDIA H200"),
+            Gpu(1, error="Unknown Error", error_code=999),
+        ),
+        "all ones, while the other answers": (
+            System(os="linux", container=""),
+            PciBus(readable=True),
+            PciGpu("0000:02:00.0", "0x2335", driver="nvidia", lost=True),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, pci_address="0000:01:00.0"),
+        ),
+        "all ones, and NVML's own answer is an error": (
+            System(os="linux", container=""),
+            PciBus(readable=True),
+            PciGpu("0000:02:00.0", "0x2335", driver="nvidia", lost=True),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, pci_address="0000:02:00.0", error="Timeout", error_code=10),
+        ),
     },
     quiet={
         "a laptop's second GPU, powered down": (
@@ -139,6 +168,21 @@ RULE = Rule(
         "no permission is another fault": (
             Nvml(library_found=True, init_code=0, gpu_count=1),
             Gpu(0, error="Insufficient Permissions", error_code=4),
+        ),
+        "NVML fails for another reason": (Nvml(library_found=True, init_code=14),),
+        "others' lost GPU, seen from a container": (
+            System(os="linux", container="docker"),
+            PciBus(readable=True),
+            PciGpu("0000:02:00.0", "0x2335", driver="nvidia", lost=True),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, pci_address="0000:01:00.0"),
+        ),
+        "all ones were read while it slept, and NVML answers for it": (
+            System(os="linux", container=""),
+            PciBus(readable=True),
+            PciGpu("0000:01:00.0", "0x2335", driver="nvidia", lost=True),
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            Gpu(0, pci_address="0000:01:00.0"),
         ),
     },
 )

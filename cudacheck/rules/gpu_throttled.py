@@ -171,6 +171,31 @@ RULE = Rule(
                 clock_event_reasons=("sw_power_cap",),
             ),
         ),
+        "no clock is told of a power cap at low power": (
+            Gpu(
+                0,
+                "NVIDIA A100-SXM4-40GB",
+                utilization_percent=100,
+                power_draw_w=110.0,
+                power_limit_w=400.0,
+                clock_event_reasons=("sw_power_cap",),
+            ),
+        ),
+        "hot at half load": (
+            Gpu(0, "NVIDIA A10", utilization_percent=50, clock_event_reasons=("sw_thermal_slowdown",)),
+        ),
+        "139 MHz, nine tenths busy": (Gpu(0, utilization_percent=90, sm_clock_mhz=139),),
+        "below a quarter of its clock": (Gpu(0, utilization_percent=100, sm_clock_mhz=494, sm_clock_max_mhz=1980),),
+        "below 300 MHz, and the most is not told": (Gpu(0, utilization_percent=100, sm_clock_mhz=299),),
+        "below a quarter of its clock, and hot": (
+            Gpu(
+                0,
+                utilization_percent=60,
+                sm_clock_mhz=400,
+                sm_clock_max_mhz=1980,
+                clock_event_reasons=("hw_thermal_slowdown",),
+            ),
+        ),
     },
     quiet={
         "an H200 at its power limit while the benchmark ran": (
@@ -200,5 +225,23 @@ RULE = Rule(
             Gpu(0, "NVIDIA GeForce RTX 4070 Laptop GPU", utilization_percent=100, sm_clock_mhz=210),
         ),
         "nothing told": (Gpu(0, "NVIDIA A10"),),
+        "400 MHz at full load, of a most that is not told": (Gpu(0, utilization_percent=100, sm_clock_mhz=400),),
+        "300 MHz": (Gpu(0, utilization_percent=100, sm_clock_mhz=300),),
+        "a clock of 0": (Gpu(0, utilization_percent=100, sm_clock_mhz=0),),
+        "a clock that is not told": (Gpu(0, utilization_percent=100),),
+        "half busy at a low clock": (Gpu(0, utilization_percent=49, sm_clock_mhz=139),),
+        "nine tenths busy at a low clock": (Gpu(0, utilization_percent=89, sm_clock_mhz=139),),
+        "a quarter of its clock, neither hot nor capped": (
+            Gpu(0, utilization_percent=100, sm_clock_mhz=495, sm_clock_max_mhz=1980),
+        ),
+        "a power cap that is set to half of what it draws now": (
+            Gpu(
+                0,
+                utilization_percent=100,
+                power_draw_w=200.0,
+                power_limit_w=400.0,
+                clock_event_reasons=("sw_power_cap",),
+            ),
+        ),
     },
 )
