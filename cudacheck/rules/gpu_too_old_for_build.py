@@ -130,6 +130,57 @@ RULE = Rule(
             TorchBuild("1.13.0", cuda="11.7", arch_list=("sm_50", "sm_70", "sm_80")),
             Gpu(0, "NVIDIA GeForce GTX 1080 Ti", compute_capability="6.1"),
         ),
+        "a V100 beside an A100 that computes": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            TorchDevice(0, "NVIDIA A100", compute_capability="8.0"),
+            TorchDevice(1, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+            KernelRun(0, "addition", ok=True),
+            KernelRun(1, "addition", ok=False),
+        ),
+        "a V100 beside an A100 on which no kernel was tried": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            Gpu(0, "NVIDIA A100", compute_capability="8.0"),
+            Gpu(1, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+        ),
+        "a V100 beside a GPU of which nothing is known": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            Gpu(0),
+            Gpu(1, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+        ),
+        "a V100 beside a GPU that is too new": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            Gpu(0, "Vera", compute_capability="15.0"),
+            Gpu(1, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+        ),
+        "a program asked for a kernel on the V100 beside an A100": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            Gpu(0, "NVIDIA A100", compute_capability="8.0"),
+            Gpu(1, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+            NO_KERNEL,
+        ),
+        "our own probe asked for it": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            Gpu(0, "NVIDIA A100", compute_capability="8.0"),
+            Gpu(1, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+            ErrorMessage("CUDA error: no kernel image is available for execution on the device", "kernel on GPU 1"),
+        ),
+        "PyTorch warns of it beside an A100": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            TorchDevice(0, "NVIDIA A100", compute_capability="8.0"),
+            TorchDevice(1, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+            KernelRun(0, "addition", ok=True),
+            ErrorMessage(
+                "Tesla V100-SXM2-16GB with CUDA capability sm_70 is not compatible with the current PyTorch installation.",
+                "paste",
+            ),
+        ),
+        "PyTorch's warning alone": (
+            ErrorMessage(
+                "Tesla V100-SXM2-16GB with CUDA capability sm_70 is not compatible with the current PyTorch installation.\n"
+                "The current PyTorch install supports CUDA capabilities sm_75 sm_80 sm_86 sm_90 sm_100 sm_120.",
+                "paste",
+            ),
+        ),
     },
     quiet={
         "V100 with a cu126 build": (TorchBuild("2.11.0+cu126", cuda="12.6", arch_list=CU126), V100),
@@ -147,6 +198,11 @@ RULE = Rule(
             TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
             Gpu(0, "NVIDIA A10", compute_capability="8.6"),
             NO_KERNEL,
+        ),
+        "an old GPU that computes, whatever the list says": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130),
+            TorchDevice(0, "Tesla V100-SXM2-16GB", compute_capability="7.0"),
+            KernelRun(0, "addition", ok=True),
         ),
     },
 )

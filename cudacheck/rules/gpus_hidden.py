@@ -152,6 +152,40 @@ RULE = Rule(
             TorchCuda(available=False, found_in="collect_env"),
         ),
         "PyTorch says so": (ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),),
+        "Ollama prints the number alone": (ErrorMessage("cuda driver library init failure: 100", "log"),),
+        "an ordinal, with the variable set": (
+            EnvironmentVariables({_gpus.VARIABLE: "0"}, complete=False),
+            ErrorMessage("CUDA error: invalid device ordinal", "ticket.txt"),
+        ),
+        "PyTorch says so, and the variable hides all": (
+            EnvironmentVariables({_gpus.VARIABLE: "-1"}),
+            Nvml(library_found=True, init_code=0, gpu_count=2),
+            ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),
+        ),
+        "PyTorch says so, and the variable names a GPU of a count that nobody told": (
+            EnvironmentVariables({_gpus.VARIABLE: "2"}, complete=False),
+            ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),
+        ),
+        "a paste that lists the variables, not this one": (
+            EnvironmentVariables({}, complete=False),
+            Gpu(0, "NVIDIA A10"),
+            ErrorMessage("RuntimeError: No CUDA GPUs are available", "ticket.txt"),
+        ),
+        "a paste: index 1, a build that does not tell its CUDA": (
+            EnvironmentVariables({_gpus.VARIABLE: "1"}, complete=False),
+            TorchBuild("2.8.0", cuda_known=False),
+            TorchCuda(available=False),
+        ),
+        "a paste: index 1, a CUDA build": (
+            EnvironmentVariables({_gpus.VARIABLE: "1"}, complete=False),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+        ),
+        "a table of nvidia-smi that names one GPU": (
+            EnvironmentVariables({_gpus.VARIABLE: "3"}),
+            Nvml(library_found=None, found_in="nvidia-smi"),
+            Gpu(0, "NVIDIA A10", found_in="nvidia-smi"),
+        ),
     },
     quiet={
         "one of two GPUs chosen": (
@@ -181,6 +215,20 @@ RULE = Rule(
         "not set, and PyTorch complains for another reason": (
             EnvironmentVariables({}),
             ErrorMessage("RuntimeError: No CUDA GPUs are available", "torch.cuda"),
+        ),
+        "a paste: index 1, a CPU build": (
+            EnvironmentVariables({_gpus.VARIABLE: "1"}, complete=False),
+            TorchBuild("2.8.0+cpu"),
+            TorchCuda(available=False),
+        ),
+        "a paste: index 0, and CUDA not available": (
+            EnvironmentVariables({_gpus.VARIABLE: "0"}, complete=False),
+            TorchCuda(available=False),
+        ),
+        "a paste: index 0, a CUDA build, and CUDA not available": (
+            EnvironmentVariables({_gpus.VARIABLE: "0"}, complete=False),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
         ),
     },
 )

@@ -65,5 +65,11 @@ RULE = Rule(
             ErrorMessage("TypeError: Blocks.queue() got an unexpected keyword argument 'concurrency_count'", "paste"),
         ),
     },
-    quiet={"Gradio 3": (Distribution("gradio", "3.50.2"),), "no Gradio": (Distribution("torch", "2.8.0"),)},
+    quiet={
+        "Gradio 3": (Distribution("gradio", "3.50.2"),),
+        "no Gradio": (Distribution("torch", "2.8.0"),),
+        "a Gradio that another one hides": (Distribution("gradio", "5.0.0", shadowed_by="/other/gradio"),),
+        "another package that another one hides": (Distribution("torch", "5.0.0", shadowed_by="/other/torch"),),
+        "a package of a high version": (Distribution("pillow", "11.0.0"),),
+    },
 )

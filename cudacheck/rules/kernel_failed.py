@@ -122,6 +122,31 @@ RULE = Rule(
         "no kernel image, and nothing tells why": (
             ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
         ),
+        "a benchmark case whose result is wrong": (
+            KernelRun(0, "addition", ok=True),
+            Measurement("matmul", "float16", "8192³", 0, ok=False, max_error=0.5, tolerance=0.01),
+        ),
+        "a wrong result whose error nobody measured": (KernelRun(1, "convolution", ok=False, tolerance=0.008),),
+        "flash-attn's result is wrong": (
+            KernelRun(0, "addition", ok=True),
+            FlashAttention("2.8.3", imports=True, ran=True, max_error=0.08),
+        ),
+        "a GPU that is full": (
+            KernelRun(0, "addition", ok=False, error="CUDA out of memory. Tried to allocate 2 MiB"),
+        ),
+        "no kernel for one GPU of two": (
+            KernelRun(0, "addition", ok=True),
+            KernelRun(
+                1, "addition", ok=False, error="CUDA error: no kernel image is available for execution on the device"
+            ),
+        ),
+        "one GPU of two fails": (
+            KernelRun(0, "addition", ok=True),
+            KernelRun(1, "addition", ok=False, error="CUDA error: an illegal memory access was encountered"),
+        ),
+        "Xid without our own kernel: a program says cudaErrorNoKernelImageForDevice": (
+            ErrorMessage("cudaErrorNoKernelImageForDevice", "paste"),
+        ),
     },
     quiet={
         "all right": (KernelRun(0, "addition", ok=True, max_error=1e-7, tolerance=1e-3),),
@@ -129,5 +154,10 @@ RULE = Rule(
             KernelRun(0, "addition", ok=True),
             Measurement("matmul", "float16", "8192³", 0, error="CUDA out of memory"),
         ),
+        "flash-attn's result at its tolerance": (
+            KernelRun(0, "addition", ok=True),
+            FlashAttention("2.8.3", imports=True, ran=True, max_error=0.05),
+        ),
+        "flash-attn was not run": (KernelRun(0, "addition", ok=True), FlashAttention("2.8.3", imports=True)),
     },
 )

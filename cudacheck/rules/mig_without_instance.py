@@ -100,5 +100,13 @@ RULE = Rule(
         "MIG off": (Gpu(0, A100, mig_enabled=False),),
         "a board without MIG": (Gpu(0, "NVIDIA L4", mig_enabled=None),),
         "instances not told": (Gpu(0, A100, mig_enabled=True, mig_instances=None),),
+        "nvidia-smi says so of another GPU, and CUDA works": (
+            LibCuda(found=True, init_code=0, device_count=1),
+            ErrorMessage("No MIG devices found", "ticket.txt"),
+        ),
+        "nvidia-smi says so, and the GPU has an instance": (
+            Gpu(0, A100, mig_enabled=True, mig_instances=("MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34",)),
+            ErrorMessage("No MIG devices found", "ticket.txt"),
+        ),
     },
 )

@@ -89,5 +89,30 @@ RULE = Rule(
             TorchDevice(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0"),
             KernelRun(0, "addition", ok=False, error="no kernel image is available"),
         ),
+        "RTX 4090 on CUDA 12.6, which is new enough": (
+            TorchBuild("2.6.0+cu126", cuda="12.6", arch_list=BEFORE_BLACKWELL),
+            TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            KernelRun(0, "addition", ok=True),
+        ),
+        "RTX 4090 on CUDA 12.8": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=BEFORE_BLACKWELL),
+            TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            KernelRun(0, "addition", ok=True),
+        ),
+        "a GPU whose capability nobody told": (
+            TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=BEFORE_BLACKWELL),
+            TorchDevice(0, "a GPU"),
+            KernelRun(0, "addition", ok=True),
+        ),
+        "a build whose CUDA nobody told": (
+            TorchBuild("2.4.1", arch_list=BEFORE_BLACKWELL),
+            TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            KernelRun(0, "addition", ok=True),
+        ),
+        "a build whose kernels nobody told": (
+            TorchBuild("2.4.1a0+git", cuda="12.1"),
+            TorchDevice(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            KernelRun(0, "addition", ok=True),
+        ),
     },
 )

@@ -95,6 +95,8 @@ RULE = Rule(
             ABSENT,
             LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
         ),
+        "macOS": (System(os="darwin", container=""), PciBus(readable=False), ABSENT),
+        "a server on which PyTorch is installed": (BARE, PciBus(readable=True), ABSENT, TorchBuild("2.8.0+cpu")),
     },
     quiet={
         "gVisor hides the bus, and NVML answers": (

@@ -128,6 +128,13 @@ RULE = Rule(
         "NVIDIA's installer says so": (
             ErrorMessage("ERROR: The Nouveau kernel driver is currently in use by your system.", "ticket.txt"),
         ),
+        "nouveau has it, and NVIDIA's module alone is there": (
+            BARE,
+            PciBus(readable=True),
+            NOUVEAU,
+            Nvml(library_found=False, init_code=12),
+            KernelModule(loaded=False, nouveau_loaded=True, built_for_kernel=True),
+        ),
     },
     quiet={
         "lspci shows nouveau on one GPU, and NVIDIA's driver has another": (

@@ -117,6 +117,20 @@ RULE = Rule(
                 "paste",
             ),
         ),
+        "a toolkit that fits lies beside it": (
+            CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
+            CudaToolkit("/usr/local/cuda-11.8", "11.8", "/usr/local/cuda-11.8/bin/nvcc", "directory"),
+            ErrorMessage(
+                "The detected CUDA version (12.3) mismatches the version that was used to compile PyTorch (11.8)", "pip"
+            ),
+        ),
+        "a toolkit of another major, and one without a version, lie beside it": (
+            CudaToolkit("/usr/local/cuda", None, "/usr/local/cuda/bin/nvcc", "PATH"),
+            CudaToolkit("/usr/local/cuda-13.0", "13.0", "/usr/local/cuda-13.0/bin/nvcc", "directory"),
+            ErrorMessage(
+                "The detected CUDA version (12.3) mismatches the version that was used to compile PyTorch (11.8)", "pip"
+            ),
+        ),
     },
     quiet={
         "DeepSpeed takes another minor": (

@@ -158,6 +158,32 @@ RULE = Rule(
                 "paste",
             ),
         ),
+        "the right one won, and nobody tried": (CU130, FileClash(NCCL, BOTH, winner=BOTH[1])),
+        "the right one won, and a kernel failed": (
+            CU130,
+            TorchImport(True),
+            KernelRun(0, "addition", ok=False),
+            FileClash(NCCL, BOTH, winner=BOTH[1]),
+        ),
+        "the wrong one won, and a kernel ran": (
+            CU130,
+            KernelRun(0, "addition", ok=True),
+            FileClash(NCCL, BOTH, winner=BOTH[0]),
+        ),
+        "the wrong one won, and torch was imported": (CU130, TorchImport(True), FileClash(NCCL, BOTH, winner=BOTH[0])),
+        "the right one won, and the import failed": (
+            CU130,
+            TorchImport(False, error_type="ImportError", error="boom"),
+            FileClash(NCCL, BOTH, winner=BOTH[1]),
+        ),
+        "nobody knows which one won": (CU130, FileClash(NCCL, BOTH)),
+        "nvJitLink is too old, and PyTorch pins its own": (
+            TorchBuild("2.4.1+cu121", cuda="12.1"),
+            Distribution("nvidia-nvjitlink-cu12", "12.1.105"),
+            ErrorMessage(
+                "libcusparse.so.12: undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12", "paste"
+            ),
+        ),
     },
     quiet={
         "CUDA 12 wheels for another package, in folders of their own": (

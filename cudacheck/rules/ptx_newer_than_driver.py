@@ -124,6 +124,19 @@ RULE = Rule(
         "CUDA says so": (
             ErrorMessage("CUDA error: the provided PTX was compiled with an unsupported toolchain.", "ticket.txt"),
         ),
+        "PyTorch's CUDA is known, too": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            ErrorMessage("CUDA error: the provided PTX was compiled with an unsupported toolchain.", "ticket.txt"),
+        ),
+        "of a CPU build nothing follows": (
+            TorchBuild("2.8.0+cpu"),
+            ErrorMessage("CUDA error: the provided PTX was compiled with an unsupported toolchain.", "ticket.txt"),
+        ),
+        "the GPU is known by its name, the driver by its version": (
+            TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+            Nvml(library_found=True, init_code=0, driver_version="535.129.03"),
+            Gpu(0, "NVIDIA H100 80GB HBM3"),
+        ),
     },
     quiet={
         "cu128 on driver 535, with machine code for the GPU": (
@@ -141,6 +154,26 @@ RULE = Rule(
             R535,
             Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
             KernelRun(0, "float16 matmul", ok=True),
+        ),
+        "a GPU that nobody named": (
+            TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+            R535,
+            Gpu(0),
+        ),
+        "a capability that is none": (
+            TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+            R535,
+            Gpu(0, compute_capability="N/A"),
+        ),
+        "a GPU that not even the PTX serves": (
+            TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+            R535,
+            Gpu(0, "Tesla T4", compute_capability="7.5"),
+        ),
+        "the driver is not told": (
+            TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
+            Nvml(library_found=True, init_code=0),
+            Gpu(0, "NVIDIA H100 80GB HBM3", compute_capability="9.0"),
         ),
     },
 )

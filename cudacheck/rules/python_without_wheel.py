@@ -115,6 +115,29 @@ RULE = Rule(
                 "ERROR: Could not find a version that satisfies the requirement torch==2.8.0 (from versions: …)", "pip"
             ),
         ),
+        "the same where the system is told, without its machine": (
+            System("linux"),
+            ErrorMessage("ERROR: No matching distribution found for torch==2.9.1+cu129", "pip"),
+        ),
+        "a build that this Python cannot have from there": (
+            Interpreter("3.8.18", implementation="cpython"),
+            ErrorMessage("ERROR: No matching distribution found for torch==2.9.1+cu129", "pip"),
+        ),
+        "a build that this Python has from there": (
+            Interpreter("3.12.3", implementation="cpython"),
+            ErrorMessage("ERROR: No matching distribution found for torch==2.9.1+cu129", "pip"),
+        ),
+        "a release that never was": (
+            ErrorMessage("ERROR: No matching distribution found for torch==2.99.0+cu128", "pip"),
+        ),
+        "a Python that fits: the platform or the index does not": (
+            Interpreter("3.12.3", implementation="cpython"),
+            ErrorMessage("ERROR: No matching distribution found for torch==2.8.0", "pip"),
+        ),
+        "no release is named": (
+            Interpreter("3.12.3", implementation="cpython"),
+            ErrorMessage("ERROR: No matching distribution found for torch", "pip"),
+        ),
     },
     quiet={
         "another package": (ErrorMessage("ERROR: No matching distribution found for torch-scatter==2.1.2", "pip"),),

@@ -78,10 +78,16 @@ RULE = Rule(
                 "ticket.txt",
             ),
         ),
+        **{
+            f"64 MiB under {engine}": (System(os="linux", container=engine, shm_bytes=64 << 20),)
+            for engine in ("podman", "kubernetes", "apptainer", "lxc")
+        },
+        "just under a GiB": (System(os="linux", container="docker", shm_bytes=(1 << 30) - 1),),
     },
     quiet={
         "--shm-size=8g": (System(os="linux", container="docker", shm_bytes=8 << 30),),
         "no container": (System(os="linux", container="", shm_bytes=512 << 20),),
         "size not told": (System(os="linux", container="docker", shm_bytes=None),),
+        "a GiB": (System(os="linux", container="docker", shm_bytes=1 << 30),),
     },
 )

@@ -24,6 +24,7 @@ from cudacheck import remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _driver, _machine
@@ -44,9 +45,9 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 
 def _remedies(facts: Facts, libcuda: LibCuda | None) -> tuple[Remedy, ...]:
-    path = _machine.variable(facts, "LD_LIBRARY_PATH")
-    if path is not None and "stubs" in path:
-        kept = [folder for folder in re.split("[:;]", path) if folder and "stubs" not in folder.split("/")]
+    folders = [*filter(None, re.split("[:;]", _machine.variable(facts, "LD_LIBRARY_PATH") or ""))]
+    kept = [folder for folder in folders if "stubs" not in folder.split("/")]
+    if len(kept) < len(folders):
         if kept:
             return (remedies.set_variable(facts, "LD_LIBRARY_PATH", ":".join(kept)),)
         return (remedies.unset_variable(facts, "LD_LIBRARY_PATH"),)
@@ -76,11 +77,30 @@ RULE = Rule(
     fires={
         "the stubs folder on LD_LIBRARY_PATH": (LibCuda(found=True, path=STUB, init_code=34),),
         "CUDA says so": (ErrorMessage("RuntimeError: CUDA error 34: CUDA driver is a stub library", "ticket.txt"),),
+        "a stub in front of other folders on LD_LIBRARY_PATH": (
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda/lib64/stubs:/opt/lib:"}),
+            LibCuda(found=True, path=STUB, init_code=34),
+        ),
+        "a stub alone on LD_LIBRARY_PATH": (
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda/lib64/stubs"}),
+            LibCuda(found=True, path=STUB, init_code=34),
+        ),
+        "LD_LIBRARY_PATH leads to a folder that only sounds like it": (
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/opt/stubs-of-ours"}),
+            LibCuda(found=True, path=STUB, init_code=34),
+        ),
+        "a copy of the stub in a system folder": (LibCuda(found=True, path="/usr/lib/libcuda.so.1", init_code=34),),
+        "a stub that gives another code": (LibCuda(found=True, path=STUB, init_code=999),),
+        "a program names the number alone": (ErrorMessage("cuda driver library init failure: 34", "log"),),
     },
     quiet={
         "the driver's own": (
             LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.580.95.05", init_code=0, device_count=1),
         ),
         "no libcuda": (LibCuda(found=False),),
+        "a stub's path, and cuInit works": (LibCuda(found=True, path=STUB, init_code=0),),
+        "another code of the driver's own": (
+            LibCuda(found=True, path="/usr/lib/x86_64-linux-gnu/libcuda.so.1", init_code=100),
+        ),
     },
 )

@@ -92,6 +92,20 @@ RULE = Rule(
             Gpu(0, "NVIDIA GB200"),
         ),
         "the words of torch.cuda": (ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),),
+        "a paste that names the build by its tag alone": (
+            TorchBuild("2.8.0+cpu", cuda_known=False),
+            Gpu(0, "NVIDIA A10"),
+        ),
+        "Intel's build": (TorchBuild("2.8.0+xpu"), Gpu(0, "NVIDIA A10")),
+        "the words of a program name its version": (ErrorMessage("requires CUDA (you have 2.3.1+cpu)", "paste"),),
+        "the words of torch.cuda, and the build is known": (
+            TorchBuild("2.8.0+cpu"),
+            ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),
+        ),
+        "the words of torch.cuda beside a CUDA build: another environment's": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),
+        ),
     },
     quiet={
         "a CUDA build": (TorchBuild("2.8.0+cu128", cuda="12.8"),),

@@ -71,6 +71,10 @@ RULE = Rule(
     messages=(r"No module named ['\"]torch['\"]",),
     fires={
         "a program that does not find it": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
+        "pip lists others": (
+            Distribution("numpy", "2.0.0"),
+            ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),
+        ),
     },
     quiet={
         "torch is there": (TorchBuild("2.8.0+cu128", cuda="12.8"),),
@@ -80,6 +84,10 @@ RULE = Rule(
         ),
         "torch is there and does not import": (
             ErrorMessage('OSError: [WinError 126] Error loading "C:\\py\\torch\\lib\\fbgemm.dll"', "paste"),
+        ),
+        "pip lists it: the program ran elsewhere": (
+            Distribution("torch", "2.8.0"),
+            ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),
         ),
     },
 )

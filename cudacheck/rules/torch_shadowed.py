@@ -78,7 +78,13 @@ def _is_own(path: str, interpreter: Interpreter | None) -> bool:
     if interpreter is None or not interpreter.prefix:
         return False
     made = interpreter.conda_prefix or interpreter.base_prefix not in {None, interpreter.prefix}
-    return bool(made) and path.startswith(interpreter.prefix)
+    return bool(made) and _lies_in(path, interpreter.prefix)
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    """`/env2/lib` does not lie in `/env`."""
+    inside = folder.rstrip("/\\")
+    return path.startswith((f"{inside}/", f"{inside}\\"))
 
 
 def _came_in_by(build: TorchBuild | None, interpreter: Interpreter | None) -> str | None:
@@ -90,7 +96,7 @@ def _came_in_by(build: TorchBuild | None, interpreter: Interpreter | None) -> st
         return "PYTHONPATH"
     if interpreter.user_site and folder == interpreter.user_site:
         return "user site"
-    return None if build.path.startswith(interpreter.prefix or "") else "sys.path"
+    return None if not interpreter.prefix or _lies_in(build.path, interpreter.prefix) else "sys.path"
 
 
 def _other_releases(build: TorchBuild, dists: Sequence[Distribution]) -> list[str]:
@@ -149,6 +155,16 @@ RULE = Rule(
             ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
         ),
         "what Python says": (ErrorMessage("AttributeError: module 'torch' has no attribute '__version__'", "paste"),),
+        "files of 2.6 under the metadata of 2.8, and kernels run": (
+            TorchBuild("2.6.0+cu124", cuda="12.4", metadata_version="2.8.0"),
+            KernelRun(0, "addition", ok=True),
+        ),
+        "in a virtual environment": (
+            Interpreter("3.12.3", prefix="/env", base_prefix="/usr", user_site=USER),
+            TorchBuild("2.6.0+cu124", cuda="12.4", path=f"{USER}/torch"),
+            ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+        ),
+        "PYTHONPATH puts a script in front": (ShadowingModule("/work/torch.py", taken=True, found_via="PYTHONPATH"),),
     },
     quiet={
         "the environment's own comes first, another lies behind it": (
@@ -161,6 +177,31 @@ RULE = Rule(
         ),
         "an attribute that only newer releases have": (
             ErrorMessage("AttributeError: module 'torch' has no attribute 'float8_e8m0fnu'", "paste"),
+        ),
+        "a system's Python, on which one may overrule the other": (
+            Interpreter("3.12.3", prefix="/usr", base_prefix="/usr", user_site=USER),
+            TorchBuild("2.6.0+cu124", cuda="12.4", path=f"{USER}/torch"),
+            ShadowingModule("/usr/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+        ),
+        "the hidden one lies in another environment": (
+            ENV,
+            TorchBuild("2.6.0+cu124", cuda="12.4", path=f"{USER}/torch"),
+            ShadowingModule("/env2/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+        ),
+        "the interpreter's folder is not told": (
+            Interpreter("3.12.3", conda_prefix="/env", user_site=USER),
+            TorchBuild("2.6.0+cu124", cuda="12.4", path=f"{USER}/torch"),
+            ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=False, version="2.8.0+cu128"),
+        ),
+        "one that is taken, with a version, in its own place": (
+            ENV,
+            TorchBuild("2.8.0+cu128", cuda="12.8", path="/env/lib/python3.12/site-packages/torch"),
+            ShadowingModule("/env/lib/python3.12/site-packages/torch", taken=True, version="2.8.0+cu128"),
+        ),
+        "a release of the same folder's other package": (
+            TorchBuild("2.6.0+cu124", cuda="12.4", path="/env/lib/torch", metadata_version="2.6.0"),
+            Distribution("torchvision", "0.21.0", location="/env/lib"),
+            Distribution("torch", "2.8.0", location="/other/lib"),
         ),
     },
 )

@@ -185,6 +185,24 @@ RULE = Rule(
                 "ticket.txt",
             ),
         ),
+        "cuInit says 304": (BARE, ONE_GPU, LibCuda(found=True, init_code=304)),
+        "its file is missing, and the module is not told": (
+            BARE,
+            ONE_GPU,
+            LibCuda(found=True, init_code=999),
+            DeviceNode("/dev/nvidia-uvm", exists=False),
+        ),
+        "its file is there, and the module is not": (
+            BARE,
+            ONE_GPU,
+            LibCuda(found=True, init_code=999),
+            DeviceNode("/dev/nvidia-uvm", exists=True),
+            KernelModule(loaded=True, uvm_loaded=False),
+        ),
+        "llama.cpp prints 304 alone": (ErrorMessage("cuda driver library init failure: 304", "log"),),
+        "PyTorch's Error 304 in words": (
+            ErrorMessage("Error 304: OS call failed or operation not supported on this OS", "ticket.txt"),
+        ),
     },
     quiet={
         "TensorFlow finds no libcuda at all": (
@@ -207,5 +225,13 @@ RULE = Rule(
             Nvml(library_found=True, init_code=999),
             LibCuda(found=True, init_code=999),
         ),
+        "PyTorch says so where cuInit was asked": (
+            BARE,
+            ONE_GPU,
+            LibCuda(found=True, init_code=0, device_count=1),
+            ErrorMessage("Error 999: unknown error", "ticket.txt"),
+        ),
+        "PyTorch says so on Windows": (System(os="windows"), ErrorMessage("Error 999: unknown error", "ticket.txt")),
+        "another code": (BARE, ONE_GPU, LibCuda(found=True, init_code=2)),
     },
 )

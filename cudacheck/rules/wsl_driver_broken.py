@@ -169,6 +169,22 @@ RULE = Rule(
         "nvidia-smi says so": (
             ErrorMessage("Failed to initialize NVML: GPU access blocked by the operating system", "ticket.txt"),
         ),
+        "a container under WSL that got the GPU": (
+            System(os="linux", container="docker", wsl=2),
+            DeviceNode("/dev/dxg", exists=True),
+            Nvml(library_found=True, init_code=17),
+        ),
+        "Windows' own library finds no GPU, and NVML's is not loaded": (
+            WSL2,
+            Nvml(library_found=True, init_code=9),
+            LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100),
+        ),
+        "no library of the driver at all": (
+            WSL2,
+            DeviceNode("/dev/dxg", exists=True),
+            Nvml(library_found=False, init_code=12),
+            LibCuda(found=False),
+        ),
     },
     quiet={
         "WSL 2 in order: no PCI, no /dev/nvidia0, no kernel module": (
@@ -185,5 +201,28 @@ RULE = Rule(
         ),
         "a TCC board in Windows itself": (System(os="windows", wsl=0), Gpu(0, "NVIDIA L40S", driver_model="TCC")),
         "AMD's board under WSL, in a paste": (WSL2, Gpu(0, "AMD Radeon RX 7900 XT")),
+        "a container under WSL without the GPU": (
+            System(os="linux", container="docker", wsl=2),
+            DeviceNode("/dev/dxg", exists=False),
+            DeviceNode("/dev/null", exists=True),
+            Nvml(library_found=False, init_code=12),
+            LibCuda(found=False),
+        ),
+        "another device is missing": (
+            WSL2,
+            DeviceNode("/dev/nvidiactl", exists=False),
+            DeviceNode("/dev/dxg", exists=True),
+        ),
+        "NVML's code tells more than Windows' own library": (
+            WSL2,
+            Nvml(library_found=True, init_code=999),
+            LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100),
+        ),
+        "NVML is missing, and libcuda is there": (
+            WSL2,
+            DeviceNode("/dev/dxg", exists=True),
+            Nvml(library_found=False, init_code=12),
+            LibCuda(found=True, path=WINDOWS_LIBCUDA),
+        ),
     },
 )
