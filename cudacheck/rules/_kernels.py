@@ -10,6 +10,7 @@ from typing import Literal
 from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Remedy
+from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
@@ -119,7 +120,7 @@ def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
 
     PyTorch 2.9 to 2.13 warn about GPUs that their kernels do serve (12.1 on sm_120), so the words alone convict nobody.
     """
-    said = "\n".join([text, *(message.text for message in facts.all(ErrorMessage))])
+    said = _all_said(text, facts)
     build = facts.one(TorchBuild)
     archs = _archs_in(said) or architectures(build, facts.one(TorchCuda), facts.one(System)) or _arch_list_in(said)
     seen = _torch.gpus_of(facts)
@@ -134,6 +135,20 @@ def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
         if gap or (archs is None and "because it is too old" in said):
             return gap or "too-old", name
     return None, ""
+
+
+def _all_said(text: str, facts: Facts) -> str:
+    return "\n".join([text, *(message.text for message in facts.all(ErrorMessage))])
+
+
+def with_named_gpus(text: str, facts: Facts) -> Facts:
+    """The facts, and where none tells what the GPUs are, those that the messages name: a remedy must serve them."""
+    if any(gpu.capability for gpu in _torch.gpus_of(facts)):
+        return facts
+    named = _gpus_in(_all_said(text, facts))
+    gpus = [Gpu(i, name, compute_capability=capability) for i, (name, capability) in enumerate(named)]
+    known = [fact for kind in facts.types() for fact in facts.all(kind)]
+    return Facts([*known, *gpus], known=filter(facts.complete, facts.types()))
 
 
 def _guessed_gap(build: TorchBuild | None, capability: str) -> Gap | None:

@@ -91,7 +91,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     yield Finding(
         f"{_torch.spoken(build)} has no kernels for {gpu}: builds for this CUDA dropped it",
         (_torch.quoted(said, match),),
-        _remedies(bad, seen, facts),
+        _remedies(bad, seen, _kernels.with_named_gpus(said.text, facts)),
         severity=None if _asked(said) or not bad else _severity(bad, seen, archs),
     )
 
@@ -171,6 +171,13 @@ RULE = Rule(
             KernelRun(0, "addition", ok=True),
             ErrorMessage(
                 "Tesla V100-SXM2-16GB with CUDA capability sm_70 is not compatible with the current PyTorch installation.",
+                "paste",
+            ),
+        ),
+        "PyTorch's newer warning alone": (
+            ErrorMessage(
+                "Found GPU0 Tesla P100-PCIE-16GB which is of compute capability (CC) 6.0.\n"
+                "Minimum and Maximum cuda capability supported by this version of PyTorch is (7.5) - (12.0)",
                 "paste",
             ),
         ),
