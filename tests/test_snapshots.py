@@ -15,6 +15,7 @@ import pytest
 from test_rules import facts_of
 from typer.testing import CliRunner
 
+from cudacheck import render
 from cudacheck.cli.app import app
 from cudacheck.judging.judge import judge
 from cudacheck.model.findings import Finding, Remedy
@@ -24,7 +25,7 @@ from cudacheck.registry import rules
 HERE = Path(__file__).parent
 KEPT = HERE / "snapshots"
 REPLAYS = sorted((HERE / "replays").glob("*.json"))
-FORMATS = ("text", "json")
+FORMATS = render.formats()
 SCREENS = sorted((HERE / "tickets").glob("*.txt"))[::5]
 """One ticket in five: about fifteen first screens."""
 EXAMPLES = KEPT / "examples"
@@ -54,7 +55,7 @@ def of_examples(rule: Rule) -> str:
     return "\n".join(f"# {kind}: {name}\n{of_example(rule, facts)}" for kind, name, facts in examples)
 
 
-def of_example(rule: Rule, facts: tuple) -> str:
+def of_example(rule: Rule, facts: tuple[object, ...]) -> str:
     found = judge(facts_of(facts)).findings
     own = [of_finding(finding) for finding in found if finding.rule == rule.id]
     return "".join([*own, *(f"({f.rule}, {f.severity})\n" for f in found if f.rule != rule.id)])

@@ -71,7 +71,7 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
 
 def _running(tree: ast.Module) -> Iterator[ast.expr]:
     """The expressions that run: no annotation, nothing of an f-string, and nothing that only examples use."""
-    parts = [part for part in tree.body if not _serves_examples(part, tree)]
+    parts: list[ast.AST] = [part for part in tree.body if not _serves_examples(part, tree)]
     while parts:
         node = parts.pop()
         if isinstance(node, ast.expr):
@@ -119,7 +119,7 @@ def _twins(node: ast.expr) -> Iterator[ast.expr]:
         yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield node.operand
-    elif isinstance(node, ast.Constant) and type(node.value) in {int, float} and node.value:
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value not in {0, True}:
         yield ast.Constant(node.value * 2)
 
 
