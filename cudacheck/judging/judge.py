@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Finding, Gap, Severity, Unchecked
+from cudacheck.model.findings import Evidence, Finding, Gap, Severity, Unchecked
 from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Need, Rule
 from cudacheck.probes.messages import LONGEST, ErrorMessage
 from cudacheck.registry import causes_of, probe_of, rules
+from cudacheck.rules import _messages
 
 MAX_LINE = 1000
 """Of a finding's own words, which quote what strangers wrote."""
@@ -86,10 +87,17 @@ def _heard(rule: Rule, facts: Facts) -> Iterator[Finding]:
         for pattern in rule.messages:
             match = re.search(pattern, said.text[:LONGEST])
             if match:
-                heard = list(rule.heard(match, said, facts))
+                quote = _messages.quote(match, said)
+                heard = [_with(quote, finding) for finding in rule.heard(match, said, facts)]
                 if heard:
                     yield from heard
                     return
+
+
+def _with(quote: Evidence, finding: Finding) -> Finding:
+    """What was said convicts first; a rule need not say so."""
+    evidence = finding.evidence if quote in finding.evidence else (quote, *finding.evidence)
+    return dataclasses.replace(finding, evidence=evidence)
 
 
 def _one(rule: Rule, found: list[Finding]) -> Finding:

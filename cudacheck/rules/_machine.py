@@ -139,13 +139,6 @@ def major(version: str | None) -> int | None:
     return next(iter(numbers(version)), None)
 
 
-def quote(match: re.Match[str], said: ErrorMessage) -> Evidence:
-    """The line in which a message says it, and who said it."""
-    start, end = said.text.rfind("\n", 0, match.start()) + 1, said.text.find("\n", match.end())
-    line = " ".join(said.text[start : end if end >= 0 else None].split())
-    return Evidence(line if len(line) <= 160 else f"{line[:159]}…", said.found_in)
-
-
 def driver_evidence(nvml: Nvml | None) -> tuple[Evidence, ...]:
     if nvml is None or not nvml.driver_version:
         return ()

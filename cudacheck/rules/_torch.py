@@ -13,7 +13,6 @@ from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Remedy
 from cudacheck.probes.host.nvml import Gpu, Nvml
-from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_cuda import TorchDevice
@@ -144,13 +143,6 @@ def one_line(text: str, limit: int = 160) -> str:
     """A message on one line, cut where nobody reads on."""
     words = " ".join(text.split())
     return words if len(words) <= limit else f"{words[: limit - 1]}…"
-
-
-def quoted(said: ErrorMessage, match: re.Match[str] | None = None) -> Evidence:
-    """The line of a message that the match is on, and who said it."""
-    start = match.start() if match else 0
-    line = said.text[said.text.rfind("\n", 0, start) + 1 :].partition("\n")[0]
-    return Evidence(one_line(line), said.found_in)
 
 
 def conda_install(facts: Facts, spec: str, channel: str = "") -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     closed = [gpu for gpu in facts.all(Gpu) if gpu.compute_mode not in {None, "default"}]
     message = "the GPU lets no further process in: it is busy in an exclusive compute mode, or unavailable"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(closed), severity=Severity.ERROR)
+    yield Finding(message, (), _remedies(closed), severity=Severity.ERROR)
 
 
 def _remedies(closed: list[Gpu]) -> tuple[Remedy, ...]:

@@ -34,7 +34,7 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _machine, _messages
 
 VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
 
@@ -64,7 +64,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     message = "the container got the driver without its CUDA library"
     if needed == "utility":
         message = "the container got the driver without NVML (libnvidia-ml)"
-    yield _finding(needed, message, _machine.quote(match, said), facts)
+    yield _finding(needed, message, _messages.quote(match, said), facts)
 
 
 def _finding(needed: str, message: str, seen: Evidence, facts: Facts, severity: Severity | None = None) -> Finding:

@@ -67,7 +67,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
     system = facts.one(System)
     remedies = _remedies((system.container if system else None) or "docker")
-    yield Finding(message, (_machine.quote(match, said),), remedies)
+    yield Finding(message, (), remedies)
 
 
 def _has_another_owner(library: str, facts: Facts) -> bool:

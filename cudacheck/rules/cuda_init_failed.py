@@ -35,7 +35,7 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _driver, _gpus, _machine
+from cudacheck.rules import _driver, _gpus, _machine, _messages
 
 OWNED = {34, 802, 803, 804}
 """Codes with a rule of their own, wherever they come up."""
@@ -78,7 +78,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     code = int(match.groupdict().get("code") or (3 if "initialization failed" in match[0] else 999))
     if facts.knows(LibCuda) or code in OWNED_IN_WORDS or _is_owned(code, facts.one(Nvml), facts.one(System), facts):
         return
-    yield _finding(f"CUDA does not start: error {code}", _machine.quote(match, said), facts)
+    yield _finding(f"CUDA does not start: error {code}", _messages.quote(match, said), facts)
 
 
 def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts) -> bool:

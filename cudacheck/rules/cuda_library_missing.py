@@ -32,7 +32,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.cuda_libraries import MissingLibraryFile
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.rules import _libraries, _torch
+from cudacheck.rules import _libraries, _messages, _torch
 
 
 def check(
@@ -56,7 +56,7 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if "libcudnn" not in match[1]:
         by_torch = "not found in the system path" in match[0]
-        yield _finding(match[1], _torch.quoted(said, match), facts, by_torch=by_torch)
+        yield _finding(match[1], _messages.quote(match, said), facts, by_torch=by_torch)
 
 
 def _finding(library: str, evidence: Evidence, facts: Facts, *, by_torch: bool = False) -> Finding:

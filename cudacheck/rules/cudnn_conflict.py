@@ -34,7 +34,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.rules import _libraries, _torch
+from cudacheck.rules import _libraries, _messages, _torch
 
 MESSAGES = (
     r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
@@ -77,7 +77,7 @@ def _by_major(loaded: Sequence[LoadedLibrary]) -> dict[int, list[LoadedLibrary]]
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    yield _heard(match, _torch.quoted(said, match), facts)
+    yield _heard(match, _messages.quote(match, said), facts)
 
 
 def _heard(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:

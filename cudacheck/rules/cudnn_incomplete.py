@@ -33,7 +33,7 @@ from cudacheck.probes.patient.cuda_libraries import LibraryFile, MissingLibraryF
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
-from cudacheck.rules import _libraries, _torch
+from cudacheck.rules import _libraries
 
 INCOMPLETE, PART = _libraries.INCOMPLETE_CUDNN, "libcudnn_engines_tensor_ir.so.9"
 
@@ -74,10 +74,10 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     incomplete = _is_incomplete(facts.all(Distribution))
     if incomplete:
         message = f"{INCOMPLETE} lacks {PART}, which a cuDNN of another version then supplies, or none does"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)))
+        yield Finding(message, (), tuple(_remedies(facts)))
     elif "LOADING_FAILED" in match[0]:
         message = "cuDNN does not find one of its parts"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)))
+        yield Finding(message, (), tuple(_remedies(facts)))
 
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:

@@ -33,7 +33,7 @@ from cudacheck.probes.patient.cuda_libraries import LibraryFile, MissingLibraryF
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.rules import _libraries, _torch
+from cudacheck.rules import _libraries, _messages, _torch
 
 
 def check(
@@ -53,7 +53,7 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if said.text[: match.start()].endswith("dlerror: ") and _knows_torch(facts):
         return  # TensorFlow's warning, and PyTorch brings its own
-    yield _finding(match[1], _torch.quoted(said, match), facts)
+    yield _finding(match[1], _messages.quote(match, said), facts)
 
 
 def _knows_torch(facts: Facts) -> bool:

@@ -57,7 +57,7 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if not _driver.answers(facts):
         message = "this user may not open the GPU's device files"
-        yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System), []))
+        yield Finding(message, (), _remedies(facts.one(System), []))
 
 
 def _remedies(system: System | None, refused: list[DeviceNode]) -> tuple[Remedy, ...]:

@@ -58,7 +58,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if _driver.is_past(said, facts) or (combination and _driver.loads_foreign_libcuda(facts)):
         return
     message = "the driver's libraries do not fit its loaded kernel module"
-    yield _finding(message, (_machine.quote(match, said),), facts)
+    yield _finding(message, (), facts)
 
 
 def _finding(message: str, seen: tuple[Evidence, ...], facts: Facts) -> Finding:

@@ -58,7 +58,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return
     yield Finding(
         "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver is installed",
-        evidence=(_machine.quote(match, said),),
+        evidence=(),
         remedies=(_machine.install_driver(facts),),
     )
 

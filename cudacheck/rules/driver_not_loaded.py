@@ -50,7 +50,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return  # what was looked at itself is judged by `check`
     yield Finding(
         "nothing reaches the NVIDIA driver: its kernel module is not loaded",
-        evidence=(_machine.quote(match, said),),
+        evidence=(),
         remedies=_remedies(facts),
     )
 

@@ -68,7 +68,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     elif wanted := named.get("wanted"):
         message = f"the container's image demands a driver that serves CUDA {wanted}, and the host's is older"
         solutions = _for_image(facts, wanted)
-    yield Finding(message, (_machine.quote(match, said),), solutions)
+    yield Finding(message, (), solutions)
 
 
 def _too_low(cuda: str, wanted: int, nvml: Nvml | None, libcuda: LibCuda | None, system: System | None) -> str | None:

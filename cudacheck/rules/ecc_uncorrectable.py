@@ -53,7 +53,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if said.found_in.startswith("kernel log") and told and all(told):
         return  # a reset has cured it since
     message = "the memory of a GPU has errors that ECC could not correct"
-    yield Finding(message, (_machine.quote(match, said),), _remedies([]))
+    yield Finding(message, (), _remedies([]))
 
 
 def _trouble(gpu: Gpu) -> str:

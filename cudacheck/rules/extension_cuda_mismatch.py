@@ -35,7 +35,7 @@ NAMES = "vllm|xformers|torchvision|torchaudio|sgl_kernel|flashinfer|detectron2|d
 LIBRARY = r"lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)[.\d]*"
 
 
-def check(files: tuple[ExtensionFile, ...], build: TorchBuild, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+def check(files: tuple[ExtensionFile, ...], build: TorchBuild, facts: Facts) -> Iterator[Finding]:
     own = _torch.cuda_major(build)
     packages = {file.package for file in files if not file.package.startswith("flash-attn")}
     for package in sorted(packages):

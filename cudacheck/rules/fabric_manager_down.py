@@ -51,7 +51,7 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    yield Finding(MESSAGE, (_machine.quote(match, said),), _remedies(facts))
+    yield Finding(MESSAGE, (), _remedies(facts))
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:

@@ -34,7 +34,7 @@ from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.extensions import ExtensionFile
 from cudacheck.probes.patient.flash_attn import FlashAttention
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 SYMBOL = r"undefined symbol: (_Z\w+)"
 SIGNATURES = {"Ei": "torch 2.2 or older", "Ea": "torch 2.3 to 2.7", "Eab": "torch 2.8 or newer"}
@@ -68,7 +68,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return
     # The runtime of PyTorch's own major is merely out of sight: flash-attn fits.
     if match[1] != f"libcudart.so.{_torch.cuda_major(build)}":
-        yield _finding("flash-attn", match[1], _torch.quoted(said, match), build, facts)
+        yield _finding("flash-attn", match[1], _messages.quote(match, said), build, facts)
 
 
 def _finding(name: str, cause: str, evidence: Evidence, build: TorchBuild | None, facts: Facts) -> Finding:

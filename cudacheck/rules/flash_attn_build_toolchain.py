@@ -65,7 +65,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return
     yield Finding(
         _why(match, module),
-        (_torch.quoted(said, match),),
+        (),
         tuple(_remedies(match, module, facts)),
         severity=Severity.ERROR,
     )

@@ -77,7 +77,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     unable = f", and {old[0].label} could not run it" if old else ""
     yield Finding(
         f"flash-attn is asked for, but it is not installed{unable}",
-        (_torch.quoted(said, match),),
+        (),
         (SDPA, *wheels),
         severity=Severity.ERROR,
     )

@@ -73,7 +73,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     which = old[0] if old else "this GPU"
     yield Finding(
         f"flash-attn has no kernels for {which}: it needs compute capability 8.0 or newer",
-        (_torch.quoted(said, match),),
+        (),
         (SDPA,),
         severity=Severity.ERROR,
     )

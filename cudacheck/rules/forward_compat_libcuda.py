@@ -65,7 +65,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     is_804 = "combination" not in match.groupdict()
     if is_804 or _driver.loads_foreign_libcuda(facts):
         message = NOT_ON_THIS_BOARD if is_804 else FOREIGN
-        yield Finding(message, (_machine.quote(match, said),), _remedies(facts))
+        yield Finding(message, (), _remedies(facts))
 
 
 def _is_compat_on_geforce(nvml: Nvml, gpus: tuple[Gpu, ...]) -> bool:

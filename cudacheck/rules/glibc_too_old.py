@@ -31,7 +31,7 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.extensions import ExtensionFile
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 MESSAGES = (
     r"version [`'‘\"](GLIBC_[\d.]+)['’\"] not found(?: \(required by ([^)\n]+)\))?",
@@ -60,7 +60,7 @@ def _older(have: str, want: str) -> bool:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    yield _finding(match, _torch.quoted(said, match), facts)
+    yield _finding(match, _messages.quote(match, said), facts)
 
 
 def _finding(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:

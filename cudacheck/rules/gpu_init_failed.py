@@ -61,7 +61,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         message = "the open kernel modules do not serve this GPU, which is older than Turing"
         title = "install the proprietary flavour of the driver, of branch 580 or older"
         remedies = (Remedy(title, needs_root=True, needs_reboot=True, verify="nvidia-smi"),)
-    yield Finding(message, (_machine.quote(match, said),), remedies)
+    yield Finding(message, (), remedies)
 
 
 def _remedies() -> tuple[Remedy, ...]:

@@ -72,7 +72,7 @@ def _is_ours(gpu: PciGpu, facts: Facts) -> bool:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if not _driver.is_past(said, facts):
         message = "a GPU fell off the bus: the driver lost contact with it"
-        yield Finding(message, (_machine.quote(match, said),), _remedies())
+        yield Finding(message, (), _remedies())
 
 
 def _remedies() -> tuple[Remedy, ...]:

@@ -64,7 +64,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if gap == "too-new":
         yield Finding(
             f"{_torch.spoken(facts.one(TorchBuild))} has no kernels for {gpu}: it was built for older GPUs",
-            (_torch.quoted(said, match),),
+            (),
             _torch.right_build(
                 _kernels.with_named_gpus(said.text, facts), "install a PyTorch built for CUDA 12.8 or newer"
             ),

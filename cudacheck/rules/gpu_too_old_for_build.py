@@ -90,7 +90,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     bad = [each for each in seen if not each.ran and _kernels.uncovered(archs, build, each.capability) == "too-old"]
     yield Finding(
         f"{_torch.spoken(build)} has no kernels for {gpu}: builds for this CUDA dropped it",
-        (_torch.quoted(said, match),),
+        (),
         _remedies(bad, seen, _kernels.with_named_gpus(said.text, facts)),
         severity=None if _asked(said) or not bad else _severity(bad, seen, archs),
     )

@@ -69,7 +69,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     ordinal = "ordinal" in match[0]
     if not ordinal and not hides and variables is not None and (variables.complete or (value and count)):
         return  # the variable is known not to hide anything
-    seen = [_machine.quote(match, said)]
+    seen = []
     if value is not None and variables is not None:
         seen.append(Evidence(f"{_gpus.VARIABLE}={value}", variables.found_in))
     message = f"CUDA finds no GPU to use: {_gpus.VARIABLE} hides it, or there is none"

@@ -43,10 +43,10 @@ def check(dists: tuple[Distribution, ...]) -> Iterator[Finding]:
         yield Finding(message, (found,), (LIMIT,))
 
 
-def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     message = f"this Gradio knows no argument {match[1]}"
     # It raises, and the program ends: Gradio 4.0 the deprecation too (gradio#6172).
-    yield Finding(message, (_torch.quoted(said, match),), (LIMIT,), severity=Severity.ERROR)
+    yield Finding(message, (), (LIMIT,), severity=Severity.ERROR)
 
 
 RULE = Rule(

@@ -85,12 +85,12 @@ def _wrong(what: str, error: float | None, tolerance: float | None) -> Finding:
     )
 
 
-def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _kernels.of_own_probe(said):
         return  # the kernel's own fact tells more
     yield Finding(
         "a kernel that the program needs was not compiled for this GPU",
-        (_torch.quoted(said, match),),
+        (),
         (Remedy("install the extension (or PyTorch) that the traceback names again, in a build for this GPU"),),
     )
 

@@ -48,7 +48,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if _driver.answers(facts) or not _machine.on_linux(facts.one(System)):
         return
     message = f"the NVIDIA driver has no module for the running kernel {match['kernel'] or ''}".strip()
-    yield _finding(message, [_machine.quote(match, said)], facts)
+    yield _finding(message, [], facts)
 
 
 def _finding(message: str, seen: list[Evidence], facts: Facts) -> Finding:

@@ -45,7 +45,7 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Fin
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     on = [gpu for gpu in facts.all(Gpu) if gpu.mig_enabled]
     if not _driver.computes(facts) and not any(gpu.mig_instances for gpu in on):
-        yield Finding(_message(on), (_machine.quote(match, said),), _remedies(on))
+        yield Finding(_message(on), (), _remedies(on))
 
 
 def _message(bare: list[Gpu]) -> str:

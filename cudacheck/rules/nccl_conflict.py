@@ -32,7 +32,7 @@ from cudacheck.probes.patient.cuda_libraries import LibraryFile
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.rules import _libraries, _torch
+from cudacheck.rules import _libraries, _messages, _torch
 
 MESSAGES = (r"undefined symbol: (p?nccl[A-Z]\w+)",)
 
@@ -44,7 +44,7 @@ def check(imported: TorchImport | None, facts: Facts) -> Iterator[Finding]:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    yield _finding(match[1], _torch.quoted(said, match), facts)
+    yield _finding(match[1], _messages.quote(match, said), facts)
 
 
 def _finding(symbol: str, evidence: Evidence, facts: Facts) -> Finding:

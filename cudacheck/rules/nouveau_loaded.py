@@ -57,7 +57,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if _driver.is_past(said, facts) or ("in use" in match[0] and _driver.answers(facts)):
         return
     message = "another driver, such as nouveau, took the GPU before NVIDIA's"
-    yield Finding(message, (_machine.quote(match, said),), _remedies("nouveau", facts, installed=True))
+    yield Finding(message, (), _remedies("nouveau", facts, installed=True))
 
 
 def _remedies(owner: str, facts: Facts, *, installed: bool) -> tuple[Remedy, ...]:

@@ -59,7 +59,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     own = _torch.numbers(built)[0]
     yield Finding(
         f"nvcc of CUDA {nvcc} cannot compile extensions for a PyTorch of CUDA {built}",
-        (_torch.quoted(said, match),),
+        (),
         tuple(_remedies(own, facts)),
         severity=Severity.ERROR,
     )

@@ -34,7 +34,7 @@ from cudacheck.probes.patient.distributions import Distribution, FileClash
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.rules import _libraries, _torch
+from cudacheck.rules import _libraries, _messages, _torch
 
 MESSAGES = (
     r"undefined symbol: (_*nvJitLink\w+)",
@@ -83,7 +83,7 @@ def _is_foreign(name: str, major: int | None) -> bool:
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _is_ours(match, facts):
-        yield _finding(match, _torch.quoted(said, match), facts)
+        yield _finding(match, _messages.quote(match, said), facts)
 
 
 def _is_ours(match: re.Match[str], facts: Facts) -> bool:

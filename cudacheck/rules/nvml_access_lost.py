@@ -54,7 +54,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if _driver.answers(facts):
         return
     message = "the container lost its access to the GPU: NVML says Unknown Error"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System)))
+    yield Finding(message, (), _remedies(facts.one(System)))
 
 
 def _remedies(system: System | None) -> tuple[Remedy, ...]:

@@ -46,7 +46,7 @@ def check(nvml: Nvml, module: KernelModule, pci: tuple[PciGpu, ...], facts: Fact
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if not _driver.is_past(said, facts):
-        yield Finding(MESSAGE, (_machine.quote(match, said),), _remedies(facts))
+        yield Finding(MESSAGE, (), _remedies(facts))
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:

@@ -70,7 +70,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     torch, nvml = facts.one(TorchBuild), facts.one(Nvml)
     cuda = torch.cuda if torch is not None else None
     message = "the driver is older than the CUDA that this PTX was compiled with, and cannot compile it"
-    seen = [_machine.quote(match, said), *_machine.driver_evidence(nvml)]
+    seen = [*_machine.driver_evidence(nvml)]
     if torch is not None and cuda:
         seen.append(Evidence(f"torch {torch.version}, built for CUDA {cuda}", torch.found_in))
     yield Finding(message, tuple(seen), _remedies(facts, cuda), severity=Severity.ERROR)

@@ -27,7 +27,6 @@ from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Se
 from cudacheck.model.rule import Rule
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
-from cudacheck.rules import _machine
 
 
 def check(_one: Distribution, installed: tuple[Distribution, ...] | None, facts: Facts) -> Iterator[Finding]:
@@ -47,7 +46,7 @@ def check(_one: Distribution, installed: tuple[Distribution, ...] | None, facts:
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     message = "the package pynvml is outdated: nvidia-ml-py took its place"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts))
+    yield Finding(message, (), _remedies(facts))
 
 
 def _remedies(facts: Facts) -> tuple[Remedy, ...]:

@@ -30,7 +30,7 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 SPEC = r"(torch(?:vision|audio)?(?:[=<>~!]=?[\w.+*,<>=!-]*)?)"
 
@@ -48,11 +48,11 @@ def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     spec = match[1].rstrip(".,-")
     if (index := _index_of(spec, facts)) is None:
-        yield _finding(_why(spec, facts), _torch.quoted(said, match), facts)
+        yield _finding(_why(spec, facts), _messages.quote(match, said), facts)
         return
     message = f"{spec} is not on the index that was asked, but on PyTorch's own under {index}"
     there = remedies.install(facts, [spec.partition("+")[0]], title="install it from there", index_tag=index)
-    yield Finding(message, (_torch.quoted(said, match),), (there,))
+    yield Finding(message, (), (there,))
 
 
 def _index_of(spec: str, facts: Facts) -> str | None:

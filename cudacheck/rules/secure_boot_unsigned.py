@@ -30,7 +30,7 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver
 
 KEYS = {
     "Ubuntu": "/var/lib/shim-signed/mok/MOK.der",
@@ -55,7 +55,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if _driver.answers(facts) or _is_of_another_module(match, facts):
         return
     message = "Secure Boot rejects the NVIDIA kernel module: its key is not enrolled"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts.one(System)))
+    yield Finding(message, (), _remedies(facts.one(System)))
 
 
 def _is_of_another_module(match: re.Match[str], facts: Facts) -> bool:

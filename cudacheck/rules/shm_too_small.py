@@ -26,7 +26,6 @@ from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Se
 from cudacheck.model.rule import Rule
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _machine
 
 ENOUGH = 1 << 30
 FOLDER = "/dev/shm"  # noqa: S108 - its size is judged, nothing is written there
@@ -45,7 +44,7 @@ def check(system: System) -> Iterator[Finding]:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     system = facts.one(System)
     message = "the data loader's workers or NCCL ran out of shared memory"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(system.container if system else None))
+    yield Finding(message, (), _remedies(system.container if system else None))
 
 
 def _remedies(container: str | None) -> tuple[Remedy, ...]:

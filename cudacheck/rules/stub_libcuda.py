@@ -41,7 +41,7 @@ def check(libcuda: LibCuda, facts: Facts) -> Iterator[Finding]:
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     message = "a CUDA toolkit's stub of libcuda is loaded instead of the driver's library"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(facts, facts.one(LibCuda)))
+    yield Finding(message, (), _remedies(facts, facts.one(LibCuda)))
 
 
 def _remedies(facts: Facts, libcuda: LibCuda | None) -> tuple[Remedy, ...]:

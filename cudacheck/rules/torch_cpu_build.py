@@ -67,7 +67,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     which = f"torch {version}" if version else "the PyTorch that said this"
     yield Finding(
         f"PyTorch cannot use any NVIDIA GPU: {which} was built without CUDA",
-        (_torch.quoted(said, match),),
+        (),
         _torch.right_build(facts, "install a CUDA build of PyTorch for this platform"),
     )
 

@@ -136,7 +136,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     message = f"{package} does not fit the installed {_torch.spoken(facts.one(TorchBuild))}"
     if package == "xFormers":
         message = f"xFormers was built for torch {match[2]}, but torch {match[3]} is installed"
-    yield _finding(message, (_torch.quoted(said, match),), package.lower(), facts)
+    yield _finding(message, (), package.lower(), facts)
 
 
 def _finding(message: str, evidence: tuple[Evidence, ...], package: str, facts: Facts) -> Finding:

@@ -31,7 +31,7 @@ from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 OWN_DLL = (
     r"(?:[^\"'\n]{0,300}[\\/]torch[\\/]{1,2}lib[\\/]{1,2}"  # JSON doubles backslashes; programs leave the folder out
@@ -63,7 +63,7 @@ def check(imported: TorchImport | None, runs: tuple[ProbeRun, ...] | None, facts
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    yield _finding(_words(match[0]), _torch.quoted(said, match), said.text, facts)
+    yield _finding(_words(match[0]), _messages.quote(match, said), said.text, facts)
 
 
 def _words(error: str) -> str:

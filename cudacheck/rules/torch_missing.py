@@ -28,7 +28,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 IS_THERE = re.compile(r"[/\\]torch[/\\]|Error loading \\?[\"']")
 IN_A_BUILD = re.compile(r"get_requires_for_build|[Bb]uild(?:ing)? (?:wheel|isolation|dependencies)|egg_info|setup\.py")
@@ -49,7 +49,7 @@ def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter | None, facts
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     installed = facts.one(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution))
     if not installed and not IN_A_BUILD.search(said.text):
-        yield _finding("PyTorch is not installed in the environment that ran this", _torch.quoted(said, match), facts)
+        yield _finding("PyTorch is not installed in the environment that ran this", _messages.quote(match, said), facts)
 
 
 def _finding(message: str, evidence: Evidence, facts: Facts) -> Finding:

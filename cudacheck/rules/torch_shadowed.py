@@ -114,10 +114,10 @@ def _without(module: ShadowingModule, facts: Facts) -> Iterator[Remedy]:
         yield remedies.set_variable(facts, "PYTHONNOUSERSITE", "1")
 
 
-def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     yield Finding(
         "`import torch` took a file or folder called torch that is no installed PyTorch",
-        (_torch.quoted(said, match),),
+        (),
         (Remedy("rename the file or folder called torch in the program's folder, or start it from elsewhere"),),
     )
 

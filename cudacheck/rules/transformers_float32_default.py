@@ -65,7 +65,7 @@ def _costs(facts: Facts) -> Iterator[Evidence]:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     package = next((d for d in facts.all(Distribution) if d.name == "transformers"), None)
     message = f"the model ({match[1]}) was loaded in float32, which FlashAttention cannot take"
-    yield Finding(message, (_torch.quoted(said, match),), (_say_it(package.version if package else "", facts),))
+    yield Finding(message, (), (_say_it(package.version if package else "", facts),))
 
 
 def _say_it(version: str, facts: Facts) -> Remedy:

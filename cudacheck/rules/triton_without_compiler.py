@@ -68,16 +68,16 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         advice = Remedy(
             "let TRITON_LIBCUDA_PATH name the folder of libcuda.so.1, and put a link libcuda.so to it there"
         )
-        yield Finding("Triton cannot link against the driver library", (_torch.quoted(said, match),), (advice,))
+        yield Finding("Triton cannot link against the driver library", (), (advice,))
     elif "triton installation" in match[0]:
         advice = Remedy(
             "install the Triton that belongs to the installed PyTorch; on Windows it is called triton-windows"
         )
-        yield Finding("torch.compile finds no working Triton", (_torch.quoted(said, match),), (advice,))
+        yield Finding("torch.compile finds no working Triton", (), (advice,))
     else:
         what = "the Python headers" if "Python.h" in match[0] else "a C compiler"
         message = f"torch.compile and Triton kernels cannot work without {what}"
-        yield Finding(message, (_torch.quoted(said, match),), tuple(_remedies(facts)))
+        yield Finding(message, (), tuple(_remedies(facts)))
 
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:

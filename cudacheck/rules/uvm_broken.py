@@ -71,7 +71,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         return  # cuInit itself was asked
     code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", match[0]) else 999
     message = f"CUDA does not start: {_case(code, None, module, system)}"
-    yield Finding(message, (_machine.quote(match, said),), _remedies(code, None, module, facts))
+    yield Finding(message, (), _remedies(code, None, module, facts))
 
 
 def _case(code: int | None, node: DeviceNode | None, module: KernelModule | None, system: System | None) -> str:

@@ -79,7 +79,7 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     message = "Windows does not let WSL use the GPU: GPU access blocked by the operating system"
     remedies = [r for _, _, fix in _tcc(facts.all(Gpu)) for r in fix]
-    yield Finding(message, (_machine.quote(match, said),), (*remedies, UPDATE, UNDO_LINUX_DRIVER))
+    yield Finding(message, (), (*remedies, UPDATE, UNDO_LINUX_DRIVER))
 
 
 Fault = tuple[str, Evidence, tuple[Remedy, ...]]
