@@ -38,6 +38,30 @@ MEMORY_HELD = settings(A100, FAKE_USED_MB="30000")
 ILLEGAL_ACCESS = settings(STUB_KERNEL_ERROR="CUDA error: an illegal memory access was encountered")
 PIP_OVER_CONDA = torch("2.8.0+cu128", "12.8", CU128)
 
+# Variables
+
+SET_ON_PURPOSE = settings(
+    CUDA_LAUNCH_BLOCKING="0",
+    NVIDIA_TF32_OVERRIDE="1",
+    CUDA_MODULE_LOADING="LAZY",
+    CUDA_DEVICE_MAX_CONNECTIONS="1",
+    PYTORCH_CUDA_ALLOC_CONF="expandable_segments:True,roundup_power2_divisions:[256:1,>:8],",
+    CUBLAS_WORKSPACE_CONFIG=":16:8",
+)
+
+VARIABLES = (
+    Fault("debug-switch-set", "no PTX to compile", bare_metal, settings(CUDA_FORCE_PTX_JIT="1"), well=SET_ON_PURPOSE),
+    Fault(
+        "debug-switch-set",
+        "launches block",
+        bare_metal,
+        settings(CUDA_LAUNCH_BLOCKING="1"),
+        well=SET_ON_PURPOSE,
+        severity="warning",
+    ),
+    Fault("debug-switch-set", "eager loading", bare_metal, settings(CUDA_MODULE_LOADING="EAGER"), severity="note"),
+)
+
 RUNNING = (
     Fault("kernel-failed", "illegal memory access", bare_metal, ILLEGAL_ACCESS),
     Fault("gpu-throttled", "by heat", bare_metal, HOT, well=at_work, severity="warning"),
@@ -70,4 +94,4 @@ NOTES = (
     ),
 )
 
-FAULTS = (*RUNNING, *NOTES)
+FAULTS = (*VARIABLES, *RUNNING, *NOTES)

@@ -35,8 +35,9 @@ RULES = registry.rules()
 HEADINGS = ["What it does", "Why it matters", "What to do", "References"]
 PROPER = re.compile(
     r"[a-z`]|CUDA|PyTorch|NVIDIA|NVML|GPU|WSL|MIG|PTX|Secure Boot|Windows|Python|Triton|FlashAttention|Gradio"
+    r"|[A-Z][A-Z0-9_]+[ =]"
 )
-"""How a message may start: in lower case, or with a name."""
+"""How a message may start: in lower case, or with a name, a variable's for one."""
 
 
 def examples(kind: str) -> list[Any]:

@@ -104,6 +104,7 @@ RULE = Rule(
         Family.NO_CUDA,
         Family.WRONG_KERNELS,
         Family.BROKEN_LIBRARIES,
+        "debug-switch-set",
         "driver-library-mismatch",
         "compute-mode-exclusive",
         "cuda-init-failed",

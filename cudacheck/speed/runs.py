@@ -114,8 +114,13 @@ def disturbed_by(run: GpuRun) -> str:
 
 def blocking(run: GpuRun) -> str:
     values = run.variables.values if run.variables else {}
-    set_ = values.get("CUDA_LAUNCH_BLOCKING", "0") not in ("", "0")
-    return "CUDA_LAUNCH_BLOCKING is set: every launch waits for its kernel" if set_ else ""
+    on = switched_on(values.get("CUDA_LAUNCH_BLOCKING", ""))
+    return "CUDA_LAUNCH_BLOCKING is set: every launch waits for its kernel" if on else ""
+
+
+def switched_on(value: str) -> bool:
+    """Whether a variable that is documented as 0 or 1 says 1: words, and the number 0, switch nothing on."""
+    return re.match(r"\s*\+?0*[1-9]", value) is not None
 
 
 def excuse(run: GpuRun) -> str:

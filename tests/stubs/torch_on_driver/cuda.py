@@ -130,7 +130,7 @@ def launch(index):
         raise RuntimeError(os.environ["STUB_KERNEL_ERROR"])
     if _asked("cuDeviceGetAttribute", COMPUTE_MODE, index) == 2:
         raise RuntimeError(BUSY)
-    if _covered(gpu, "sm"):
+    if _covered(gpu, "sm") and os.environ.get("CUDA_FORCE_PTX_JIT") != "1":
         return
     if _covered(gpu, "compute"):
         if _asked("cuDriverGetVersion") < _built_for():
