@@ -65,6 +65,22 @@ def test_ready(machine, driver, version, cuda, archs):
     assert all(run["ok"] for run in told.report["facts"]["KernelRun"])
 
 
+def test_never_ready_over_a_doubt(machine):
+    """Launches that block are measured and not judged: the first line and the JSON say so."""
+    patient = machine(RTX_4090, DRIVER_570, STUB_PEAK_TFLOPS="165", CUDA_LAUNCH_BLOCKING="1")
+    patient.torch("2.8.0+cu126", "12.6", CU126, gpu=True)
+    told = patient.doctor()
+    assert told.roots == ["debug-switch-set"], told.stdout
+    verdict = told.report["verdict"]
+    assert verdict["state"] == "ready-but"
+    assert verdict["headline"].startswith("ready, but CUDA_LAUNCH_BLOCKING=1 is set: every launch waits")
+    assert verdict["headline"].endswith("; speed not judged")
+    assert any("matmul of GPU 0: CUDA_LAUNCH_BLOCKING is set" in said for said in verdict["not_judged"])
+    ignored = patient.doctor("--ignore", "debug-switch-set").report["verdict"]
+    assert ignored["state"] == "ready"
+    assert ignored["headline"] == "ready; speed not judged: CUDA_LAUNCH_BLOCKING is set"
+
+
 def test_driver_too_old(machine):
     patient = machine(
         A10, DRIVER_535, STUB_TORCH_CUDA="warns: The NVIDIA driver on your system is too old (found version 12020)."

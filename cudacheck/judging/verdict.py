@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from cudacheck.model.facts import Facts
@@ -18,6 +19,8 @@ from cudacheck.registry import probes
 
 MAX_HEADLINE = 2000
 """It names what strangers named: GPUs, versions."""
+MOST_AXES = 2
+"""That the first line names; more of them are the speed."""
 
 
 def interrupted(facts: Facts) -> bool:
@@ -29,12 +32,12 @@ def verdict(
     facts: Facts, findings: Sequence[Finding], unchecked: Sequence[Unchecked], speed: Sequence[Axis] = ()
 ) -> Verdict:
     """What the findings, and what was really seen to run, add up to."""
-    whole = _verdict(facts, findings, unchecked, speed)
+    whole = dataclasses.replace(_verdict(facts, findings, unchecked, speed), not_judged=_not_judged(speed))
     if len(whole.headline) > MAX_HEADLINE:
-        whole = Verdict(whole.state, f"{whole.headline[:MAX_HEADLINE]}…")
+        whole = dataclasses.replace(whole, headline=f"{whole.headline[:MAX_HEADLINE]}…")
     if not interrupted(facts) or whole.state is State.BROKEN:
         return whole
-    return Verdict(State.NOT_PROVEN, f"interrupted; {whole.headline}")
+    return dataclasses.replace(whole, state=State.NOT_PROVEN, headline=f"interrupted; {whole.headline}")
 
 
 def _verdict(
@@ -58,9 +61,11 @@ def _verdict(
     if doubts:
         found = f"no error found, but {warnings[0].message}; not proven" if warnings else "no fault found, not proven"
         return Verdict(State.NOT_PROVEN, f"{found}: {'; '.join(doubts)}")
+    doubt = _speed_in_doubt(speed)
     if warnings:
-        return Verdict(State.READY_BUT, f"ready, but {warnings[0].message}")
-    return Verdict(State.READY, f"ready: {_what_runs(facts)} run together")
+        also = f"; {doubt.partition(':')[0]}" if doubt else ""
+        return Verdict(State.READY_BUT, f"ready, but {warnings[0].message}{also}")
+    return Verdict(State.READY, f"ready; {doubt}" if doubt else f"ready: {_what_runs(facts)} run together")
 
 
 def unproven(facts: Facts, unchecked: Sequence[Unchecked]) -> list[str]:
@@ -91,6 +96,26 @@ def _speed_unproven(facts: Facts, speed: Sequence[Axis]) -> list[str]:
         return []
     doubtful = {axis.device_index: axis for axis in reversed(speed) if axis.health is Health.INCONCLUSIVE}
     return [f"the {a.axis} of GPU {i} is inconclusive ({a.reasons[0]})" for i, a in sorted(doubtful.items())]
+
+
+def _inconclusive(speed: Sequence[Axis]) -> list[Axis]:
+    return [axis for axis in speed if axis.health is Health.INCONCLUSIVE]
+
+
+def _not_judged(speed: Sequence[Axis]) -> tuple[str, ...]:
+    return tuple(f"{a.axis} of GPU {a.device_index}: {next(iter(a.reasons), '')}" for a in _inconclusive(speed))
+
+
+def _speed_in_doubt(speed: Sequence[Axis]) -> str:
+    """`speed not judged: CUDA_LAUNCH_BLOCKING is set`; empty where every axis has its verdict."""
+    doubtful = _inconclusive(speed)
+    if not doubtful:
+        return ""
+    names = [*dict.fromkeys(axis.axis for axis in doubtful)]
+    sure = {axis.axis for axis in speed if axis not in doubtful} - {"correctness"}
+    what = " and ".join(names) if sure and len(names) <= MOST_AXES else "speed"
+    reason = next((axis.reasons[0] for axis in doubtful if axis.reasons), "no reason told")
+    return f"{what} not judged: {reason.partition(':')[0]}"
 
 
 def _what_runs(facts: Facts) -> str:

@@ -85,6 +85,8 @@ class ProbeRun:
 class Verdict:
     state: State
     headline: str
+    not_judged: tuple[str, ...] = ()
+    """The axes of speed that were measured and are inconclusive, each with its reason; the headline says it shortly."""
 
 
 @dataclasses.dataclass(frozen=True)
