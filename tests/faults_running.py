@@ -49,6 +49,19 @@ SET_ON_PURPOSE = settings(
     CUBLAS_WORKSPACE_CONFIG=":16:8",
 )
 
+
+def abort_on(value: str) -> Change:
+    """PyTorch's import aborts where it cannot read the allocator's settings, as that of 2.11 does."""
+
+    def sicken(m: Machine) -> None:
+        init = m.patient.site / "torch" / "__init__.py"
+        line = 'import os\nif "=" in os.environ.get("PYTORCH_CUDA_ALLOC_CONF", ""):\n    os.abort()\n'
+        init.write_text(init.read_text().replace("import ctypes\n", f"{line}import ctypes\n", 1))
+        m.set(PYTORCH_CUDA_ALLOC_CONF=value)
+
+    return sicken
+
+
 VARIABLES = (
     Fault("debug-switch-set", "no PTX to compile", bare_metal, settings(CUDA_FORCE_PTX_JIT="1"), well=SET_ON_PURPOSE),
     Fault(
@@ -57,6 +70,22 @@ VARIABLES = (
         bare_metal,
         settings(CUDA_LAUNCH_BLOCKING="1"),
         well=SET_ON_PURPOSE,
+        severity="warning",
+    ),
+    Fault("malformed-setting", "= for :", bare_metal, abort_on("max_split_size_mb=512"), well=SET_ON_PURPOSE),
+    Fault(
+        "malformed-setting",
+        "neither True nor False",
+        bare_metal,
+        settings(PYTORCH_ALLOC_CONF="expandable_segments:1"),
+        well=SET_ON_PURPOSE,
+        severity="warning",
+    ),
+    Fault(
+        "malformed-setting",
+        "a workspace of another form",
+        bare_metal,
+        settings(CUBLAS_WORKSPACE_CONFIG="4096:8"),
         severity="warning",
     ),
     Fault("debug-switch-set", "eager loading", bare_metal, settings(CUDA_MODULE_LOADING="EAGER"), severity="note"),

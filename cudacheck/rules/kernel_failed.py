@@ -105,6 +105,7 @@ RULE = Rule(
         Family.WRONG_KERNELS,
         Family.BROKEN_LIBRARIES,
         "debug-switch-set",
+        "malformed-setting",
         "driver-library-mismatch",
         "compute-mode-exclusive",
         "cuda-init-failed",

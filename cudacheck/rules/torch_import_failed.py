@@ -112,6 +112,7 @@ RULE = Rule(
     fix_by=FixBy.ENVIRONMENT,
     explained_by=(
         Family.BROKEN_LIBRARIES,
+        "malformed-setting",
         "container-missing-capability",
         "torch-missing",
         "torch-shadowed",
