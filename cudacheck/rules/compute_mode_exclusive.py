@@ -73,6 +73,7 @@ RULE = Rule(
     severity=Severity.WARNING,
     layer=Layer.LIBCUDA,
     fix_by=FixBy.NODE,
+    explained_by=("process-limit-too-low",),
     check=check,
     heard=heard,
     messages=(

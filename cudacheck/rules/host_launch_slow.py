@@ -53,6 +53,7 @@ RULE = Rule(
     layer=Layer.SPEED,
     fix_by=FixBy.NODE,
     timed=("launch",),
+    explained_by=("too-few-cpus", "debug-switch-set"),
     check=check,
     fires={
         "a throttled processor": (H200, LaunchOverhead(0, launch_us=48.0)),

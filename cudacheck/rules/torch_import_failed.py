@@ -113,6 +113,7 @@ RULE = Rule(
     explained_by=(
         Family.BROKEN_LIBRARIES,
         "malformed-setting",
+        "process-limit-too-low",
         "container-missing-capability",
         "torch-missing",
         "torch-shadowed",

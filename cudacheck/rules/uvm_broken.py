@@ -126,6 +126,7 @@ RULE = Rule(
     joins=(Family.NO_CUDA,),
     explained_by=(
         Family.NO_DRIVER,
+        "process-limit-too-low",
         "stub-libcuda",
         "forward-compat-libcuda",
         "fabric-manager-down",
