@@ -62,6 +62,11 @@ def abort_on(value: str) -> Change:
     return sicken
 
 
+def no_such_compiler(m: Machine) -> None:
+    triton_without_compiler(m)
+    m.set(CC="/opt/removed/bin/gcc")
+
+
 VARIABLES = (
     Fault("debug-switch-set", "no PTX to compile", bare_metal, settings(CUDA_FORCE_PTX_JIT="1"), well=SET_ON_PURPOSE),
     Fault(
@@ -88,6 +93,15 @@ VARIABLES = (
         settings(CUBLAS_WORKSPACE_CONFIG="4096:8"),
         severity="warning",
     ),
+    Fault(
+        "path-does-not-exist",
+        "CUDA_HOME",
+        bare_metal,
+        settings(CUDA_HOME="/opt/removed"),
+        well=toolkit("12.4"),
+        severity="warning",
+    ),
+    Fault("path-does-not-exist", "the compiler of Triton", bare_metal, no_such_compiler, severity="warning"),
     Fault("debug-switch-set", "eager loading", bare_metal, settings(CUDA_MODULE_LOADING="EAGER"), severity="note"),
 )
 

@@ -593,3 +593,27 @@ class TestLibCuda:
         assert told.returncode == -11
         assert told.outcomes == {"nvml": "ok"}
         assert told.one("Gpu").name == "NVIDIA A10"
+
+
+@needs_linux
+class TestNamedPaths:
+    def test_what_is_there_and_what_is_not(self, ask, root):
+        root("/opt/cuda/version.txt")
+        env = {
+            "CUDA_HOME": "/opt/cuda",
+            "CUDA_PATH": "/opt/removed",
+            "CC": "sh -c",
+            "CXX": "/opt/removed/c++",
+            "LD_PRELOAD": "libjemalloc.so.2 /opt/removed/lib.so:/opt/$LIB/lib.so",
+            "PATH": os.environ["PATH"],
+            "CUDNN_PATH": " ",
+        }
+        told = ask("named_paths", root=root.folder, env=env)
+        found = {(named.variable, named.path): named.exists for named in told.all("NamedPath")}
+        assert found == {
+            ("CUDA_HOME", "/opt/cuda"): True,
+            ("CUDA_PATH", "/opt/removed"): False,
+            ("CC", "sh"): True,
+            ("CXX", "/opt/removed/c++"): False,
+            ("LD_PRELOAD", "/opt/removed/lib.so"): False,
+        }
