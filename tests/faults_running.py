@@ -33,6 +33,11 @@ def torch(version: str, cuda: str, archs: str) -> Change:
     return lambda m: m.torch(version, cuda, archs)
 
 
+def taken(m: Machine) -> None:
+    at_work(m)
+    m.set(FAKE_USED_MB="24000", FAKE_PROCESSES="4321:23700")
+
+
 HOT = settings(FAKE_THROTTLE="0x48", FAKE_UTILIZATION="97", FAKE_SM_CLOCK="1100")
 MEMORY_HELD = settings(A100, FAKE_USED_MB="30000")
 ILLEGAL_ACCESS = settings(STUB_KERNEL_ERROR="CUDA error: an illegal memory access was encountered")
@@ -109,6 +114,7 @@ RUNNING = (
     Fault("kernel-failed", "illegal memory access", bare_metal, ILLEGAL_ACCESS),
     Fault("gpu-throttled", "by heat", bare_metal, HOT, well=at_work, severity="warning"),
     Fault("gpu-memory-held", "by nobody listed", bare_metal, MEMORY_HELD, well=at_work, severity="warning"),
+    Fault("gpu-memory-held", "by a server", bare_metal, taken, well=at_work, severity="warning"),
     Fault("pcie-degraded", "4 lanes", bare_metal, settings(FAKE_PCIE_W="4"), well=at_work, severity="warning"),
     Fault("shm-too-small", "in docker", docker, small_shm, severity="warning"),
     Fault("triton-without-compiler", "no cc", bare_metal, triton_without_compiler, well=at_work, severity="warning"),

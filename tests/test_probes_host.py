@@ -1,11 +1,14 @@
 """Each host probe in a real child, over a crafted tree (CUDACHECK_ROOT) or the fake driver of fakes/."""
 
+import datetime
 import json
 import os
+import pwd
 import shutil
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -530,6 +533,28 @@ class TestNvml:
         assert (ours.gpu_index, ours.pid, ours.memory_bytes, ours.visible) == (0, os.getpid(), 512 << 20, True)
         assert ours.name == "/usr/bin/python3"
         assert (hidden.memory_bytes, hidden.visible) == (None, False)
+        assert ours.user == pwd.getpwuid(os.getuid()).pw_name
+        elapsed = subprocess.run(
+            ["ps", "-o", "etimes=", "-p", str(os.getpid())], capture_output=True, text=True, check=True
+        ).stdout
+        started = datetime.datetime.fromisoformat(ours.started).timestamp()
+        assert abs(time.time() - float(elapsed) - started) < 30
+        assert (hidden.user, hidden.started) == (None, None)
+
+    @pytest.mark.parametrize("stat", ["", "4321 (a) b)", "4321 (python (x) y) S " + " ".join(["9" * 40] * 30)])
+    def test_a_process_whose_start_nobody_can_tell(self, ask, fake_driver, root, stat):
+        root("/proc/4321/stat", stat)
+        root("/proc/stat", "btime 1764400000\n")
+        process = ask("nvml", env=fake_driver(FAKE_PROCESSES="4321:512"), root=root.folder).one("GpuProcess")
+        assert (process.visible, process.started) == (True, None)
+
+    def test_a_start_is_told_after_a_name_with_brackets(self, ask, fake_driver, root):
+        root("/proc/4321/stat", "4321 (python (x) y) S " + " ".join(["0"] * 18) + " 360000 0")
+        root("/proc/stat", "cpu 1 2\nbtime 1764400000\n")
+        process = ask("nvml", env=fake_driver(FAKE_PROCESSES="4321:512"), root=root.folder).one("GpuProcess")
+        assert datetime.datetime.fromisoformat(process.started).timestamp() == 1764400000 + 360000 // os.sysconf(
+            "SC_CLK_TCK"
+        )
 
     def test_an_old_driver_lacks_functions(self, ask, fake_driver, fake_driver_folder, tmp_path):
         library = tmp_path / "libnvidia-ml.so.1"

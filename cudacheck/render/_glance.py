@@ -8,7 +8,7 @@ from pathlib import PurePath
 from cudacheck.model.facts import Facts
 from cudacheck.probes.chosen import Patient
 from cudacheck.probes.host.libcuda import LibCuda
-from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.patient.attention_backends import AttentionBackend
@@ -21,6 +21,10 @@ from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.render._columns import MOST_GPUS
 from cudacheck.render._kernels import MOST_ROWS, meter
 from cudacheck.speed import peaks, runs
+
+GIB = 1 << 30
+MOST_HOLDERS = 2
+"""Of one GPU's memory."""
 
 
 def lines(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -79,7 +83,7 @@ def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
         if gpu.error:
             parts.append(gpu.error)
         if gpu.memory_total_bytes:
-            parts.append(f"{gpu.memory_total_bytes / 2**30:.0f} GiB")
+            parts.append(_memory(gpu, facts.all(GpuProcess)))
         if gpu.compute_capability:
             parts.append(f"compute {gpu.compute_capability}")
         if gpu.pcie_generation_max and gpu.pcie_width:
@@ -102,6 +106,23 @@ def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
             yield "GPU", "none found"
     if more > 0:
         yield "", f"and {more} more GPUs"
+
+
+def _memory(gpu: Gpu, processes: tuple[GpuProcess, ...]) -> str:
+    """`140 GiB, 2 free: python 4321 holds 137`"""
+    total, used = gpu.memory_total_bytes or 0, gpu.memory_used_bytes
+    whole = f"{total / GIB:.0f} GiB"
+    if used is None or not 0 <= used <= total:
+        return whole
+    holders = [p for p in processes if p.gpu_index == gpu.index and (p.memory_bytes or 0) >= GIB]
+    holders.sort(key=lambda process: -(process.memory_bytes or 0))
+    said = [f"{_program(p.name)} {p.pid} holds {(p.memory_bytes or 0) / GIB:.0f}" for p in holders[:MOST_HOLDERS]]
+    more = [f"{len(holders) - MOST_HOLDERS} more"] if len(holders) > MOST_HOLDERS else []
+    return f"{whole}, {(total - used) / GIB:.0f} free" + (f": {', '.join(said + more)}" if said else "")
+
+
+def _program(name: str | None) -> str:
+    return PurePath((name or "").split(" ")[0]).name or "process"
 
 
 def _driver(facts: Facts) -> Iterator[tuple[str, str]]:

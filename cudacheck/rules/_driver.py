@@ -167,9 +167,10 @@ def _module_loaded(facts: Facts) -> bool:
 
 
 def _refused(facts: Facts) -> bool:
-    return any(
-        node.path == "/dev/nvidiactl" and node.open_error in {"EACCES", "EPERM"} for node in facts.all(DeviceNode)
-    )
+    """Whether this user may not open the control file, or none of the GPUs' own."""
+    nodes = {node.path: node.open_error in {"EACCES", "EPERM"} for node in facts.all(DeviceNode) if node.exists}
+    gpus = [refused for path, refused in nodes.items() if re.fullmatch(r"/dev/nvidia\d+", path)]
+    return nodes.get("/dev/nvidiactl", False) or (bool(gpus) and all(gpus))
 
 
 def _fell_off(facts: Facts) -> bool:

@@ -27,6 +27,7 @@ from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _driver, _machine
@@ -111,6 +112,15 @@ RULE = Rule(
             DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
             DeviceNode("/dev/nvidia-uvm", exists=True, open_error="EACCES", mode="crw-------"),
             LibCuda(found=True, init_code=304),
+        ),
+        "the only GPU's own file is refused, so that NVML counts none": (
+            BARE,
+            Nvml(library_found=True, init_code=0, gpu_count=0),
+            PciBus(readable=True),
+            PciGpu("0000:0a:00.0", "0x2335", driver="nvidia"),
+            DeviceNode("/dev/nvidiactl", exists=True, open_error="", mode="crw-rw-rw-"),
+            DeviceNode("/dev/nvidia0", exists=True, open_error="EACCES", mode="crw-------"),
+            LibCuda(found=True, init_code=100),
         ),
         "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Insufficient Permissions", "ticket.txt"),),
         "the container runtime says so": (

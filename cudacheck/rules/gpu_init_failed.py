@@ -90,6 +90,7 @@ RULE = Rule(
         "open-module-required",
         "nouveau-loaded",
         "gpu-lost",
+        "device-permission",
     ),
     check=check,
     heard=heard,

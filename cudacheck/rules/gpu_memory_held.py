@@ -1,8 +1,9 @@
-"""Something that cannot be seen here holds a good part of a GPU's memory.
+"""Something else holds so much of a GPU's memory that a program may not fit.
 
 ## What it does
 Compares the memory in use with what the processes hold that can be seen, and reads the figures of an "out of memory"
-error: total minus free minus this process. Processes that can be seen are no fault, and neither is the desktop of a
+error: total minus free minus this process. Processes that can be seen are named where they leave less than a tenth of
+the memory, as a server with vLLM's settings does; before that they are no fault, and neither is the desktop of a
 workstation.
 
 ## Why it matters
@@ -10,7 +11,7 @@ Programs fail with "CUDA out of memory", or with CUBLAS_STATUS_NOT_INITIALIZED, 
 The holder is a process of another container or user, or one that died and was not cleaned up.
 
 ## What to do
-Find who has the device files open, end that process (a zombie: its parent), or reset the GPU when nobody uses it.
+Where the holder is named: ask its owner, or end it. Else find who has the device files open, end that process (a zombie: its parent), or reset the GPU when nobody uses it.
 
 ## References
 - https://github.com/NVIDIA/gpu-operator/issues/2880
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
@@ -39,13 +41,18 @@ SHARE = 0.05
 SHARE_WITH_DESKTOP = 0.5
 """Of other boards': a desktop and a browser hold memory outside the processes that NVML lists."""
 SHARE_IN_MESSAGE = 0.25
+LITTLE = 0.1
+"""Of the memory free: vLLM takes nine tenths unless told otherwise."""
+MOST_HOLDERS = 5
 
 
 def check(
     _one: Gpu, gpus: tuple[Gpu, ...] | None, processes: tuple[GpuProcess, ...], system: System | None
 ) -> Iterator[Finding]:
     # a pasted table without processes may be of a container, which never sees any
-    yield from _holders([gpu for gpu in gpus or () if gpu.found_in == "NVML"], processes, system)
+    live = [gpu for gpu in gpus or () if gpu.found_in == "NVML"]
+    yield from _holders(live, processes, system)
+    yield from _little_left(live, processes)
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -73,6 +80,37 @@ def _holders(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...], system: Sys
             seen.append(Evidence(f"processes of elsewhere: {', '.join(pids[:5])}", gpu.found_in))
         message = f"something unseen holds {_gib(held)} of {_gib(total)} on {_machine.gpu_label(gpu)}"
         yield Finding(message, tuple(seen), _remedies(gpu.index))
+
+
+def _little_left(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...]) -> Iterator[Finding]:
+    """Where processes that can be seen leave hardly anything: what is deployed beside them finds no room."""
+    for gpu in gpus:
+        used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
+        if used is None or not total or gpu.mig_enabled or gpu.driver_model or total - used >= LITTLE * total:
+            continue
+        listed = [p for p in processes if p.gpu_index == gpu.index and p.visible is not False and p.memory_bytes]
+        listed.sort(key=lambda process: -(process.memory_bytes or 0))
+        if not listed or sum(p.memory_bytes or 0 for p in listed) < used / 2:
+            continue
+        yield Finding(
+            f"only {_gib(total - used)} of {_gib(total)} are free on {_machine.gpu_label(gpu)}: {_who(listed[0])}",
+            tuple(Evidence(_who(process), gpu.found_in) for process in listed[:MOST_HOLDERS]),
+            (
+                Remedy(
+                    "see what that is; end it, or wait for it, where it is not needed",
+                    (f"ps -o pid,user,lstart,args -p {','.join(str(p.pid) for p in listed[:MOST_HOLDERS])}",),
+                    verify="nvidia-smi",
+                ),
+            ),
+        )
+
+
+def _who(process: GpuProcess) -> str:
+    """`python (process 4321) of ada holds 137.2 GiB since 2026-11-29T08:12:00Z`"""
+    name = PurePath((process.name or "").split(" ")[0]).name or "something"
+    owner = f" of {process.user}" if process.user else ""
+    since = f" since {process.started}" if process.started else ""
+    return f"{name} (process {process.pid}){owner} holds {_gib(process.memory_bytes or 0)}{since}"
 
 
 def _held(gpu: Gpu, processes: list[GpuProcess]) -> int | None:
@@ -154,6 +192,10 @@ RULE = Rule(
         "another container's process": (
             Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
             GpuProcess(0, 4711, memory_bytes=58 * GIB, visible=False),
+        ),
+        "a server that can be seen has taken it": (
+            Gpu(0, "NVIDIA H200", memory_used_bytes=138 * GIB, memory_total_bytes=140 * GIB),
+            GpuProcess(0, 4321, 137 * GIB, "/usr/bin/python3", True, "ada", "2026-11-29T08:12:00Z"),
         ),
         "out of memory, and nvidia-smi lists nobody there": (
             P100,

@@ -38,9 +38,12 @@ FOLLOWED = ("CUDA_HOME", "CUDA_PATH", "CC", "CXX", "LD_PRELOAD")
 
 
 def check(
-    named: tuple[NamedPath, ...], build: TorchBuild | None, toolkits: tuple[CudaToolkit, ...] | None, facts: Facts
+    named: tuple[NamedPath, ...] | None,
+    build: TorchBuild | None,
+    toolkits: tuple[CudaToolkit, ...] | None,
+    facts: Facts,
 ) -> Iterator[Finding]:
-    missing = [path for path in named if not path.exists]
+    missing = [path for path in named or () if not path.exists]
     if build is None or build.cuda is None or not missing:
         return
     missing.sort(key=lambda path: path.variable not in FOLLOWED)

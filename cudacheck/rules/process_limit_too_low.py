@@ -78,11 +78,12 @@ KINDS = (
 )
 
 
-def check(limits: tuple[ProcessLimit, ...], facts: Facts) -> Iterator[Finding]:
+def check(limits: tuple[ProcessLimit, ...] | None, facts: Facts) -> Iterator[Finding]:
+    # Optional: a report of an older version tells nothing of limits, and is as good as it was.
     if not _machine.wants_cuda(facts):
         return
     for kind in KINDS:
-        limit = next((limit for limit in limits if limit.resource == kind.resource), None)
+        limit = next((limit for limit in limits or () if limit.resource == kind.resource), None)
         if limit is None or _room(limit) >= kind.least:
             continue
         failure = _failure(kind, facts)

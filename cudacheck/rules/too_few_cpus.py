@@ -37,7 +37,9 @@ ROOMY = 4
 """A machine with fewer processors was not narrowed by much."""
 
 
-def check(share: CpuShare, devices: tuple[TorchDevice, ...] | None, facts: Facts) -> Iterator[Finding]:
+def check(share: CpuShare | None, devices: tuple[TorchDevice, ...] | None, facts: Facts) -> Iterator[Finding]:
+    if share is None:
+        return
     usable = min(float(share.allowed), share.quota or float(share.allowed))
     if not _machine.wants_cuda(facts) or not share.online or share.online < ROOMY or usable >= share.online:
         return

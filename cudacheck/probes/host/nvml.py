@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -22,6 +24,8 @@ NONE_THERE = (2, 6)
 SM_CLOCK, MEMORY_CLOCK = 1, 2
 UNCORRECTED, SINCE_DRIVER_LOAD = 1, 0
 GPU_SENSOR = 0
+END_OF_TIME = 1 << 36
+"""In seconds: beyond it a year has more than four digits."""
 MEMORY_INFO_V2 = 0x02000028
 COMPUTE_MODES = ("default", "exclusive-thread", "prohibited", "exclusive-process")
 FABRIC_STATES = ("not-supported", "not-started", "in-progress", "completed")
@@ -121,6 +125,10 @@ class GpuProcess:
     name: holds.CommandLine | None = None
     visible: bool | None = None
     """Whether the process exists in our pid namespace."""
+    user: holds.User | None = None
+    """Its owner's name; the number where there is none."""
+    started: holds.Term | None = None
+    """ISO 8601, UTC."""
 
 
 def collect() -> Iterator[object]:
@@ -285,7 +293,32 @@ def _processes(ask: Ask, index: int, handle: Any) -> Iterator[GpuProcess]:
                     memory_bytes=process.usedGpuMemory,
                     name=_text(ask("nvmlSystemGetProcessName", process.pid)),
                     visible=os.path.isdir(_roots.path(f"/proc/{process.pid}")) if proc_readable else None,
+                    user=_owner(process.pid),
+                    started=_start(process.pid),
                 )
+
+
+def _owner(pid: int) -> str | None:
+    try:
+        uid = os.stat(_roots.path(f"/proc/{pid}")).st_uid
+    except OSError:
+        return None
+    try:
+        import pwd
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return str(uid)
+
+
+def _start(pid: int) -> str | None:
+    """By the 22nd field of its stat, in ticks since the machine booted; the second may hold blanks and brackets."""
+    fields = (_roots.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    booted = re.search(r"^btime (\d{1,12})$", _roots.read("/proc/stat", 1 << 20) or "", re.MULTILINE)
+    if len(fields) < 20 or not fields[19].isdecimal() or booted is None:
+        return None
+    seconds = int(booted[1]) + int(fields[19][:18]) / os.sysconf("SC_CLK_TCK")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds < END_OF_TIME else None
 
 
 def _pci_address(info: Any) -> str | None:

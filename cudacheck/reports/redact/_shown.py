@@ -41,7 +41,7 @@ PUBLIC_HOSTS = frozenset(
     mcr.microsoft.com learn.microsoft.com aka.ms www.microsoft.com
     stackoverflow.com unix.stackexchange.com askubuntu.com www.reddit.com
     docs.astral.sh astral.sh pixi.sh python-poetry.org docs.vllm.ai triton-lang.org www.kernel.org kernel.org
-    bugzilla.kernel.org wiki.debian.org bugs.launchpad.net
+    docs.kernel.org bugzilla.kernel.org man7.org wiki.debian.org bugs.launchpad.net
     launchpad.net help.ubuntu.com kubernetes.io nvidia.com/gpu slurm.schedmd.com gnu.org www.gnu.org gcc.gnu.org
     en.wikipedia.org arxiv.org google.com www.google.com colab.research.google.com json-schema.org readthedocs.io
     """.split()
