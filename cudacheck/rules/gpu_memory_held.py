@@ -106,11 +106,11 @@ def _little_left(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...]) -> Iter
 
 
 def _who(process: GpuProcess) -> str:
-    """`python (process 4321) of ada holds 137.2 GiB since 2026-11-29T08:12:00Z`"""
+    """`python (process 4321, user=ada) holds 137.2 GiB since 2026-11-29T08:12:00Z`: so redaction finds the user."""
     name = PurePath((process.name or "").split(" ")[0]).name or "something"
-    owner = f" of {process.user}" if process.user else ""
+    owner = f", user={process.user}" if process.user else ""
     since = f" since {process.started}" if process.started else ""
-    return f"{name} (process {process.pid}){owner} holds {_gib(process.memory_bytes or 0)}{since}"
+    return f"{name} (process {process.pid}{owner}) holds {_gib(process.memory_bytes or 0)}{since}"
 
 
 def _held(gpu: Gpu, processes: list[GpuProcess]) -> int | None:
