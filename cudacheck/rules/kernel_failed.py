@@ -101,7 +101,9 @@ RULE = Rule(
     fix_by=FixBy.ENVIRONMENT,
     explained_by=(
         Family.BROKEN_HARDWARE,
+        Family.NO_DRIVER,
         Family.NO_CUDA,
+        Family.NO_CUDA_BUILD,
         Family.WRONG_KERNELS,
         Family.BROKEN_LIBRARIES,
         "debug-switch-set",
@@ -112,6 +114,7 @@ RULE = Rule(
         "driver-too-old",
         "ptx-newer-than-driver",
         "gpu-memory-held",
+        "torch-import-failed",
     ),
     check=check,
     heard=heard,

@@ -39,7 +39,14 @@ OWNERS = {
         "torch-shadowed",
         "glibc-too-old",
     ),
-    "kernels": ("kernel-failed", "gpu-too-new-for-build", "gpu-too-old-for-build"),
+    "torch_cuda": ("process-limit-too-low", "malformed-setting"),
+    "kernels": (
+        "kernel-failed",
+        "process-limit-too-low",
+        "malformed-setting",
+        "gpu-too-new-for-build",
+        "gpu-too-old-for-build",
+    ),
     "bench_steps": ("step-failed",),
     "flash_attn": ("flash-attn-abi-mismatch", "flash-attn-unsupported-gpu"),
 }
