@@ -21,9 +21,9 @@ Where the holder is named: ask its owner, or end it. Else find who has the devic
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
@@ -107,7 +107,7 @@ def _little_left(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...]) -> Iter
 
 def _who(process: GpuProcess) -> str:
     """`python (process 4321, user=ada) holds 137.2 GiB since 2026-11-29T08:12:00Z`: so redaction finds the user."""
-    name = PurePath((process.name or "").split(" ")[0]).name or "something"
+    name = posixpath.basename((process.name or "").split(" ")[0]) or "something"
     owner = f", user={process.user}" if process.user else ""
     since = f" since {process.started}" if process.started else ""
     return f"{name} (process {process.pid}{owner}) holds {_gib(process.memory_bytes or 0)}{since}"

@@ -75,7 +75,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     message = f"PyTorch cannot read {name}{shown}"
     ignored = name == WORKSPACE
     advice = _remedies(facts, name)
-    yield Finding(message, (_torch.quoted(said, match),), advice, severity=None if ignored else Severity.ERROR)
+    yield Finding(message, (), advice, severity=None if ignored else Severity.ERROR)
 
 
 def _malformed(values: dict[str, str]) -> Iterator[tuple[str, str]]:

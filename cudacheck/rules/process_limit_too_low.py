@@ -101,7 +101,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     title = f"see the limit with `ulimit -{option}` where the program starts, and raise it there"
     advice = Remedy(title, verify=remedies.verify(facts))
     message = f"the limit of {resource} is reached, or too low"
-    yield Finding(message, (_machine.quote(match, said),), (advice,), severity=Severity.ERROR)
+    yield Finding(message, (), (advice,), severity=Severity.ERROR)
 
 
 def _room(limit: ProcessLimit) -> int:

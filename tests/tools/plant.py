@@ -88,7 +88,7 @@ class Patient:
         compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc")
         if not compiler:
             raise CannotPlantError("no C compiler")
-        command = [compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", path]
+        command = [compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", str(path)]
         done = subprocess.run(command, input=source, text=True, capture_output=True, check=False)
         if done.returncode:
             raise CannotPlantError(f"{compiler} fails: {done.stderr.strip()[:80]}")
@@ -225,6 +225,11 @@ sys.stdin.read()
 """
 
 
+def nothing(*, bench: bool) -> Plant:
+    """The machine as it is."""
+    return lambda _: Planted(bench=bench)
+
+
 def hog(share: float) -> Plant:
     """Another process of this user holds that share of the GPU's memory."""
 
@@ -232,10 +237,10 @@ def hog(share: float) -> Plant:
         @contextlib.contextmanager
         def holding() -> Iterator[None]:
             command = [patient.python, "-c", HOG, str(share)]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            with subprocess.Popen(command, **pipes, text=True) as process:
+            pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+            with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, text=True) as process:
                 try:
-                    if "holding" not in process.stdout.readline():
+                    if process.stdout is None or "holding" not in process.stdout.readline():
                         raise CannotPlantError("no process could take the memory")
                     yield
                 finally:
@@ -463,7 +468,7 @@ def main() -> int:
     started_at = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cudacheck-plant-") as folder:
         patient = Patient(options.python, site_packages(options.python), Path(folder))
-        bare = [look(lambda _, b=b: Planted(bench=b), patient, options.keep, f"healthy-{b}") for b in (False, True)]
+        bare = [look(nothing(bench=b), patient, options.keep, f"healthy-{b}") for b in (False, True)]
         baseline = sorted({rule for report in bare for rule in roots(report)})
         print(f"healthy: {bare[1]['verdict']['headline']}; roots: {', '.join(baseline) or 'none'}")
         chosen = [fault for fault in FAULTS if options.only in fault.name]
