@@ -116,13 +116,9 @@ def _memory(gpu: Gpu, processes: tuple[GpuProcess, ...]) -> str:
         return whole
     holders = [p for p in processes if p.gpu_index == gpu.index and (p.memory_bytes or 0) >= GIB]
     holders.sort(key=lambda process: -(process.memory_bytes or 0))
-    said = [f"{_program(p.name)} {p.pid} holds {(p.memory_bytes or 0) / GIB:.0f}" for p in holders[:MOST_HOLDERS]]
+    said = [f"{p.program} {p.pid} holds {(p.memory_bytes or 0) / GIB:.0f}" for p in holders[:MOST_HOLDERS]]
     more = [f"{len(holders) - MOST_HOLDERS} more"] if len(holders) > MOST_HOLDERS else []
     return f"{whole}, {(total - used) / GIB:.0f} free" + (f": {', '.join(said + more)}" if said else "")
-
-
-def _program(name: str | None) -> str:
-    return PurePath((name or "").split(" ")[0]).name or "process"
 
 
 def _driver(facts: Facts) -> Iterator[tuple[str, str]]:

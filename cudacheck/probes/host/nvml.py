@@ -130,6 +130,11 @@ class GpuProcess:
     started: holds.Term | None = None
     """ISO 8601, UTC."""
 
+    @property
+    def program(self) -> str:
+        """`/usr/bin/python3 train.py` → `python3`"""
+        return (self.name or "").split(" ")[0].rpartition("/")[2] or "something"
+
 
 def collect() -> Iterator[object]:
     try:
