@@ -140,3 +140,12 @@ def test_the_quota_of_the_control_group(machine, cgroup, path, files, quota):
     assert report["facts"]["CpuShare"][0]["quota"] == quota
     low = [f for f in report["findings"] if f["rule"] == "too-few-cpus" and f["fix_by"] == "container"]
     assert bool(low) == (quota is not None)
+
+
+def test_probes_that_die_of_it_stand_behind_it(machine):
+    """With this few descriptors PyTorch's own import fails, as any other probe may."""
+    init = machine.patient.site / "torch" / "__init__.py"
+    init.write_text("import os\nkept = [os.open('/dev/null', os.O_RDONLY) for _ in range(40)]\n" + init.read_text())
+    report = judged(machine, "ulimit -n 32")
+    assert roots(report) == ["process-limit-too-low"], [(f["rule"], f["caused_by"]) for f in report["findings"]]
+    assert roots(judged(machine, "ulimit -Sn 1024")) == []

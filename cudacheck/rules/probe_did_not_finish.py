@@ -39,10 +39,9 @@ OWNERS = {
         "torch-shadowed",
         "glibc-too-old",
     ),
-    "torch_cuda": ("process-limit-too-low", "malformed-setting"),
+    "torch_cuda": ("malformed-setting",),
     "kernels": (
         "kernel-failed",
-        "process-limit-too-low",
         "malformed-setting",
         "gpu-too-new-for-build",
         "gpu-too-old-for-build",
@@ -51,6 +50,8 @@ OWNERS = {
     "flash_attn": ("flash-attn-abi-mismatch", "flash-attn-unsupported-gpu"),
 }
 """Probe → the findings that account for its death; without one of them it stands for itself."""
+OF_ANY = ("process-limit-too-low",)
+"""What accounts for the death of every probe."""
 KERNEL_LOG = "sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"
 
 
@@ -59,13 +60,18 @@ def closing(facts: Facts, findings: Mapping[str, Finding], unchecked: Sequence[U
     died = [r for r in facts.all(ProbeRun) if r.outcome not in {Outcome.OK, Outcome.SKIPPED}]
     if not died:
         return
-    accounts = {r: next((o for o in OWNERS.get(r.probe, ()) if o in findings), None) for r in died}
+    accounts = {r: next((o for o in (*OWNERS.get(r.probe, ()), *OF_ANY) if _accounts(o, findings)), None) for r in died}
     orphans = [run for run, account in accounts.items() if account is None]
     blocks = _blocks(orphans or died, unchecked, facts)
     cause = None if orphans else accounts[died[0]]
     yield dataclasses.replace(
         _finding(orphans or died, facts), severity=Severity.ERROR if blocks else Severity.WARNING, caused_by=cause
     )
+
+
+def _accounts(rule: str, findings: Mapping[str, Finding]) -> bool:
+    """Whether that was found; a mere limit, of which nothing was seen to break, kills nobody."""
+    return rule in findings and (rule not in OF_ANY or findings[rule].severity is Severity.ERROR)
 
 
 def _blocks(runs: Sequence[ProbeRun], unchecked: Sequence[Unchecked], facts: Facts) -> bool:
@@ -121,7 +127,7 @@ RULE = Rule(
     severity=Severity.ERROR,
     layer=Layer.LIBCUDA,
     fix_by=FixBy.NODE,
-    explained_by=tuple(dict.fromkeys(owner for owners in OWNERS.values() for owner in owners)),
+    explained_by=tuple(dict.fromkeys(owner for owners in (*OWNERS.values(), OF_ANY) for owner in owners)),
     closing=closing,
     fires={
         "import torch was killed by a signal": (

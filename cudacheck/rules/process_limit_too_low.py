@@ -118,7 +118,7 @@ def _failure(kind: Kind, facts: Facts) -> list[Evidence]:
     said = [(_torch.failed_import(facts.one(TorchImport)), "import torch")]
     said += [(run.error or "", f"{run.kernel} on GPU {run.device_index}") for run in facts.all(KernelRun)]
     said += [(m.text, m.found_in) for m in facts.all(ErrorMessage)]
-    said += [(run.detail, run.probe) for run in facts.all(ProbeRun) if run.outcome is Outcome.CRASHED]
+    said += [(run.detail, run.probe) for run in facts.all(ProbeRun) if run.outcome in DIED]
     found += [Evidence(_torch.one_line(words), where) for words, where in said if re.search(kind.breaks, words)]
     return found
 
@@ -172,6 +172,7 @@ def _raised(kind: Kind, limit: ProcessLimit) -> int:
     return (limit.hard or 0) // 1024
 
 
+DIED = (Outcome.CRASHED, Outcome.FAILED)
 H200 = Gpu(0, "NVIDIA H200")
 ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)
 RAN = KernelRun(0, "addition", ok=True)
@@ -201,6 +202,11 @@ RULE = Rule(
             ONE_GPU,
             ProcessLimit("open files", 24, 524288),
             KernelRun(0, "addition", ok=False, error="CUDA error: CUDA-capable device(s) is/are busy or unavailable"),
+        ),
+        "a probe that found no descriptor": (
+            H200,
+            ProcessLimit("open files", 24, 24),
+            ProbeRun("distributions", "patient", Outcome.FAILED, 0.1, "OSError: [Errno 24] Too many open files: '/x'"),
         ),
         "killed for want of memory": (
             H200,
