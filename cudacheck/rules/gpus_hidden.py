@@ -91,7 +91,9 @@ def _finding(message: str, seen: tuple[Evidence, ...], facts: Facts, severity: S
 
 def _hidden(value: str, count: int | None) -> str:
     gpus = "every GPU" if count is None else "the only GPU" if count == 1 else f"all {count} GPUs"
-    return f"{_gpus.VARIABLE}={value or '(empty)'} hides {gpus} from PyTorch"
+    # `all` is a word of NVIDIA_VISIBLE_DEVICES, `none` and the like are of nobody
+    word = re.match(r"(?!GPU-|MIG-)[A-Za-z]", value.strip())
+    return f"{_gpus.VARIABLE}={value or '(empty)'}{' names no GPU, and' if word else ''} hides {gpus} from PyTorch"
 
 
 def _counted(count: int | None, nvml: Nvml | None, gpus: tuple[Gpu, ...]) -> tuple[Evidence, ...]:
@@ -136,6 +138,11 @@ RULE = Rule(
     ),
     fires={
         "an index beyond the only GPU": (EnvironmentVariables({_gpus.VARIABLE: "3"}), ONE_GPU, NONE_SEEN),
+        "a word that only NVIDIA_VISIBLE_DEVICES knows": (
+            EnvironmentVariables({_gpus.VARIABLE: "all"}),
+            ONE_GPU,
+            NONE_SEEN,
+        ),
         "an empty value": (EnvironmentVariables({_gpus.VARIABLE: ""}), ONE_GPU, NONE_SEEN),
         "a stale UUID": (
             EnvironmentVariables({_gpus.VARIABLE: "GPU-00000000-0000-0000-0000-000000000000"}),
