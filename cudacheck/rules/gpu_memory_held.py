@@ -63,7 +63,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     total, held = told
     if held >= max(LEAST, SHARE_IN_MESSAGE * total):
         message = f"other processes hold {_gib(held)} of the GPU's {_gib(total)}"
-        yield Finding(message, (_machine.quote(match, said),), _remedies(None))
+        yield Finding(message, (), _remedies(None))
 
 
 def _holders(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...], system: System | None) -> Iterator[Finding]:
