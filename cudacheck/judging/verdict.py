@@ -19,6 +19,9 @@ from cudacheck.registry import probes
 
 MAX_HEADLINE = 2000
 """It names what strangers named: GPUs, versions."""
+MAX_REASON = 300
+MOST_SAID = 200
+"""Axes of GPUs in the JSON."""
 MOST_AXES = 2
 """That the first line names; more of them are the speed."""
 
@@ -103,7 +106,8 @@ def _inconclusive(speed: Sequence[Axis]) -> list[Axis]:
 
 
 def _not_judged(speed: Sequence[Axis]) -> tuple[str, ...]:
-    return tuple(f"{a.axis} of GPU {a.device_index}: {next(iter(a.reasons), '')}" for a in _inconclusive(speed))
+    said = (f"{a.axis} of GPU {a.device_index}: {next(iter(a.reasons), '')}" for a in _inconclusive(speed)[:MOST_SAID])
+    return tuple(line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…" for line in said)
 
 
 def _speed_in_doubt(speed: Sequence[Axis]) -> str:
