@@ -29,6 +29,7 @@ from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Rule
 from cudacheck.probes.chosen import Patient
 
+ON_A_GPU = ("kernel-failed", "malformed-setting", "gpu-too-new-for-build", "gpu-too-old-for-build")
 OWNERS = {
     "torch_import": (
         "torch-import-failed",
@@ -40,12 +41,10 @@ OWNERS = {
         "glibc-too-old",
     ),
     "torch_cuda": ("malformed-setting",),
-    "kernels": (
-        "kernel-failed",
-        "malformed-setting",
-        "gpu-too-new-for-build",
-        "gpu-too-old-for-build",
-    ),
+    "attention_backends": ON_A_GPU,
+    "kernels": ON_A_GPU,
+    "benchmark": ON_A_GPU,
+    "bench_kernels": ON_A_GPU,
     "bench_steps": ("step-failed",),
     "flash_attn": ("flash-attn-abi-mismatch", "flash-attn-unsupported-gpu"),
 }
