@@ -191,6 +191,25 @@ RULE = Rule(
         "no driver library, says a program": (
             ErrorMessage("OSError: libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
         ),
+        **{
+            f"an engine's error, told beside {engine}": (
+                System(os="linux", container=engine),
+                ErrorMessage("unresolvable CDI devices nvidia.com/gpu=all", "ticket.txt"),
+            )
+            for engine in ("podman", "kubernetes", "apptainer", "lxc", "docker")
+        },
+        "no NVML for a program, though nvidia-smi's table was pasted from elsewhere": (
+            Nvml(library_found=None, driver_version="580.95.05"),
+            ErrorMessage("OSError: libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+        "no libcuda for a program, and no table": (
+            ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+        "the image's banner": (
+            ErrorMessage(
+                "WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.", "ticket.txt"
+            ),
+        ),
     },
     quiet={
         "a container with its GPU": (
@@ -213,6 +232,22 @@ RULE = Rule(
         "only the capability is missing": (
             EnvironmentVariables({"NVIDIA_DRIVER_CAPABILITIES": "compute"}, complete=False),
             ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+        "no libcuda for a program, beside nvidia-smi's table": (
+            Nvml(library_found=None, driver_version="580.95.05"),
+            ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+        "no libcuda for a program, where the bus was looked at": (
+            PciBus(readable=True),
+            ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+        "no NVML for a program, and the driver answers": (
+            Nvml(library_found=True, init_code=0, gpu_count=1),
+            ErrorMessage("OSError: libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
+        ),
+        "only the capability to compute is missing": (
+            EnvironmentVariables({"NVIDIA_DRIVER_CAPABILITIES": "utility"}, complete=False),
+            ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
         ),
     },
 )

@@ -128,6 +128,14 @@ RULE = Rule(
             RowLaunches("decode-graph", "ladder", 0, 1223, 4.4),
         ),
         "each of two captures": (H200, CEILING, _row(300.0), _row(310.0, "prefill-graph")),
+        "at 0.35 of its products": (H200, CEILING, _row(270.0)),
+        "a spread that is still calm": (H200, CEILING, dataclasses.replace(_row(214.0), itl_spread_rel=0.15)),
+        "kernels whose time nobody took": (H200, CEILING, _row(214.0), RowLaunches("decode-graph", "ladder", 0, 1223)),
+        "a model of exactly a billion bytes": (
+            H200,
+            dataclasses.replace(CEILING, decode_bytes=10**9, gemv_ms=0.4),
+            _row(214.0),
+        ),
     },
     quiet={
         "a PyTorch whose norm is several kernels": (H200, TorchBuild("2.8.0+cu128"), CEILING, _row(214.0)),
@@ -156,5 +164,15 @@ RULE = Rule(
             _row(214.0),
         ),
         "a MIG slice": (TorchDevice(0, "NVIDIA H200 MIG 1g.18gb"), CEILING, _row(90.0)),
+        "a small model": (H200, dataclasses.replace(CEILING, decode_bytes=990_000_000, gemv_ms=0.4), _row(214.0)),
+        "products that took less time than their bytes": (H200, dataclasses.replace(CEILING, gemv_ms=0.5), _row(214.0)),
+        "products in three quarters of what their bytes take": (
+            H200,
+            dataclasses.replace(CEILING, gemv_ms=0.545),
+            _row(214.0),
+        ),
+        "a bandwidth that nobody measured": (H200, dataclasses.replace(CEILING, read_gb_per_s=None), _row(214.0)),
+        "passes that differ by a fifth": (H200, CEILING, dataclasses.replace(_row(214.0), itl_spread_rel=0.2)),
+        "at half of its products": (H200, CEILING, _row(400.0)),
     },
 )

@@ -75,5 +75,11 @@ RULE = Rule(
     quiet={
         "nvidia-ml-py alone": (Distribution("nvidia-ml-py", "13.580.82"),),
         "pynvml 12, which wraps it": (Distribution("pynvml", "12.0.0"), Distribution("nvidia-ml-py", "12.575.51")),
+        "pynvml alone": (Distribution("pynvml", "11.5.3"),),
+        "another package of a low version": (Distribution("wheel", "0.4.1"), Distribution("nvidia-ml-py", "13.580.82")),
+        "pynvml of a version that is no number": (
+            Distribution("pynvml", "git-abc"),
+            Distribution("nvidia-ml-py", "13.580.82"),
+        ),
     },
 )

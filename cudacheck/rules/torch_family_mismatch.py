@@ -213,6 +213,30 @@ RULE = Rule(
             ),
         ),
         "PyTorch 1.x says so": (ErrorMessage("RuntimeError: No such operator torchvision::nms", "paste"),),
+        "a CPU torchaudio for another torch": (
+            TORCH_26,
+            Distribution("torchaudio", "2.8.0+cpu", requires=("torch==2.8.0",)),
+        ),
+        "torchvision for another CUDA major": (
+            TorchBuild("2.9.1+cu130", cuda="13.0"),
+            Distribution("torchvision", "0.24.1+cu128", requires=("torch==2.9.1",)),
+        ),
+        "a requirement of all of a minor": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("xformers", "0.0.30", requires=("torch==2.7.*", "numpy>=1")),
+        ),
+        "the loader names no file, and no flash-attn is listed": (
+            Distribution("numpy", "2.0.0"),
+            ErrorMessage("ImportError: undefined symbol: _ZN3c104cuda9SetDeviceEa", "paste"),
+        ),
+        "torch's own operator is gone": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            ErrorMessage("RuntimeError: operator torchvision::nms does not exist", "paste"),
+        ),
+        "of a release that no table knows": (
+            TorchBuild("2.99.0+cu128", cuda="12.8"),
+            ErrorMessage("RuntimeError: operator torchvision::nms does not exist", "paste"),
+        ),
     },
     quiet={
         "a matching trio": (
@@ -246,5 +270,44 @@ RULE = Rule(
             Distribution("torchvision", "0.23.0", requires=("torch==2.8.0",)),
             ExtensionFile("torchvision", "/env/torchvision/_C.so", cuda_major=12),
         ),
+        "a CPU torchaudio beside a CUDA torch": (
+            TORCH_26,
+            Distribution("torchaudio", "2.6.0+cpu", requires=("torch==2.6.0",)),
+        ),
+        "a CPU torchvision beside a CPU torch": (
+            TorchBuild("2.6.0+cpu"),
+            Distribution("torchvision", "0.21.0+cpu", requires=("torch==2.6.0",)),
+        ),
+        "another package for another CUDA": (
+            TORCH_26,
+            Distribution("xformers", "0.0.29+cu118", requires=("torch==2.6.0",)),
+        ),
+        "a torchvision that another one hides": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("torchvision", "0.21.0", requires=("torch==2.6.0",), shadowed_by="/other"),
+        ),
+        "a package that is not compiled": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("lightning", "2.0", requires=("torch==2.6.0",)),
+        ),
+        "another torch only for an extra": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution(
+                "torchvision", "0.23.0", requires=("torch==2.6.0; extra == 'old'", "numpy==1.0", "torch==2.8.0")
+            ),
+        ),
+        "it requires all of this minor": (
+            TorchBuild("2.8.1+cu128", cuda="12.8"),
+            Distribution("torchvision", "0.23.0", requires=("torch==2.8.*",)),
+        ),
+        "it requires this one or newer": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("torchvision", "0.23.0", requires=("torch>=2.8.0",)),
+        ),
+        "a symbol of flash-attn": (
+            Distribution("flash-attn", "2.8.3"),
+            ErrorMessage("ImportError: undefined symbol: _ZN3c104cuda9SetDeviceEa", "paste"),
+        ),
+        "a tag that is none": (TORCH_26, Distribution("torchvision", "0.21.0+local", requires=("torch==2.6.0",))),
     },
 )

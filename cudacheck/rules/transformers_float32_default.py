@@ -25,9 +25,11 @@ from collections.abc import Iterator
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Rule
+from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.bench_steps import StepRow
 from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.rules import _torch
 from cudacheck.speed.runs import disturbed_by
 from cudacheck.speed.steps import ladder, measured
@@ -104,6 +106,31 @@ RULE = Rule(
                 "paste",
             ),
         ),
+        "what it costs an H200 by the ladder alone": (
+            Distribution("transformers", "4.44.2"),
+            _row("fp32", "ladder", 19.2, 15.8, 80.5),
+            _row("16bit", "ladder", 15.9, 17.0, 17.8),
+        ),
+        "float32 is as fast": (
+            Distribution("transformers", "4.44.2"),
+            _row("fp32", "ladder", 16.0, 16.0, 16.0),
+            _row("16bit", "ladder", 16.0, 16.0, 16.0),
+        ),
+        "what it says, of a release that calls it dtype": (
+            Distribution("numpy", "2.0.0"),
+            Distribution("transformers", "4.57.0"),
+            ErrorMessage(
+                "Flash Attention 2 only supports torch.float16 and torch.bfloat16 dtypes, but the current dtype in Qwen2Model is torch.float32.",
+                "paste",
+            ),
+        ),
+        "what it costs was measured beside another process": (
+            Distribution("transformers", "4.44.2"),
+            TorchDevice(0, "NVIDIA H200", uuid="GPU-1"),
+            Gpu(0, uuid="GPU-1", utilization_percent=97),
+            _row("fp32", "ladder", 19.2, 15.8, 80.5),
+            _row("16bit", "ladder", 15.9, 17.0, 17.8),
+        ),
     },
     quiet={
         "transformers 5": (Distribution("transformers", "5.23.0"),),
@@ -113,5 +140,7 @@ RULE = Rule(
             _row("16bit", "ladder", 15.9, 17.0, 17.8),
         ),
         "no transformers": (Distribution("torch", "2.8.0"),),
+        "a transformers that another one hides": (Distribution("transformers", "4.44.2", shadowed_by="/other"),),
+        "a version that is none": (Distribution("transformers", "main"),),
     },
 )

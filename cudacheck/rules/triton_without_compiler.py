@@ -121,6 +121,14 @@ RULE = Rule(
                 "RuntimeError: Failed to find C compiler. Please specify via CC environment variable.", "paste"
             ),
         ),
+        "no headers": (CU128, TRITON, Interpreter("3.12.3", os="linux", compiler="/usr/bin/gcc", python_headers=False)),
+        "a system that is not told": (CU128, TRITON, Interpreter("3.12.3", compiler="", python_headers=True)),
+        "what the linker says": (ErrorMessage("/usr/bin/ld: cannot find -lcuda", "paste"),),
+        "what an old Triton says": (ErrorMessage("AssertionError: libcuda.so cannot found!", "paste"),),
+        "what PyTorch says": (ErrorMessage("RuntimeError: Cannot find a working triton installation.", "paste"),),
+        "what the compiler says": (
+            ErrorMessage("main.c:5:10: fatal error: Python.h: No such file or directory", "paste"),
+        ),
     },
     quiet={
         "a compiler is there": (
@@ -130,5 +138,7 @@ RULE = Rule(
         ),
         "no Triton": (CU128, Distribution("torch", "2.8.0"), Interpreter("3.12.3", os="linux", compiler="")),
         "nobody looked for a compiler": (CU128, TRITON, Interpreter("3.12.3", os="linux")),
+        "Triton beside a CPU build": (TorchBuild("2.8.0+cpu"), TRITON, Interpreter("3.12.3", os="linux", compiler="")),
+        "Windows": (CU128, TRITON, Interpreter("3.12.3", os="windows", compiler="")),
     },
 )
