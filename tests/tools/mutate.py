@@ -71,7 +71,8 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
 
 def _running(tree: ast.Module) -> Iterator[ast.expr]:
     """The expressions that run: no annotation, nothing of an f-string, and nothing that only examples use."""
-    parts: list[ast.AST] = [part for part in tree.body if not _serves_examples(part, tree)]
+    serving = _serving_examples(tree)
+    parts: list[ast.AST] = [part for part in tree.body if part not in serving]
     while parts:
         node = parts.pop()
         if isinstance(node, ast.expr):
@@ -90,22 +91,35 @@ def _is_example(node: ast.AST) -> bool:
     return isinstance(node, ast.keyword) and node.arg in EXAMPLES
 
 
-def _serves_examples(part: ast.stmt, tree: ast.Module) -> bool:
-    """Whether this names facts that a rule file uses in its examples alone."""
-    if not isinstance(part, ast.Assign) or not any(_is_example(node) for node in ast.walk(tree)):
-        return False
-    names = {target.id for target in part.targets if isinstance(target, ast.Name)}
-    examples = {name for node in ast.walk(tree) if _is_example(node) for name in _names(node)}
-    return bool(names & examples) and not names & _names_outside_examples(tree)
+def _serving_examples(tree: ast.Module) -> list[ast.stmt]:
+    """The statements of a rule file that name what its examples alone use, directly or not."""
+    named = {name: part for part in tree.body for name in _names_given(part)}
+    if "RULE" not in named:
+        return []
+    examples = [node for node in ast.walk(named["RULE"]) if _is_example(node)]
+    running = _reached({"RULE"}, named)
+    serving = _reached({name for example in examples for name in _names(example)}, named) - running
+    return [named[name] for name in sorted(serving)]
 
 
-def _names_outside_examples(tree: ast.AST) -> set[str]:
-    own = {tree.id} if isinstance(tree, ast.Name) and isinstance(tree.ctx, ast.Load) else set()
-    return own.union(*(_names_outside_examples(child) for child in _children(tree)))
+def _names_given(part: ast.stmt) -> set[str]:
+    if isinstance(part, ast.FunctionDef):
+        return {part.name}
+    return {name.id for name in ast.walk(part) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+
+
+def _reached(names: set[str], named: dict[str, ast.stmt]) -> set[str]:
+    """Those of the file's names that these lead to, but through examples."""
+    reached: set[str] = set()
+    while new := (names & {*named}) - reached:
+        reached |= new
+        names = {name for each in new for name in _names(named[each])}
+    return reached
 
 
 def _names(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    own = {tree.id} if isinstance(tree, ast.Name) else set()
+    return own.union(*map(_names, _children(tree)))
 
 
 def _twins(node: ast.expr) -> Iterator[ast.expr]:
@@ -119,7 +133,7 @@ def _twins(node: ast.expr) -> Iterator[ast.expr]:
         yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield node.operand
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value not in {0, True}:
+    elif isinstance(node, ast.Constant) and type(node.value) in {int, float} and node.value:
         yield ast.Constant(node.value * 2)
 
 
