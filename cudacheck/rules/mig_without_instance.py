@@ -91,6 +91,12 @@ RULE = Rule(
             LibCuda(found=True, init_code=0, device_count=1),
         ),
         "nvidia-smi says so": (ErrorMessage("|  No MIG devices found                            |", "ticket.txt"),),
+        "two boards, of which nvidia-smi tells": (
+            Gpu(0, A100, mig_enabled=True),
+            Gpu(1, A100, mig_enabled=True),
+            Gpu(2, A100, mig_enabled=False),
+            ErrorMessage("No MIG devices found", "ticket.txt"),
+        ),
     },
     quiet={
         "instances are there": (
@@ -107,6 +113,10 @@ RULE = Rule(
         "nvidia-smi says so, and the GPU has an instance": (
             Gpu(0, A100, mig_enabled=True, mig_instances=("MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34",)),
             ErrorMessage("No MIG devices found", "ticket.txt"),
+        ),
+        "the only board is divided for nothing, and CUDA works all the same": (
+            Gpu(0, A100, mig_enabled=True, mig_instances=()),
+            LibCuda(found=True, init_code=0, device_count=1),
         ),
     },
 )

@@ -184,6 +184,15 @@ RULE = Rule(
                 "libcusparse.so.12: undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12", "paste"
             ),
         ),
+        "an undefined symbol of NCCL, and two majors": (
+            CU130,
+            Distribution("nvidia-nccl-cu12", "2.27.5"),
+            Distribution("nvidia-nccl-cu13", "2.28.9"),
+            Distribution("nvidia-cudnn-cu13", "9.19.0.56"),
+            ErrorMessage(
+                "ImportError: /env/torch/lib/libtorch_cuda.so: undefined symbol: ncclCommWindowRegister", "paste"
+            ),
+        ),
     },
     quiet={
         "CUDA 12 wheels for another package, in folders of their own": (
@@ -195,6 +204,13 @@ RULE = Rule(
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             Distribution("nvidia-nccl-cu12", "2.27.3"),
             Distribution("nvidia-cudnn-frontend", "1.16.0"),
+        ),
+        "an undefined symbol of NCCL, and one major": (
+            CU130,
+            Distribution("nvidia-nccl-cu13", "2.28.9"),
+            ErrorMessage(
+                "ImportError: /env/torch/lib/libtorch_cuda.so: undefined symbol: ncclCommWindowRegister", "paste"
+            ),
         ),
     },
 )

@@ -28,6 +28,7 @@ from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Se
 from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Rule
 from cudacheck.probes.chosen import Patient
+from cudacheck.probes.patient.torch_import import TorchImport
 
 ON_A_GPU = ("kernel-failed", "malformed-setting", "gpu-too-new-for-build", "gpu-too-old-for-build")
 OWNERS = {
@@ -133,6 +134,40 @@ RULE = Rule(
             ProbeRun("torch_import", "patient", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),
         ),
         "NVML never answered": (ProbeRun("nvml", "host", Outcome.TIMED_OUT, 10.0, "no answer within 10 s"),),
+        "two died, and of one another rule tells": (
+            ProbeRun("torch_import", "patient", Outcome.FAILED, 0.4, "raised"),
+            TorchImport(False, error_type="ImportError", error="boom"),
+            ProbeRun("extensions", "patient", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),
+        ),
+        "another rule tells of all that died": (
+            ProbeRun("torch_import", "patient", Outcome.FAILED, 0.4, "raised"),
+            TorchImport(False, error_type="ImportError", error="boom"),
+        ),
+        "faulthandler saw where": (
+            ProbeRun(
+                "extensions",
+                "patient",
+                Outcome.CRASHED,
+                0.4,
+                "died of SIGSEGV (11)",
+                log='loading\nFatal Python error: Segmentation fault\n  File "<frozen>"\n  File "/env/a.py", line 3 in load\n  File "/env/b.py", line 9 in main\n[end]',
+            ),
+        ),
+        "a traceback, and no fatal error": (
+            ProbeRun(
+                "extensions",
+                "patient",
+                Outcome.FAILED,
+                0.4,
+                "raised",
+                log='  File "/env/a.py", line 3 in load\nValueError: no',
+            ),
+        ),
+        "a last line that is long": (ProbeRun("extensions", "patient", Outcome.FAILED, 0.4, "raised", log="x" * 400),),
+        "one that waited for it stayed unasked, and with it an error": (
+            ProbeRun("extensions", "patient", Outcome.TIMED_OUT, 10.0, "no answer within 10 s"),
+            ProbeRun("torch_cuda", "patient", Outcome.SKIPPED, None, "it waited", waited_for="extensions"),
+        ),
     },
     quiet={
         "a probe that had nothing to ask": (
