@@ -196,6 +196,26 @@ RULE = Rule(
                 clock_event_reasons=("hw_thermal_slowdown",),
             ),
         ),
+        "hot for a sixteenth of the benchmark": (
+            H200,
+            H200_NVML,
+            MATMUL,
+            GpuConditions(0, seconds=4.0, limited_ms={"power": 0.0, "thermal": 250.0}, nvml=True),
+        ),
+        "the power brake pulled while the benchmark ran": (
+            H200,
+            H200_NVML,
+            MATMUL,
+            GpuConditions(
+                0, seconds=4.0, limited_ms={"power": 0.0}, reasons_seen=("hw_power_brake_slowdown",), nvml=True
+            ),
+        ),
+        "a look in between saw heat": (
+            H200,
+            H200_NVML,
+            MATMUL,
+            GpuConditions(0, seconds=4.0, reasons_seen=("sw_thermal_slowdown",), nvml=True),
+        ),
     },
     quiet={
         "an H200 at its power limit while the benchmark ran": (
@@ -242,6 +262,18 @@ RULE = Rule(
                 power_limit_w=400.0,
                 clock_event_reasons=("sw_power_cap",),
             ),
+        ),
+        "hot for a twenty-fifth of the benchmark": (
+            H200,
+            H200_NVML,
+            MATMUL,
+            GpuConditions(0, seconds=4.0, limited_ms={"power": 0.0, "thermal": 160.0}, nvml=True),
+        ),
+        "nobody watched the benchmark by NVML": (
+            H200,
+            H200_NVML,
+            MATMUL,
+            GpuConditions(0, seconds=4.0, limited_ms={"thermal": 800.0}),
         ),
     },
 )
