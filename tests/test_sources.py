@@ -24,7 +24,7 @@ from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.reports.write import dumps
-from cudacheck.sources import SourceError
+from cudacheck.sources import SourceError, _clean, messages
 
 CAPTURES = Path(__file__).parent / "captures"
 
@@ -695,3 +695,43 @@ def test_errors_are_one_line() -> None:
 def test_a_message_that_no_rule_knows_is_named() -> None:
     with pytest.raises(SourceError, match=r"no rule knows the message `torch\.FrobError: the CUDA frob is bent`"):
         read("Traceback (most recent call last):\n  ...\ntorch.FrobError: the CUDA frob is bent")
+
+
+@pytest.mark.parametrize(
+    ("pasted", "meant"),
+    [
+        *((f"CUDA{chr(code)} 12", "CUDA 12") for code in (0, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)),
+        *((f"CUDA{chr(code)}12", "CUDA 12") for code in (0xA0, 0x202F)),
+        *((f"{chr(code)}x", "'x") for code in (0x2018, 0x2019)),
+        *((f"{chr(code)}x", '"x') for code in (0x201C, 0x201D)),
+        *((f"{chr(code)} x", "| x") for code in (0xFFE8, 0x2502)),
+        ("`CUDA_HOME=/usr`", "CUDA_HOME=/usr"),
+        ("`a` and `b`", "`a` and `b`"),
+        ("`a", "`a"),
+        ("``", "``"),
+        ("a &amp; b", "a & b"),
+        ("a < b", "a < b"),
+        ("<b>a</b>", "a"),
+        ("#1 0.5 [rank0]: web-1 | words", "words"),
+        ("#1 0.5 #1 0.5 #1 0.5 #1 0.5 words", "#1 0.5 words"),
+    ],
+)
+def test_what_is_put_around_pasted_text(pasted: str, meant: str) -> None:
+    assert _clean.lines(pasted) == [meant]
+
+
+def test_long_lines_are_cut() -> None:
+    assert _clean.lines("x" * (_clean.MAX_LINE + 1)) == ["x" * 20_000]
+
+
+def test_both_ends_of_a_long_paste_are_searched() -> None:
+    """128 KiB from either end, line ends counted."""
+    of_128 = ["x" * 127] * 5000
+    assert {*messages._both_ends(of_128)} == {*range(1024), *range(5000 - 1024, 5000)}
+    assert {*messages._both_ends(["x" * 128, *of_128])} == {*range(1023), *range(5001 - 1024, 5001)}
+    assert {*messages._both_ends(["x" * 127, *of_128][:1500])} == {*range(1500)}
+
+
+def test_of_many_messages_the_first_are_kept() -> None:
+    many = "\n".join(f"NVRM: Xid (PCI:0000:02:00): 79, GPU {n} has fallen off the bus." for n in range(250))
+    assert len(read(many).all(ErrorMessage)) == 200
