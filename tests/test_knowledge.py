@@ -461,3 +461,39 @@ def test_flash_attn_messages_and_symbols():
     assert knowledge.flash_attn_symbol("_ZN5other") == {}
     assert not knowledge.flash_attn_supports("7.5")
     assert knowledge.flash_attn_supports("10.0")
+
+
+CAPABILITIES = "5.0 5.2 5.3 6.0 6.1 6.2 7.0 7.2 7.5 8.0 8.6 8.7 8.9 9.0 10.0 10.1 10.3 11.0 12.0 12.1"
+
+
+@pytest.mark.parametrize(
+    ("arch", "runs_on"),
+    [
+        ("sm_50", "5.0 5.2"),
+        ("sm_52", "5.2"),
+        ("sm_53", "5.3"),
+        ("sm_60", "6.0 6.1"),
+        ("sm_61", "6.1"),
+        ("sm_62", "6.2"),
+        ("sm_70", "7.0 7.5"),
+        ("sm_72", "7.2"),
+        ("sm_75", "7.5"),
+        ("sm_80", "8.0 8.6 8.9"),
+        ("sm_86", "8.6 8.9"),
+        ("sm_87", "8.7"),
+        ("sm_89", "8.9"),
+        ("sm_90", "9.0"),
+        ("sm_90a", "9.0"),
+        ("sm_100", "10.0 10.3"),
+        ("sm_101", "10.1 11.0"),
+        ("sm_120", "12.0 12.1"),
+        ("sm_121", "12.1"),
+        ("compute_90", "9.0 10.0 10.1 10.3 11.0 12.0 12.1"),
+        ("compute_90a", "9.0"),
+        ("compute_120f", "12.0 12.1"),
+        ("gfx90a", ""),
+    ],
+)
+def test_which_gpus_run_the_code_of_an_architecture(arch, runs_on):
+    """By PyTorch's own table, torch/cuda/__init__.py, DEVICE_REQUIREMENT."""
+    assert [cc for cc in CAPABILITIES.split() if knowledge.covers([arch], cc)] == runs_on.split()
