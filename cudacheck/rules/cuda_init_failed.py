@@ -30,7 +30,7 @@ from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
-from cudacheck.probes.host.pci import PciBus
+from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
@@ -334,6 +334,21 @@ RULE = Rule(
             LibCuda(found=True, init_code=0, device_count=1),
             TorchBuild("2.15.0+cu132", cuda="13.2"),
             TorchCuda(available=False),
+        ),
+        **{
+            f"{code} of NVML's words in a paste, whose library nobody looked for": (
+                LINUX,
+                Nvml(None, init_code=code),
+                LibCuda(found=True, init_code=100),
+            )
+            for code in (9, 12)
+        },
+        "9 of NVML where the bus was looked at, too": (
+            LINUX,
+            PciBus(readable=True),
+            PciGpu("0000:00:1e.0", "0x2236", driver=""),
+            Nvml(True, init_code=9),
+            LibCuda(found=True, init_code=100),
         ),
     },
 )

@@ -204,6 +204,10 @@ RULE = Rule(
         "PyTorch's Error 304 in words": (
             ErrorMessage("Error 304: OS call failed or operation not supported on this OS", "ticket.txt"),
         ),
+        "PyTorch's newer words for 3": (
+            ErrorMessage("CUDA driver initialization failed, you might not have a CUDA gpu.", "ticket.txt"),
+        ),
+        "Ollama prints 3 alone": (ErrorMessage("cuda driver library init failure: 3", "log"),),
     },
     quiet={
         "TensorFlow finds no libcuda at all": (
