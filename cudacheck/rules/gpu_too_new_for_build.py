@@ -115,14 +115,14 @@ RULE = Rule(
         ),
         **{
             f"{name} and a build for CUDA {cuda}, of a release that no table knows": (
-                TorchBuild(f"{torch}+cu{cuda.replace('.', '')}", cuda=cuda),
+                TorchBuild(f"2.99.0+cu{cuda.replace('.', '')}", cuda=cuda),
                 Gpu(0, f"NVIDIA {name}", compute_capability=capability),
             )
-            for torch, cuda, name, capability in (
-                ("1.7.9", "10.2", "A100", "8.0"),
-                ("1.13.9", "11.7", "H100", "9.0"),
-                ("2.6.9", "12.6", "B200", "10.0"),
-                ("2.6.9", "12.6", "GeForce RTX 5090", "12.0"),
+            for cuda, name, capability in (
+                ("10.2", "A100", "8.0"),
+                ("11.7", "H100", "9.0"),
+                ("12.6", "B200", "10.0"),
+                ("12.6", "GeForce RTX 5090", "12.0"),
             )
         },
     },
@@ -145,7 +145,7 @@ RULE = Rule(
             Gpu(0, "NVIDIA GB300", compute_capability="10.3"),
         ),
         "PTX serves a newer GPU": (
-            TorchBuild("2.6.9", cuda="12.6", arch_list=(*AMPERE_TO_HOPPER, "compute_90")),
+            TorchBuild("2.6.0", cuda="12.6", arch_list=(*AMPERE_TO_HOPPER, "compute_90")),
             RTX_5090,
         ),
         "what torch.cuda.get_arch_list() returns for a GPU that it covers": (
@@ -164,14 +164,14 @@ RULE = Rule(
         ),
         **{
             f"{name} and a build for CUDA {cuda}, the first for it, of a release that no table knows": (
-                TorchBuild(f"{torch}+cu{cuda.replace('.', '')}", cuda=cuda),
+                TorchBuild(f"2.99.0+cu{cuda.replace('.', '')}", cuda=cuda),
                 Gpu(0, f"NVIDIA {name}", compute_capability=capability),
             )
-            for torch, cuda, name, capability in (
-                ("1.7.9", "11.0", "A100", "8.0"),
-                ("2.0.9", "11.8", "H100", "9.0"),
-                ("2.7.9", "12.8", "B200", "10.0"),
-                ("2.7.9", "12.8", "GeForce RTX 5090", "12.0"),
+            for cuda, name, capability in (
+                ("11.0", "A100", "8.0"),
+                ("11.8", "H100", "9.0"),
+                ("12.8", "B200", "10.0"),
+                ("12.8", "GeForce RTX 5090", "12.0"),
             )
         },
     },
