@@ -149,6 +149,11 @@ RULE = Rule(
             Nvml(library_found=True, init_code=0, gpu_count=1),
             Gpu(0, pci_address="0000:02:00.0", error="Timeout", error_code=10),
         ),
+        "a program says so, and nvidia-smi's table shows the GPU": (
+            Nvml(library_found=None, init_code=0, gpu_count=1, found_in="nvidia-smi"),
+            Gpu(0, "NVIDIA H200", found_in="nvidia-smi"),
+            ErrorMessage("Unable to determine the device handle for GPU0000:03:00.0: Unknown Error", "ticket.txt"),
+        ),
     },
     quiet={
         "a laptop's second GPU, powered down": (
