@@ -1,12 +1,8 @@
 """The tool that plants small faults plants them in what runs, and only there."""
 
 import ast
-import sys
-from pathlib import Path
 
-TOOLS = Path(__file__).parent / "tools"
-sys.path.insert(0, str(TOOLS))
-import mutate  # noqa: E402
+from tools import mutate
 
 RULES = mutate.ROOT / "cudacheck" / "rules"
 

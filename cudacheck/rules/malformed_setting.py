@@ -127,7 +127,10 @@ def _contradictions(values: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 def _stopped(imported: TorchImport | None, runs: tuple[ProbeRun, ...], kernels: tuple[KernelRun, ...]) -> bool:
     """Whether PyTorch came no further than the point at which it reads the allocator's settings."""
-    aborted = any(run.probe in DIES and run.outcome is Outcome.CRASHED and "SIGABRT" in run.detail for run in runs)
+    aborted = any(
+        run.probe in DIES and run.outcome is Outcome.CRASHED and re.search("SIGABRT|SIGSEGV", run.detail)
+        for run in runs
+    )
     said = [_torch.failed_import(imported), *(run.error or "" for run in kernels)]
     return aborted or any(re.search(pattern, words) for pattern in MESSAGES[:3] for words in said)
 
@@ -154,7 +157,7 @@ def _remedies(facts: Facts, name: str) -> tuple[Remedy, ...]:
     )
 
 
-DIES = ("torch_import", "torch_cuda", "kernels")
+DIES = ("torch_import", "torch_cuda", "attention_backends", "kernels")
 """The probes in which PyTorch may read them."""
 MESSAGES = (
     r"Unrecognized (?:CachingAllocator option: ?|key ')(?P<what>[\w=.-]{0,60})",
@@ -182,6 +185,12 @@ RULE = Rule(
         "neither True nor False": (
             CU130,
             EnvironmentVariables({"PYTORCH_ALLOC_CONF": "expandable_segments:true"}),
+        ),
+        "neither True nor False, and the first allocation dies": (
+            CU130,
+            EnvironmentVariables({"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:yes"}),
+            ProbeRun("attention_backends", "patient", Outcome.CRASHED, 1.1, "died of SIGSEGV (11)"),
+            ProbeRun("kernels", "patient", Outcome.CRASHED, 1.2, "died of SIGSEGV (11)"),
         ),
         "a share beyond 1": (
             CU130,

@@ -133,7 +133,7 @@ def _twins(node: ast.expr) -> Iterator[ast.expr]:
         yield ast.BoolOp(ast.And() if isinstance(node.op, ast.Or) else ast.Or(), node.values)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield node.operand
-    elif isinstance(node, ast.Constant) and type(node.value) in {int, float} and node.value:
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value not in {0, True}:
         yield ast.Constant(node.value * 2)
 
 
