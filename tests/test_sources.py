@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cudacheck import sources
+from cudacheck.commands import doctor
+from cudacheck.judging import understood
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding
 from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
@@ -692,9 +694,36 @@ def test_errors_are_one_line() -> None:
         assert "\n" not in str(caught.value)
 
 
+def headline(*texts: str) -> str:
+    return doctor.judged(read(*texts), [], (), None).verdict.headline
+
+
 def test_a_message_that_no_rule_knows_is_named() -> None:
-    with pytest.raises(SourceError, match=r"no rule knows the message `torch\.FrobError: the CUDA frob is bent`"):
-        read("Traceback (most recent call last):\n  ...\ntorch.FrobError: the CUDA frob is bent")
+    said = "torch.FrobError: the CUDA frob is bent"
+    nothing = "nothing about CUDA, PyTorch or a GPU was understood in this"
+    assert (
+        headline(f"Traceback (most recent call last):\n  ...\n{said}")
+        == f"{nothing}: no rule knows the message `{said}`"
+    )
+
+
+@pytest.mark.parametrize("text", ["OS: Ubuntu 22.04 LTS\nPython version: 3.12.3", "PYTHONPATH=/opt/x", "numpy==2.3.1"])
+def test_what_is_not_about_cuda_is_no_pass(text: str) -> None:
+    assert headline(text) == "nothing about CUDA, PyTorch or a GPU was understood in this"
+
+
+@pytest.mark.parametrize("text", ["Is CUDA available: True", "vllm==0.11.0", "CUDA_HOME=/usr/local/cuda", VLLM])
+def test_what_is_about_cuda_is_judged(text: str) -> None:
+    assert headline(text) == "no fault in what this says"
+
+
+def test_every_type_that_pastes_yield_has_a_name() -> None:
+    kinds = {kind for text in (COLLECT_ENV, VLLM, TABLE, MISMATCH) for kind in read(text).types()}
+    assert kinds - {System, Interpreter} <= {*understood.WORDS}
+    assert understood.counted(read(COLLECT_ENV))[:2] == [
+        "PyTorch's build (collect_env)",
+        "whether PyTorch sees CUDA (collect_env)",
+    ]
 
 
 @pytest.mark.parametrize(

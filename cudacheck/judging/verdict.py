@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from cudacheck.judging import understood
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, Severity, Unchecked
 from cudacheck.model.report import Axis, Health, Outcome, ProbeRun, State, Verdict
@@ -54,6 +55,8 @@ def _verdict(
     if facts.one(Patient) is None:
         if warnings:
             return Verdict(State.NOT_PROVEN, f"no error in what this says, but {warnings[0].message}")
+        if not understood.counted(facts):
+            return Verdict(State.NOT_PROVEN, _nothing(facts))
         cuda = facts.one(TorchCuda)
         silent = cuda is not None and not cuda.available
         system = facts.one(System)
@@ -69,6 +72,12 @@ def _verdict(
         also = f"; {doubt.partition(':')[0]}" if doubt else ""
         return Verdict(State.READY_BUT, f"ready, but {warnings[0].message}{also}")
     return Verdict(State.READY, f"ready; {doubt}" if doubt else f"ready: {_what_runs(facts)} run together")
+
+
+def _nothing(facts: Facts) -> str:
+    unheard = understood.unheard(facts)
+    named = f": no rule knows the message `{unheard}`" if unheard else ""
+    return f"nothing about CUDA, PyTorch or a GPU was understood in this{named}"
 
 
 def unproven(facts: Facts, unchecked: Sequence[Unchecked]) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from cudacheck.judging import understood
 from cudacheck.judging.verdict import interrupted
 from cudacheck.model.findings import Evidence, Finding, Remedy, Severity, Unchecked
 from cudacheck.model.report import ProbeRun, Report, State, Verdict
+from cudacheck.probes.chosen import Patient
 
 MOST_FINDINGS = 200
 """There are fewer rules: more findings are not ours."""
@@ -53,6 +55,8 @@ class Outline:
     """The first line; None where the first root says it."""
     roots: tuple[Root, ...]
     more_roots: int
+    read: tuple[str, ...]
+    """What of a paste counted; empty for what was inspected live."""
     notes: tuple[Root, ...]
     probes: tuple[ProbeRun, ...]
     """How each ended, for who wants to know."""
@@ -70,6 +74,7 @@ def of(report: Report, *, verbose: bool = False) -> Outline:
         verdict=None if broken else report.verdict,
         roots=tuple(_root(report, finding, verbose=verbose) for finding in faults[:MOST_FINDINGS]),
         more_roots=max(0, len(faults) - MOST_FINDINGS),
+        read=tuple(understood.counted(report.facts)) if report.facts.one(Patient) is None else (),
         # Advice is for the healthy.
         notes=tuple(_root(report, note, verbose=verbose) for note in notes) if not broken or verbose else (),
         probes=report.probes if verbose else (),

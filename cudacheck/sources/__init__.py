@@ -50,7 +50,7 @@ class SourceError(ValueError):
 def read(texts: Sequence[tuple[str, str]]) -> Facts:
     """The facts in these (name, text) pairs, whatever kinds of paste they hold; what none of them says is unknown.
 
-    Raises SourceError for a text in which nothing is recognised.
+    Raises SourceError for a text in which nothing is recognised, not even an exception that has to do with CUDA.
     """
     reports: list[Report] = []
     found: list[object] = []
@@ -63,11 +63,13 @@ def read(texts: Sequence[tuple[str, str]]) -> Facts:
                 f"{name} is the text for people; ask for the report: cudacheck doctor --output report.json"
             )
         report, rest = _split(name, text)
-        said = list(_said(name, rest))
+        said = list(_said(name, rest)) or [*messages.unknown(_clean.lines(rest), name)]
         if report:
             reports.append(report)
         elif not said:
-            raise SourceError(_not_understood(name, text))
+            raise SourceError(
+                f"nothing about CUDA, PyTorch or a GPU was understood in {name}: understood are {UNDERSTOOD}"
+            )
         found.extend(said)
     return _with_reports(reports, _merge.merged(found))
 
@@ -103,10 +105,3 @@ def _with_reports(reports: Sequence[Report], pasted: Facts) -> Facts:
         for run in report.probes:
             facts.add(run)
     return facts
-
-
-def _not_understood(name: str, text: str) -> str:
-    said = messages.unknown(_clean.lines(text))
-    if said:
-        return f"nothing recognisable in {name}: no rule knows the message `{said}`"
-    return f"nothing recognisable in {name}: understood are {UNDERSTOOD}"

@@ -60,13 +60,13 @@ def facts(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
         yield ErrorMessage(text, f"{name} line {first + 1}")
 
 
-def unknown(lines: Sequence[str]) -> str | None:
-    """An exception about CUDA or PyTorch, to be named where no rule knows it; None where there is none."""
-    for line in _both_ends(lines).values():
+def unknown(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
+    """The first exception about CUDA or PyTorch, to be named where no rule knows it."""
+    for number, line in _both_ends(lines).items():
         match = _EXCEPTION.search(line)
         if match and _ABOUT_CUDA.search(line):
-            return match.group().strip()[:120]
-    return None
+            yield ErrorMessage(match.group().strip()[:120], f"{name} line {number + 1}")
+            return
 
 
 def _both_ends(lines: Sequence[str]) -> dict[int, str]:

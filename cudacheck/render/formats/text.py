@@ -62,6 +62,8 @@ class _Screen:
         for root in shown.roots:
             yield from self._root(root)
         yield from _columns.more(shown.more_roots, "findings")
+        if shown.read:
+            yield from self._labelled("read", " · ".join(shown.read))
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
         if self.report.facts.one(BenchPlan):
