@@ -8,7 +8,6 @@ import re
 import re._compiler as compiler
 import re._constants as constants
 import re._parser as parser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +27,7 @@ from cudacheck.reports.write import as_dict
 
 pytestmark = pytest.mark.whole
 
-HERE = Path(__file__).parent
-SAMPLES = [path.read_text(encoding="utf-8") for path in sorted([*HERE.glob("captures/*"), *HERE.glob("tickets/*.txt")])]
-LINES = sorted({line for sample in SAMPLES for line in sample.splitlines()})
+SAMPLES, LINES = fuzz.SAMPLES, fuzz.LINES
 BRIEFLY = settings(
     max_examples=60,
     deadline=None,

@@ -21,8 +21,9 @@ MAX_FACTS = 2000
 """Of one parser: no paste of a real machine has more."""
 
 UNDERSTOOD = (
-    "a cudacheck report (JSON), torch.utils.collect_env, nvidia-smi (also -q, -L, --query-gpu), "
-    "pip list, pip freeze, conda list, environment variables and known error messages"
+    "a cudacheck report (JSON), torch.utils.collect_env and other software's dumps, "
+    "nvidia-smi (also -q, -L, --query-gpu), pip list, pip freeze, conda list, Python's answers about torch, "
+    "environment variables and known error messages"
 )
 
 OWN_TEXT = "more: cudacheck explain "

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from cudacheck.model.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
@@ -17,7 +18,7 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.sources import _torch_builds
+from cudacheck.sources import _torch_builds, installs
 from cudacheck.sources._whole import Whole
 
 MAX_OF_A_TYPE = 500
@@ -34,7 +35,7 @@ def merged(found: Iterable[object]) -> Facts:
         if len(kept) < MAX_OF_A_TYPE:
             kept.append(fact)
     whole = {mark.fact_type for mark in by_type.pop(Whole, [])}
-    for fact_type in (System, Interpreter, Nvml, TorchCuda):
+    for fact_type in (System, Interpreter, Nvml, TorchCuda, KernelModule):
         if fact_type in by_type:
             by_type[fact_type] = [_one(by_type[fact_type])]
     if EnvironmentVariables in by_type:
@@ -68,9 +69,19 @@ def _variables(facts: Sequence[EnvironmentVariables]) -> EnvironmentVariables:
 
 
 def _gpus(facts: Sequence[Gpu]) -> list[Gpu]:
+    """One for each GPU. What has a name alone is a twin of one of that name from another source, whatever its number:
+    PyTorch and nvidia-smi count in orders of their own.
+    """
     kept: list[Gpu] = []
+    paired: set[tuple[str, int]] = set()
     for gpu in facts:
         twin = next((number for number, other in enumerate(kept) if _same(gpu, other)), None)
+        if twin is None and not (gpu.uuid or gpu.pci_address):
+            namesakes = (n for n, other in enumerate(kept) if other.found_in != gpu.found_in)
+            free = (n for n in namesakes if (gpu.found_in, n) not in paired and _names_agree(gpu.name, kept[n].name))
+            twin = next(free, None)
+        if twin is not None:
+            paired.add((gpu.found_in, twin))
         if twin is None:
             kept.append(gpu)
         else:
@@ -122,11 +133,14 @@ def _torch(by_type: dict[type, list[Any]], whole: set[type]) -> None:
     """Decide on one PyTorch: collect_env's own words, else the package lists."""
     listed = [d for d in by_type.get(Distribution, []) if d.name in {"torch", "pytorch"}]
     failed = by_type.pop(TorchImport, [])
-    builds = by_type.get(TorchBuild, [])
+    told = by_type.pop(TorchBuild, [])
+    asked = {build for build in told if build.found_in == installs.COMMAND}
+    builds = [build for build in told if build not in asked]
+    if not builds and not listed and len(asked) == 1 and not failed:
+        builds = [*asked]
     system = next(iter(by_type.get(System, [])), None)
     if builds:
-        build = _one(builds)
-        build = _with_list(build, listed)
+        build = _with_list(_one_build(builds), listed)
     elif listed:
         build = _of_list(listed)
     else:
@@ -141,9 +155,29 @@ def _torch(by_type: dict[type, list[Any]], whole: set[type]) -> None:
         by_type[TorchImport] = failed[:1]
 
 
+def _one_build(builds: Sequence[TorchBuild]) -> TorchBuild:
+    """The first, with what others say of the same build: they leave out the version, or the CUDA."""
+    build = builds[0]
+    for other in builds[1:]:
+        if build.version and other.version and _public(build.version) != _public(other.version):
+            continue
+        if build.cuda_known and other.cuda_known and (build.cuda, build.hip) != (other.cuda, other.hip):
+            continue
+        known = build if build.cuda_known else other
+        version = build.version or other.version
+        build = dataclasses.replace(
+            _filled(build, other), version=version, cuda=known.cuda, hip=known.hip, cuda_known=known.cuda_known
+        )
+    return build
+
+
+def _public(version: str) -> str:
+    return version.partition("+")[0]
+
+
 def _with_list(build: TorchBuild, listed: Sequence[Distribution]) -> TorchBuild:
     """collect_env's build, completed by what a list says of the same version."""
-    same = [d for d in listed if not build.version or d.version.partition("+")[0] == build.version.partition("+")[0]]
+    same = [d for d in listed if not build.version or _public(d.version) == _public(build.version)]
     if not same:
         return build
     other = _of_list(same)

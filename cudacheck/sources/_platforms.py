@@ -53,6 +53,8 @@ def system(distribution: str, platform: str, python: str, libc: str, found_in: s
 
 def _os(distribution: str, platform: str) -> str | None:
     for text in (platform, distribution):
+        if text.lower() in {"nt", "win32"}:  # os.name, sys.platform
+            return "windows"
         if text.lower().startswith(("macos", "mac os", "darwin")):
             return "darwin"
         if _WINDOWS.match(text):
@@ -60,7 +62,7 @@ def _os(distribution: str, platform: str) -> str | None:
         if text.lower().startswith("linux"):
             return "linux"
     # every other name that collect_env prints is a Linux distribution's
-    return "linux" if distribution or "-with-glibc" in platform else None
+    return "linux" if distribution.lower() not in {"", "posix"} or "-with-glibc" in platform else None
 
 
 def _kernel(os: str, distribution: str, platform: str) -> str | None:

@@ -49,6 +49,11 @@ def named(version: str, found_in: str) -> TorchBuild:
     return TorchBuild(version, cuda_known=bool(_LOCAL_NONE.search(version)), found_in=found_in)
 
 
+def configured(cuda: str, arch_list: tuple[str, ...], found_in: str) -> TorchBuild:
+    """The build that torch.__config__.show() describes; it leaves the version out."""
+    return TorchBuild("", cuda=cuda, arch_list=arch_list or None, found_in=found_in)
+
+
 def of_conda(version: str, build: str, found_in: str) -> TorchBuild:
     """The build that conda's build string names.
 

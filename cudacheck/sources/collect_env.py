@@ -138,4 +138,4 @@ def _cudnn_files(lines: Sequence[str]) -> Iterator[LibraryFile]:
             yield LibraryFile(soname, f"{folder or ''}{name}", version=full, found_via=found_via)
 
 
-SOURCE = Source(facts=facts, trust=40)
+SOURCE = Source(facts=facts, trust=80)

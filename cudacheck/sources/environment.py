@@ -36,4 +36,4 @@ def _value(text: str) -> str:
     return text.strip() if "\\" in text else (text.split() or [""])[0]
 
 
-SOURCE = Source(facts=facts, trust=10)
+SOURCE = Source(facts=facts, trust=25)

@@ -87,4 +87,4 @@ def _listed(lines: Sequence[str]) -> Iterator[object]:
         yield Whole(Gpu)
 
 
-SOURCE = Source(facts=facts, trust=50)
+SOURCE = Source(facts=facts, trust=100)

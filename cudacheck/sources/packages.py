@@ -123,4 +123,4 @@ def _single(lines: Sequence[str]) -> Iterator[Distribution]:
         name = ""
 
 
-SOURCE = Source(facts=facts, trust=30)
+SOURCE = Source(facts=facts, trust=40)

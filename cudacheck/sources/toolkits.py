@@ -23,4 +23,4 @@ def facts(lines: Sequence[str]) -> Iterator[CudaToolkit]:
             yield CudaToolkit("", version=match.group(1), nvcc="nvcc", found_via="paste")
 
 
-SOURCE = Source(facts=facts, trust=20)
+SOURCE = Source(facts=facts, trust=30)

@@ -33,8 +33,13 @@ from cudacheck.reports import redact
 from cudacheck.reports.read import loads
 
 HERE = Path(__file__).parent.parent
+sys.path.insert(0, str(HERE))
+from dumps import HELD, SEEN  # noqa: E402
+
+DUMPS = [text for text, _ in (*SEEN.values(), *HELD.values())]
 LIMIT_S = 10.0
-SAMPLES = [path.read_text(encoding="utf-8") for path in sorted([*HERE.glob("captures/*"), *HERE.glob("tickets/*.txt")])]
+FILES = sorted([*HERE.glob("captures/*"), *HERE.glob("tickets/*.txt")])
+SAMPLES = [*(path.read_text(encoding="utf-8") for path in FILES), *DUMPS]
 LINES = sorted({line for sample in SAMPLES for line in sample.splitlines()})
 REPLAYS = [path.read_text(encoding="utf-8") for path in sorted(HERE.glob("replays/*.json"))]
 HOSTILE = (
