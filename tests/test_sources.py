@@ -764,3 +764,12 @@ def test_both_ends_of_a_long_paste_are_searched() -> None:
 def test_of_many_messages_the_first_are_kept() -> None:
     many = "\n".join(f"NVRM: Xid (PCI:0000:02:00): 79, GPU {n} has fallen off the bus." for n in range(250))
     assert len(read(many).all(ErrorMessage)) == 200
+
+
+def test_reasons_without_their_gpu_are_of_the_only_one() -> None:
+    rows = "name, power.draw [W], power.limit [W]\nNVIDIA A100-SXM4-80GB, 240 W, 400 W\n"
+    reasons = "Clocks Event Reasons\n    SW Power Cap : Active\n"
+    [gpu] = read(f"{rows}\n{reasons}").all(Gpu)
+    assert (gpu.power_draw_w, gpu.clock_event_reasons) == (240.0, ("sw_power_cap",))
+    two = read(f"{rows}NVIDIA A100-SXM4-80GB, 90 W, 400 W\n\n{reasons}").all(Gpu)
+    assert [gpu.clock_event_reasons for gpu in two] == [None, None]

@@ -34,13 +34,28 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine, _messages
 
 VARIABLE = "NVIDIA_DRIVER_CAPABILITIES"
 
 
-def check(system: System, nvml: Nvml, libcuda: LibCuda | None, facts: Facts) -> Iterator[Finding]:
-    if not system.container or system.jetson:
+def check(
+    _asked: EnvironmentVariables,
+    system: System | None,
+    nvml: Nvml | None,
+    libcuda: LibCuda | None,
+    torch: TorchCuda | None,
+    facts: Facts,
+) -> Iterator[Finding]:
+    if torch is not None and not torch.available and libcuda is None and _machine.lacks_capability(facts, "compute"):
+        build = facts.one(TorchBuild)
+        if build is None or build.cuda or not build.cuda_known:
+            seen = Evidence("PyTorch finds no GPU", torch.found_in)
+            yield _finding("compute", "the container got the driver without its CUDA library", seen, facts)
+        return
+    if system is None or nvml is None or not system.container or system.jetson:
         return
     answers = nvml.init_code == 0 and bool(nvml.gpu_count)
     if answers and libcuda is not None and not libcuda.found and not _driver.computes(facts):
@@ -101,6 +116,7 @@ RULE = Rule(
             DOCKER,
             Nvml(library_found=False, init_code=12),
             LibCuda(found=True, init_code=0, device_count=1),
+            EnvironmentVariables({}),
         ),
         "neither, though device files are there": (
             DOCKER,
@@ -115,6 +131,10 @@ RULE = Rule(
             EnvironmentVariables({VARIABLE: "compute"}, complete=False, found_in="ticket.txt"),
             ErrorMessage("libnvidia-ml.so.1: cannot open shared object file", "ticket.txt"),
         ),
+        "PyTorch finds no GPU, and the variable says why": (
+            EnvironmentVariables({VARIABLE: "utility"}, complete=False, found_in="ticket.txt"),
+            TorchCuda(available=False, found_in="collect_env"),
+        ),
         "PyTorch finds no driver, and the variable says why": (
             EnvironmentVariables({VARIABLE: "utility"}, complete=False, found_in="ticket.txt"),
             ErrorMessage("AssertionError: Found no NVIDIA driver on your system.", "ticket.txt"),
@@ -125,6 +145,11 @@ RULE = Rule(
         ),
     },
     quiet={
+        "a CPU build finds none wherever it runs": (
+            EnvironmentVariables({VARIABLE: "utility"}, complete=False, found_in="ticket.txt"),
+            TorchBuild("2.8.0+cpu"),
+            TorchCuda(available=False, found_in="collect_env"),
+        ),
         "no driver at all": (ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "ticket.txt"),),
         "both there": (
             DOCKER,
@@ -136,16 +161,19 @@ RULE = Rule(
             System(os="linux", container="", wsl=0, jetson=False),
             Nvml(library_found=True, init_code=0, gpu_count=1),
             LibCuda(found=False),
+            EnvironmentVariables({}),
         ),
         "Jetson's containers have no NVML": (
             System(os="linux", container="docker", wsl=0, jetson=True),
             Nvml(library_found=False, init_code=12),
             LibCuda(found=True, init_code=0, device_count=1),
+            EnvironmentVariables({}),
         ),
         "nothing of a driver: container-without-gpu": (
             DOCKER,
             Nvml(library_found=False, init_code=12),
             LibCuda(found=False),
+            EnvironmentVariables({}),
             ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
         ),
         "NVML starts in a container, and counts no GPU": (

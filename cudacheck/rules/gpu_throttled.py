@@ -50,7 +50,10 @@ LOW_SHARE = 0.25
 """Of the maximum clock. Small boards under heavy load (T4, L4) go down to 0.35: that is their power limit."""
 LOW_MHZ = 300
 """No board that NVML serves computes so slowly unless it is held back."""
-LOW_POWER_SHARE = 0.5
+LOW_POWER_SHARE = 0.65
+"""Of the limit: where the driver's cap bites below, another limit than this one is at work."""
+LOADED_POWER_SHARE = 0.3
+"""Of the limit: what draws more is at work, whatever nobody said of its use."""
 
 
 def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None, facts: Facts) -> Iterator[Finding]:
@@ -87,9 +90,9 @@ def _held_back(gpu: Gpu) -> str | None:
     for reason, words in {**HEAT, **POWER}.items():
         if reason in reasons:
             return words
-    if gpu.utilization_percent is None or gpu.utilization_percent < FULLY_BUSY_PERCENT:
+    if gpu.utilization_percent is not None and gpu.utilization_percent < FULLY_BUSY_PERCENT:
         return None
-    if _is_slow(gpu):
+    if gpu.utilization_percent is not None and _is_slow(gpu):
         maximum = f" of {gpu.sm_clock_max_mhz}" if gpu.sm_clock_max_mhz else ""
         return f"it computes at {gpu.sm_clock_mhz}{maximum} MHz"
     if "sw_power_cap" in reasons and _draws_little(gpu):
@@ -106,7 +109,9 @@ def _is_slow(gpu: Gpu) -> bool:
 
 def _draws_little(gpu: Gpu) -> bool:
     draw, limit = gpu.power_draw_w, gpu.power_limit_w
-    return draw is not None and limit is not None and draw < LOW_POWER_SHARE * limit
+    if draw is None or limit is None:
+        return False
+    return (gpu.utilization_percent is not None or draw > LOADED_POWER_SHARE * limit) and draw < LOW_POWER_SHARE * limit
 
 
 def _evidence(gpu: Gpu, why: str) -> tuple[Evidence, ...]:
@@ -181,6 +186,15 @@ RULE = Rule(
                 clock_event_reasons=("sw_power_cap",),
             ),
         ),
+        "another cap than its own limit": (
+            Gpu(
+                0,
+                "NVIDIA A100-SXM4-80GB",
+                power_draw_w=240.0,
+                power_limit_w=400.0,
+                clock_event_reasons=("sw_power_cap",),
+            ),
+        ),
         "hot at half load": (
             Gpu(0, "NVIDIA A10", utilization_percent=50, clock_event_reasons=("sw_thermal_slowdown",)),
         ),
@@ -235,6 +249,9 @@ RULE = Rule(
                 power_limit_w=700.0,
                 clock_event_reasons=("sw_power_cap",),
             ),
+        ),
+        "capped at rest, which some boards always say": (
+            Gpu(0, "Tesla T4", power_draw_w=9.0, power_limit_w=70.0, clock_event_reasons=("sw_power_cap",)),
         ),
         "idle": (Gpu(0, utilization_percent=0, sm_clock_mhz=210, clock_event_reasons=("gpu_idle",)),),
         "idle after a hot run": (

@@ -29,6 +29,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.flash_attn import FlashAttention
 from cudacheck.probes.patient.kernels import KernelRun
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _kernels, _torch
 
 MESSAGES = _kernels.SURE[:2]
@@ -88,6 +89,11 @@ def _wrong(what: str, error: float | None, tolerance: float | None) -> Finding:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _kernels.of_own_probe(said):
         return  # the kernel's own fact tells more
+    if not (facts.all(TorchBuild) or _torch.gpus_of(facts)):
+        ask = Remedy("tell which GPU and which PyTorch it is", ("python -m torch.utils.collect_env",))
+        message = "a kernel was not compiled for the GPU it ran on; which GPU and whose kernel, this does not say"
+        yield Finding(message, (_torch.quoted(said, match),), (ask,), severity=Severity.WARNING)
+        return
     yield Finding(
         "a kernel that the program needs was not compiled for this GPU",
         (),

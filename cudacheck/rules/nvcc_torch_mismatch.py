@@ -35,6 +35,9 @@ NVCC, BUILT = r"(?P<nvcc>\d[\d.]*)", r"(?P<built>\d[\d.]*)"
 ORDER = ("CUDA_HOME", "CUDA_PATH", "PATH", "paste", "directory")
 """In which torch.utils.cpp_extension looks for a toolkit."""
 
+FIRST = {"fp8": (11, 8), "fp6": (12, 8), "fp4": (12, 8)}
+"""The CUDA that a header came with (CUDA Toolkit release notes)."""
+
 
 def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Facts) -> Iterator[Finding]:
     known = [t for t in toolkits or () if t.nvcc and _torch.numbers(t.version or "") and t.found_via in ORDER]
@@ -54,6 +57,9 @@ def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Fa
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if header := match.groupdict().get("header"):
+        yield from _without_header(header, _torch.quoted(said, match), facts)
+        return
     built = match["built"].rstrip(".")
     nvcc = (match.groupdict().get("nvcc") or "another version").rstrip(".")
     own = _torch.numbers(built)[0]
@@ -63,6 +69,20 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         tuple(_remedies(own, facts)),
         severity=Severity.ERROR,
     )
+
+
+def _without_header(header: str, quoted: Evidence, facts: Facts) -> Iterator[Finding]:
+    """Where a toolkit is known to be older than the header; else nobody can tell why it is not there."""
+    old = next((t for t in facts.all(CudaToolkit) if _torch.numbers(t.version or "9999") < FIRST[header]), None)
+    own = _torch.cuda_major(facts.one(TorchBuild))
+    if old is not None and own is not None:
+        since = ".".join(map(str, FIRST[header]))
+        yield Finding(
+            f"nvcc {old.version} cannot compile this: cuda_{header}.h came with CUDA {since}",
+            (quoted, Evidence(f"nvcc {old.version}", old.found_via)),
+            tuple(_remedies(own, facts)),
+            severity=Severity.ERROR,
+        )
 
 
 def _remedies(own: int, facts: Facts) -> Iterator[Remedy]:
@@ -88,6 +108,7 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=(
+        r"fatal error: cuda_(?P<header>fp8|fp6|fp4)\.h: No such file",
         rf"detected CUDA version \({NVCC}\) mismatches the version that was used to\s+compile\s+PyTorch \({BUILT}\)",
         rf"Installed CUDA version {NVCC} does not match the version torch was compiled with {BUILT}, unable to compile",
         rf"the version used to compile Pytorch binaries\.\s+Pytorch binaries were compiled with Cuda {BUILT}",
@@ -96,6 +117,11 @@ RULE = Rule(
         "nvcc 12.3 for a cu118 PyTorch": (
             CU118,
             CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),
+        ),
+        "a header that this toolkit does not have": (
+            TorchBuild("2.5.1+cu124", cuda="12.4"),
+            CudaToolkit("", "11.7.64", "nvcc", "paste"),
+            ErrorMessage("fatal error: cuda_fp8.h: No such file or directory", "paste"),
         ),
         "what the build says": (
             ErrorMessage(
@@ -133,6 +159,11 @@ RULE = Rule(
         ),
     },
     quiet={
+        "a header that is missing for another reason, or nobody knows why": (
+            TorchBuild("2.5.1+cu124", cuda="12.4"),
+            CudaToolkit("", "12.4.131", "nvcc", "paste"),
+            ErrorMessage("fatal error: cuda_fp8.h: No such file or directory", "paste"),
+        ),
         "DeepSpeed takes another minor": (
             ErrorMessage(
                 "Installed CUDA version 12.2 does not match the version torch was compiled with 12.1 but since the APIs "

@@ -33,6 +33,7 @@ from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
+from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.extensions import ExtensionFile
@@ -47,7 +48,7 @@ def check(
     build: TorchBuild, dists: tuple[Distribution, ...] | None, files: tuple[ExtensionFile, ...] | None, facts: Facts
 ) -> Iterator[Finding]:
     for package in (d for d in dists or () if d.name in COMPILED and not d.shadowed_by):
-        mismatch = _mismatch(package, build, files or ())
+        mismatch = _mismatch(package, build, files or (), facts)
         if mismatch:
             named = Evidence(f"{package.name} {package.version}", package.location or "installed packages")
             yield _finding(mismatch, (named, _torch.build_evidence(build)), package.name, facts)
@@ -59,13 +60,24 @@ def check(
             yield _finding(message, (named, _torch.build_evidence(build)), file.package, facts)
 
 
-def _mismatch(package: Distribution, build: TorchBuild, files: Sequence[ExtensionFile]) -> str:
+def _mismatch(package: Distribution, build: TorchBuild, files: Sequence[ExtensionFile], facts: Facts) -> str:
     """Why the two do not fit, in words; empty where they do."""
     name, installed = f"{package.name} {package.version}", _torch.spoken(build)
     wanted = _wanted(package, build)
     if wanted and not _loads(package.name, files):
         return f"{name} belongs to torch {_spoken(wanted)}, but {installed} is installed"
-    return f"{name} and {installed} are not built for the same CUDA" if _other_cuda(package, build) else ""
+    if _other_cuda(package, build) or _of_pypi(package, build, facts):
+        return f"{name} and {installed} are not built for the same CUDA"
+    return ""
+
+
+def _of_pypi(package: Distribution, build: TorchBuild, facts: Facts) -> bool:
+    """Whether it is PyPI's build, which on Windows is for the CPU, beside a PyTorch of the CUDA index."""
+    system, listed = facts.one(System), [d for d in facts.all(Distribution) if d.name == "torch"]
+    of_index = build.cuda is not None and any("+cu" in d.version for d in listed)
+    bare = package.name == "torchvision" and re.fullmatch(r"\d+\.\d+\.\d+", package.version) and not package.build
+    on_windows = system is not None and system.os == "windows"
+    return bool(of_index and bare and on_windows and package.installer != "conda")
 
 
 def _spoken(specifier: str) -> str:
@@ -193,6 +205,12 @@ RULE = Rule(
             TORCH_26,
             Distribution("torchvision", "0.21.0+cpu", requires=("torch==2.6.0",)),
         ),
+        "PyPI's torchvision, on Windows for the CPU, beside a PyTorch of the CUDA index": (
+            System(os="windows"),
+            TORCH_26,
+            Distribution("torch", "2.6.0+cu124", build="cu124"),
+            Distribution("torchvision", "0.21.0"),
+        ),
         "a file that wants symbols of another PyTorch": (
             TORCH_26,
             ExtensionFile(
@@ -243,6 +261,18 @@ RULE = Rule(
             TORCH_26,
             Distribution("torchvision", "0.21.0+cu124", requires=("torch==2.6.0",)),
             Distribution("torchaudio", "2.6.0+cu124", requires=("torch==2.6.0",)),
+        ),
+        "PyPI's torchvision is built for CUDA on Linux": (
+            System(os="linux"),
+            TORCH_26,
+            Distribution("torch", "2.6.0+cu124", build="cu124"),
+            Distribution("torchvision", "0.21.0"),
+        ),
+        "conda leaves the CUDA out of versions on Windows too": (
+            System(os="windows"),
+            TORCH_26,
+            Distribution("torch", "2.6.0+cu124", build="cu124"),
+            Distribution("torchvision", "0.21.0", installer="conda", build="py311_cu124"),
         ),
         "only the patch release differs": (
             TorchBuild("2.7.1+cu126", cuda="12.6"),

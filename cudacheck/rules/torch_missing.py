@@ -68,13 +68,17 @@ RULE = Rule(
     ),
     check=check,
     heard=heard,
-    messages=(r"No module named ['\"]torch['\"]",),
+    messages=(
+        r"No module named ['\"]torch['\"]",
+        r"Couldn't install torch\b",
+    ),
     fires={
         "a program that does not find it": (ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),),
         "pip lists others": (
             Distribution("numpy", "2.0.0"),
             ErrorMessage("ModuleNotFoundError: No module named 'torch'", "paste"),
         ),
+        "the web UI that could not install it": (ErrorMessage("RuntimeError: Couldn't install torch.", "paste"),),
     },
     quiet={
         "torch is there": (TorchBuild("2.8.0+cu128", cuda="12.8"),),

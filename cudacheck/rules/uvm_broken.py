@@ -70,6 +70,8 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if facts.knows(LibCuda) or not _machine.on_linux(system):
         return  # cuInit itself was asked
     code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", match[0]) else 999
+    if "not loaded" in match[0]:
+        module = KernelModule(loaded=None, uvm_loaded=False)
     message = f"CUDA does not start: {_case(code, None, module, system)}"
     yield Finding(message, (), _remedies(code, None, module, facts))
 
@@ -137,6 +139,7 @@ RULE = Rule(
         r"CUDA unknown error - this may be due to an incorrectly set up environment",
         r"CUDA driver initialization failed, you might not have a CUDA gpu",
         r"Error 999: unknown error|Error 3: initialization error",
+        r"Kernel module nvidia_uvm is not loaded",
         r"Error 304: OS call failed or operation not supported on this OS",
         r"cuInit[^\n]{0,60}CUDA_ERROR_(?:UNKNOWN|OPERATING_SYSTEM|NOT_INITIALIZED)",
         r"failed to initialize CUDA: (?:unknown|initialization) error",
@@ -178,6 +181,12 @@ RULE = Rule(
         "Numba says so": (
             ErrorMessage(
                 "CudaSupportError: Error at driver init: Call to cuInit results in CUDA_ERROR_UNKNOWN", "ticket.txt"
+            ),
+        ),
+        "enroot says so": (
+            ErrorMessage(
+                "[WARN] Kernel module nvidia_uvm is not loaded. Make sure the NVIDIA device driver is installed and loaded",
+                "ticket.txt",
             ),
         ),
         "PyTorch 1.0 says so": (

@@ -77,6 +77,11 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if "NO_DEVICE" in match[0]:
+        if _machine.wsl(facts.one(System)) and not _driver.computes(facts) and not facts.knows(LibCuda):
+            message = "CUDA finds no GPU under WSL: a Linux driver may lie in front of Windows' own libcuda"
+            yield Finding(message, (_machine.quote(match, said),), (UNDO_LINUX_DRIVER, UPDATE))
+        return
     message = "Windows does not let WSL use the GPU: GPU access blocked by the operating system"
     remedies = [r for _, _, fix in _tcc(facts.all(Gpu)) for r in fix]
     yield Finding(message, (), (*remedies, UPDATE, UNDO_LINUX_DRIVER))
@@ -154,7 +159,10 @@ RULE = Rule(
     ),
     check=check,
     heard=heard,
-    messages=(r"GPU access blocked(?: by the operating system)?",),
+    messages=(
+        r"GPU access blocked(?: by the operating system)?",
+        r"cuInit[^\n]{0,60}CUDA_ERROR_NO_DEVICE",
+    ),
     fires={
         "WSL 1": (System(os="linux", kernel="4.4.0-19041-Microsoft", container="", wsl=1),),
         "access blocked": (WSL2, Nvml(library_found=True, init_code=17)),
@@ -166,6 +174,10 @@ RULE = Rule(
         ),
         "Windows' own library finds no GPU": (WSL2, LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100)),
         "no device": (WSL2, DeviceNode("/dev/dxg", exists=False), Nvml(library_found=False, init_code=12)),
+        "Numba finds none": (
+            WSL2,
+            ErrorMessage("Error at driver init: Call to cuInit results in CUDA_ERROR_NO_DEVICE (100)", "ticket.txt"),
+        ),
         "nvidia-smi says so": (
             ErrorMessage("Failed to initialize NVML: GPU access blocked by the operating system", "ticket.txt"),
         ),
@@ -187,6 +199,10 @@ RULE = Rule(
         ),
     },
     quiet={
+        "Numba finds none on Linux": (
+            System(os="linux", container="", wsl=0),
+            ErrorMessage("Error at driver init: Call to cuInit results in CUDA_ERROR_NO_DEVICE (100)", "ticket.txt"),
+        ),
         "WSL 2 in order: no PCI, no /dev/nvidia0, no kernel module": (
             WSL2,
             DeviceNode("/dev/dxg", exists=True),

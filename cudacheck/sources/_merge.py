@@ -18,7 +18,7 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.sources import _torch_builds, installs
+from cudacheck.sources import _torch_builds, installs, nvidia_smi_query
 from cudacheck.sources._whole import Whole
 
 MAX_OF_A_TYPE = 500
@@ -40,7 +40,7 @@ def merged(found: Iterable[object]) -> Facts:
             by_type[fact_type] = [_one(by_type[fact_type])]
     if EnvironmentVariables in by_type:
         by_type[EnvironmentVariables] = [_variables(by_type[EnvironmentVariables])]
-    by_type[Gpu] = _gpus(by_type.get(Gpu, []))
+    by_type[Gpu] = _with_part(by_type.get(Gpu, []))
     by_type[Distribution] = _distributions(by_type.get(Distribution, []))
     by_type[CudaToolkit] = list({fact.version: fact for fact in reversed(by_type.get(CudaToolkit, []))}.values())
     _torch(by_type, whole)
@@ -76,7 +76,7 @@ def _gpus(facts: Sequence[Gpu]) -> list[Gpu]:
     paired: set[tuple[str, int]] = set()
     for gpu in facts:
         twin = next((number for number, other in enumerate(kept) if _same(gpu, other)), None)
-        if twin is None and not (gpu.uuid or gpu.pci_address):
+        if twin is None and gpu.name and not (gpu.uuid or gpu.pci_address):
             namesakes = (n for n, other in enumerate(kept) if other.found_in != gpu.found_in)
             free = (n for n in namesakes if (gpu.found_in, n) not in paired and _names_agree(gpu.name, kept[n].name))
             twin = next(free, None)
@@ -88,6 +88,13 @@ def _gpus(facts: Sequence[Gpu]) -> list[Gpu]:
             name = max((kept[twin].name, gpu.name), key=_name_detail)
             kept[twin] = dataclasses.replace(_filled(kept[twin], gpu), name=name)
     return kept
+
+
+def _with_part(gpus: Sequence[Gpu]) -> list[Gpu]:
+    """What is said of a GPU whose heading is cut off is of the only one, else of nobody knows which."""
+    parts = [gpu for gpu in gpus if gpu.found_in == nvidia_smi_query.PART]
+    named = _gpus([gpu for gpu in gpus if gpu not in parts])
+    return [_one([*named, *parts])] if parts and len(named) < 2 else named
 
 
 def _same(one: Gpu, other: Gpu) -> bool:

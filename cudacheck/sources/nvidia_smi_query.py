@@ -11,6 +11,8 @@ from cudacheck.sources import _values
 from cudacheck.sources._whole import Whole
 
 FOUND_IN = "nvidia-smi -q"
+PART = "a part of nvidia-smi -q"
+"""Whose GPU it is, is cut off."""
 
 FIELDS: dict[tuple[str, str], tuple[str, Callable[[str], Any]]] = {
     ("", "Product Name"): ("name", _values.words),
@@ -91,6 +93,7 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
     """
     starts = [number for number, line in enumerate(lines) if _GPU.match(line)]
     if not starts:
+        yield from _fragment(lines)
         return
     head = _told(lines[max(0, starts[0] - 40) : starts[0]])
     count = _values.integer(head.get(("", "Attached GPUs"), ""))
@@ -111,6 +114,14 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
         yield Whole(Gpu)
     if all(told.get(("", "Processes")) == "None" for told in sections):
         yield Whole(GpuProcess)
+
+
+def _fragment(lines: Sequence[str]) -> Iterator[Gpu]:
+    """The reasons alone, the GPU's own heading cut off: they are of the only GPU, if there is but one."""
+    sections = (number for number, line in enumerate(lines) if line.strip() in _REASON_SECTIONS)
+    start = next(sections, None)
+    if start is not None and (reasons := _reasons(_told(lines[start : start + 12]))):
+        yield Gpu(0, clock_event_reasons=reasons, found_in=PART)
 
 
 def _told(lines: Sequence[str]) -> Told:
