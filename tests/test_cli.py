@@ -39,7 +39,8 @@ def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subproc
         (("doctor", "--ignore", "no-such-rule"), "no rule is called 'no-such-rule'"),
         (("doctor", "--output", "report.docx"), "cannot write .docx files"),
         (("doctor", "--from", "/no/such/file"), "cannot read /no/such/file"),
-        (("doctor", "--from", "/"), "cannot read /"),
+        (("doctor", "--from", "/dev/null/x"), "cannot read /dev/null/x"),
+        (("doctor", "--from", "x" * 5000), "cannot read xxx"),
         (("explain", "nonsense"), "no rule is called 'nonsense'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -773,3 +774,39 @@ def test_reasons_without_their_gpu_are_of_the_only_one() -> None:
     assert (gpu.power_draw_w, gpu.clock_event_reasons) == (240.0, ("sw_power_cap",))
     two = read(f"{rows}NVIDIA A100-SXM4-80GB, 90 W, 400 W\n\n{reasons}").all(Gpu)
     assert [gpu.clock_event_reasons for gpu in two] == [None, None]
+
+
+def test_a_folder_and_packed_files(tmp_path: Path) -> None:
+    (tmp_path / "env.txt").write_text("PyTorch version: 2.6.0+cu124", encoding="utf-8")
+    (tmp_path / "bug.log.gz").write_bytes(gzip.compress(b"Nvidia driver version: 550.54.15"))
+    (tmp_path / "notes.txt").write_text("hello", encoding="utf-8")
+    (tmp_path / "core").write_bytes(b"\0\1\2" * 100)
+    (tmp_path / ".hidden").write_text("PyTorch version: 1.0.0", encoding="utf-8")
+    facts = doctor.pasted([str(tmp_path)]).report.facts
+    [build], [nvml] = facts.all(TorchBuild), facts.all(Nvml)
+    assert (build.version, nvml.driver_version) == ("2.6.0+cu124", "550.54.15")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (gzip.compress(b"CUDA_HOME=/usr", mtime=0)[:20], "no whole gzip"),
+        (gzip.compress(b"CUDA_HOME=/usr", mtime=0)[:-6] + b"abcdef", "no whole gzip"),
+        (gzip.compress(b"\n" * (17 << 20), mtime=0), "larger than 16 MiB"),
+        (b"hello", "nothing about CUDA"),
+    ],
+    ids=["cut", "changed", "a bomb", "prose"],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "paste").write_bytes(data)
+    for name in (tmp_path, tmp_path / "paste"):
+        with pytest.raises(doctor.InputError, match=said) as caught:
+            doctor.pasted([str(name)])
+        assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_too_many_files(tmp_path: Path) -> None:
+    for number in range(doctor.MAX_FILES + 1):
+        (tmp_path / str(number)).touch()
+    with pytest.raises(doctor.InputError, match="more than 200 files"):
+        doctor.pasted([str(tmp_path)])

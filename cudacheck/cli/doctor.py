@@ -31,7 +31,7 @@ def doctor(
         list[str] | None,
         typer.Option(
             "--from",
-            help="Judge a paste or a saved report instead of this machine; - is stdin.",
+            help="Judge a paste, a saved report or a folder of them instead of this machine; - is stdin.",
             metavar="FILE",
         ),
     ] = None,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import gzip
+import io
 import sys
 import time
+import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,13 @@ from cudacheck.probes.chosen import Patient
 from cudacheck.probes.host.system import System
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
+
+
+MAX_FILES = 200
+"""Of a folder."""
+GZIP = b"\x1f\x8b"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""As PowerShell redirects."""
 
 
 class InputError(ValueError):
@@ -103,9 +113,15 @@ def glimpse(python: str | None = None) -> Facts:
 
 
 def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
-    """Judge what saved reports and pastes say. Raises InputError where nothing in them is understood."""
-    texts = [("standard input" if name == "-" else name, _text(name)) for name in files]
-    return Inspected(_judged_texts(texts, ignore))
+    """Judge what saved reports and pastes say. Raises InputError where nothing in them is understood.
+
+    Of a folder's files some may say nothing.
+    """
+    folders = [name for name in files if name != "-" and _is_folder(name)]
+    below = {str(path): None for name in folders for path in _files_in(Path(name))}
+    names = [*(name for name in files if name not in folders), *below]
+    texts = [("standard input" if name == "-" else name, _text(name)) for name in names]
+    return Inspected(_judged_texts(texts, ignore, perhaps=below))
 
 
 def read(text: str, *, ignore: Collection[str] = ()) -> Report:
@@ -113,11 +129,12 @@ def read(text: str, *, ignore: Collection[str] = ()) -> Report:
     return _judged_texts([("the text", text)], ignore)
 
 
-def _judged_texts(texts: Sequence[tuple[str, str]], ignore: Collection[str]) -> Report:
+def _judged_texts(texts: Sequence[tuple[str, str]], ignore: Collection[str], perhaps: Collection[str] = ()) -> Report:
+    """Those that are named in `perhaps` may say nothing."""
     from cudacheck import sources
 
     try:
-        facts = sources.read(texts)
+        facts = sources.read(texts, perhaps=perhaps)
     except sources.SourceError as error:
         raise InputError(str(error)) from None
     return judged(facts, facts.all(ProbeRun), ignore, None)
@@ -159,8 +176,34 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
     )
 
 
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name too long to be one: reading it says so
+        return False
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """The files of a folder, hidden ones and what is no text left out, nothing of the folders in it."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        if len(found) > MAX_FILES:
+            raise InputError(f"{folder} holds more than {MAX_FILES} files: name those that matter")
+        if sum(path.stat().st_size for path in found) > MAX_INPUT_BYTES:
+            raise InputError(f"the files of {folder} are larger than {MAX_INPUT_BYTES // 1024 // 1024} MiB together")
+        return [path for path in found if _is_text(path)]
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}") from None
+
+
+def _is_text(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return head[:2] in {*UTF_16, GZIP} or b"\0" not in head
+
+
 def _text(name: str) -> str:
-    """The text of a file, or of stdin for `-`; bounded, whatever bytes it holds."""
+    """The text of a file, or of stdin for `-`, unpacked where it is gzip; bounded, whatever bytes it holds."""
     try:
         if name == "-" and sys.stdin is None:
             raise InputError("standard input is closed")
@@ -171,7 +214,18 @@ def _text(name: str) -> str:
                 data = file.read(MAX_INPUT_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from None
+    if data[:2] == GZIP:
+        data = _unpacked(name, data)
     if len(data) > MAX_INPUT_BYTES:
         raise InputError(f"{name} is larger than {MAX_INPUT_BYTES // 1024 // 1024} MiB")
-    encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"  # PowerShell redirects as UTF-16
+    encoding = "utf-16" if data[:2] in UTF_16 else "utf-8-sig"
     return data.decode(encoding, "replace")
+
+
+def _unpacked(name: str, data: bytes) -> bytes:
+    """No more than one byte above what may be read."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            return file.read(MAX_INPUT_BYTES + 1)
+    except (OSError, EOFError, zlib.error):
+        raise InputError(f"cannot unpack {name}: it is no whole gzip file") from None

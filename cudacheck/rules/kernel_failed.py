@@ -92,7 +92,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if not (facts.all(TorchBuild) or _torch.gpus_of(facts)):
         ask = Remedy("tell which GPU and which PyTorch it is", ("python -m torch.utils.collect_env",))
         message = "a kernel was not compiled for the GPU it ran on; which GPU and whose kernel, this does not say"
-        yield Finding(message, (_torch.quoted(said, match),), (ask,), severity=Severity.WARNING)
+        yield Finding(message, (), (ask,), severity=Severity.WARNING)
         return
     yield Finding(
         "a kernel that the program needs was not compiled for this GPU",

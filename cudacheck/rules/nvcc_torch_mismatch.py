@@ -29,7 +29,7 @@ from cudacheck.model.rule import Rule
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 NVCC, BUILT = r"(?P<nvcc>\d[\d.]*)", r"(?P<built>\d[\d.]*)"
 ORDER = ("CUDA_HOME", "CUDA_PATH", "PATH", "paste", "directory")
@@ -58,7 +58,7 @@ def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Fa
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if header := match.groupdict().get("header"):
-        yield from _without_header(header, _torch.quoted(said, match), facts)
+        yield from _without_header(header, _messages.quote(match, said), facts)
         return
     built = match["built"].rstrip(".")
     nvcc = (match.groupdict().get("nvcc") or "another version").rstrip(".")

@@ -80,7 +80,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if "NO_DEVICE" in match[0]:
         if _machine.wsl(facts.one(System)) and not _driver.computes(facts) and not facts.knows(LibCuda):
             message = "CUDA finds no GPU under WSL: a Linux driver may lie in front of Windows' own libcuda"
-            yield Finding(message, (_machine.quote(match, said),), (UNDO_LINUX_DRIVER, UPDATE))
+            yield Finding(message, (), (UNDO_LINUX_DRIVER, UPDATE))
         return
     message = "Windows does not let WSL use the GPU: GPU access blocked by the operating system"
     remedies = [r for _, _, fix in _tcc(facts.all(Gpu)) for r in fix]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
 from cudacheck.model import untrusted
@@ -48,10 +48,11 @@ class SourceError(ValueError):
     """A paste that cannot be made use of; the words say why, in one line."""
 
 
-def read(texts: Sequence[tuple[str, str]]) -> Facts:
+def read(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Facts:
     """The facts in these (name, text) pairs, whatever kinds of paste they hold; what none of them says is unknown.
 
-    Raises SourceError for a text in which nothing is recognised, not even an exception that has to do with CUDA.
+    Raises SourceError for a text in which nothing is recognised, not even an exception that has to do with CUDA;
+    for those named in `perhaps` only where nothing is in any text.
     """
     reports: list[Report] = []
     found: list[object] = []
@@ -67,12 +68,16 @@ def read(texts: Sequence[tuple[str, str]]) -> Facts:
         said = list(_said(name, rest)) or [*messages.unknown(_clean.lines(rest), name)]
         if report:
             reports.append(report)
-        elif not said:
-            raise SourceError(
-                f"nothing about CUDA, PyTorch or a GPU was understood in {name}: understood are {UNDERSTOOD}"
-            )
+        elif not said and name not in perhaps:
+            raise SourceError(_not_understood(name))
         found.extend(said)
+    if not found and not reports:
+        raise SourceError(_not_understood("any of these files"))
     return _with_reports(reports, _merge.merged(found))
+
+
+def _not_understood(where: str) -> str:
+    return f"nothing about CUDA, PyTorch or a GPU was understood in {where}: understood are {UNDERSTOOD}"
 
 
 def _said(name: str, text: str) -> Iterator[object]:
