@@ -73,11 +73,12 @@ def _mismatch(package: Distribution, build: TorchBuild, files: Sequence[Extensio
 
 def _of_pypi(package: Distribution, build: TorchBuild, facts: Facts) -> bool:
     """Whether it is PyPI's build, which on Windows is for the CPU, beside a PyTorch of the CUDA index."""
-    system, listed = facts.one(System), [d for d in facts.all(Distribution) if d.name == "torch"]
-    of_index = build.cuda is not None and any("+cu" in d.version for d in listed)
-    bare = package.name == "torchvision" and re.fullmatch(r"\d+\.\d+\.\d+", package.version) and not package.build
-    on_windows = system is not None and system.os == "windows"
-    return bool(of_index and bare and on_windows and package.installer != "conda")
+    system, tagged = facts.one(System), {d.name for d in facts.all(Distribution) if "+cu" in d.version}
+    if system is None or system.os != "windows" or build.cuda is None or "torch" not in tagged:
+        return False
+    # one that another list shows with its CUDA was only cut short
+    bare = package.name == "torchvision" and package.name not in tagged and package.installer != "conda"
+    return bare and re.fullmatch(r"\d+\.\d+\.\d+", package.version) is not None and not package.build
 
 
 def _spoken(specifier: str) -> str:
@@ -267,6 +268,13 @@ RULE = Rule(
             TORCH_26,
             Distribution("torch", "2.6.0+cu124", build="cu124"),
             Distribution("torchvision", "0.21.0"),
+        ),
+        "another list shows the same torchvision with its CUDA": (
+            System(os="windows"),
+            TORCH_26,
+            Distribution("torch", "2.6.0+cu124", build="cu124"),
+            Distribution("torchvision", "0.21.0"),
+            Distribution("torchvision", "0.21.0+cu124", build="cu124"),
         ),
         "conda leaves the CUDA out of versions on Windows too": (
             System(os="windows"),
