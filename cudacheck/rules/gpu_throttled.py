@@ -271,11 +271,11 @@ RULE = Rule(
         "a quarter of its clock, neither hot nor capped": (
             Gpu(0, utilization_percent=100, sm_clock_mhz=495, sm_clock_max_mhz=1980),
         ),
-        "a power cap that is set to half of what it draws now": (
+        "a power cap at two thirds of its limit": (
             Gpu(
                 0,
                 utilization_percent=100,
-                power_draw_w=200.0,
+                power_draw_w=260.0,
                 power_limit_w=400.0,
                 clock_event_reasons=("sw_power_cap",),
             ),
