@@ -108,6 +108,8 @@ while not os.path.exists({str(sign)!r}): time.sleep(0.01)
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_nothing_behind(patient, tmp_path, number):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("whoever runs these tests ignores it (nohup), and the doctor keeps it so")
     sign = tmp_path / "imported"
     patient.torch("2.8.0+cu128", "12.8", "sm_80", on_import=f"open({str(sign)!r}, 'w').close()\n{SLEEP}")
     doctor = patient.start_doctor("--timeout", "100", bench=False)
