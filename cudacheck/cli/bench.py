@@ -20,10 +20,9 @@ from cudacheck.cli.options import (
     Strict,
     Timeout,
     Verbose,
-    known_rules,
     usage_error,
 )
-from cudacheck.cli.output import can_plot, draw, format_of, leave, tell
+from cudacheck.cli.output import can_plot, check_first, draw, leave, refusing, tell
 from cudacheck.render import out
 
 bench_app = typer.Typer(
@@ -66,26 +65,21 @@ def kernels(
     Exit codes as `cudacheck doctor`.
     """
     from cudacheck.commands import bench_kernels
-    from cudacheck.commands import doctor as inspecting
     from cudacheck.render import progress
 
-    known_rules(ignore or [])
-    format_of(output, output_format)
-    try:
-        with interrupts.raised(), progress.Bar(progress.kernels) as bar:
-            found = bench_kernels.kernels(
-                python,
-                quick=quick,
-                devices=device or (),
-                dtype=dtype,
-                baseline=baseline,
-                timeout_s=timeout,
-                ignore=ignore or (),
-                progress=bar.show,
-                heard=bar.heard,
-            )
-    except inspecting.InputError as error:
-        usage_error(str(error))
+    check_first(ignore, output, output_format)
+    with refusing(), interrupts.raised(), progress.Bar(progress.kernels) as bar:
+        found = bench_kernels.kernels(
+            python,
+            quick=quick,
+            devices=device or (),
+            dtype=dtype,
+            baseline=baseline,
+            timeout_s=timeout,
+            ignore=ignore or (),
+            progress=bar.show,
+            heard=bar.heard,
+        )
     tell(found, output_format, output, redact=redact, verbose=verbose)
     leave(found, fail_on, strict=strict)
 
@@ -119,33 +113,28 @@ def steps(
     Exit codes as `cudacheck doctor`.
     """
     from cudacheck.commands import bench_steps
-    from cudacheck.commands import doctor as inspecting
     from cudacheck.render import progress
 
-    known_rules(ignore or [])
-    format_of(output, output_format)
+    check_first(ignore, output, output_format)
     can_plot(plot)
     if quick and rows is not None:
         usage_error("--quick and --rows both choose rows: give one of them")
     chosen = [] if rows is None else [name.strip() for name in rows.split(",")]
     _tell_costs(stack=stack, concurrency=concurrency, compile=compiled)
-    try:
-        with interrupts.raised(), progress.Bar(progress.steps) as bar:
-            found = bench_steps.steps(
-                python,
-                quick=quick,
-                rows=chosen,
-                device=device,
-                stack=stack,
-                concurrency=concurrency,
-                compile=compiled,
-                timeout_s=timeout,
-                ignore=ignore or (),
-                progress=bar.show,
-                heard=bar.heard,
-            )
-    except inspecting.InputError as error:
-        usage_error(str(error))
+    with refusing(), interrupts.raised(), progress.Bar(progress.steps) as bar:
+        found = bench_steps.steps(
+            python,
+            quick=quick,
+            rows=chosen,
+            device=device,
+            stack=stack,
+            concurrency=concurrency,
+            compile=compiled,
+            timeout_s=timeout,
+            ignore=ignore or (),
+            progress=bar.show,
+            heard=bar.heard,
+        )
     tell(found, output_format, output, redact=redact, verbose=verbose)
     draw(found, plot, redact=redact)
     leave(found, fail_on, strict=strict)

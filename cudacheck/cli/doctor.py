@@ -18,10 +18,9 @@ from cudacheck.cli.options import (
     Strict,
     Timeout,
     Verbose,
-    known_rules,
     usage_error,
 )
-from cudacheck.cli.output import format_of, leave, tell
+from cudacheck.cli.output import check_first, leave, refusing, tell
 from cudacheck.render import out
 
 
@@ -51,17 +50,14 @@ def doctor(
     """
     from cudacheck.commands import doctor as inspecting
 
-    known_rules(ignore or [])
-    format_of(output, output_format)
+    check_first(ignore, output, output_format)
     if source and python:
         usage_error("--from judges what was pasted, --python inspects this machine: give one of them")
-    try:
+    with refusing():
         if source:
             found = inspecting.pasted(source, ignore=ignore or ())
         else:
             with interrupts.raised(), out.Line() as line:
                 found = inspecting.live(python, bench=bench, timeout_s=timeout, ignore=ignore or (), progress=line.show)
-    except inspecting.InputError as error:
-        usage_error(str(error))
     tell(found, output_format, output, redact=redact, verbose=verbose)
     leave(found, fail_on, strict=strict)

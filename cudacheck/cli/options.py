@@ -32,39 +32,22 @@ def _known_format(name: str) -> str:
     return name
 
 
-# The options that commands share.
 Python = Annotated[
     str | None,
     typer.Option(help="The interpreter (or environment folder) to inspect; else the active one.", metavar="PATH"),
 ]
-
-
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds for the whole run.", metavar="S")]
-
-
 Strict = Annotated[bool, typer.Option("--strict", help="Fail also when nothing proves the machine ready.")]
-
-
 FailingFrom = Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")]
-
-
 Ignore = Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")]
-
-
 OutputFormat = Annotated[
     str,
     typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(render.formats())}>", callback=_known_format),
 ]
-
-
 Output = Annotated[
     Path | None, typer.Option(help="Write the report to a file as well; its ending chooses the format.", metavar="FILE")
 ]
-
-
 Redact = Annotated[bool, typer.Option("--redact", help="Take people, machines and secrets out of the report.")]
-
-
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,12 +13,29 @@ import typer
 
 from cudacheck import render
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import FailOn, usage_error
+from cudacheck.cli.options import FailOn, known_rules, usage_error
 from cudacheck.render import out
 from cudacheck.reports.redact import redacted
 
 if TYPE_CHECKING:
     from cudacheck.commands.doctor import Inspected
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """What cannot be inspected is one line and exit code 2."""
+    from cudacheck.commands.doctor import InputError
+
+    try:
+        yield
+    except InputError as error:
+        usage_error(str(error))
+
+
+def check_first(ignore: list[str] | None, output: Path | None, output_format: str) -> None:
+    """What was asked amiss is said before the work."""
+    known_rules(ignore or [])
+    format_of(output, output_format)
 
 
 def tell(found: Inspected, output_format: str, output: Path | None, *, redact: bool, verbose: bool) -> None:
