@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import pkgutil
+import re
 import types
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import TypeVar
 
+from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes import Probe, host, patient
 from cudacheck.probes.chosen import Patient
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.speed.baseline import Baseline
 
-T = TypeVar("T")
-
 UNASKED = (Patient, Baseline, ErrorMessage)
 """The facts that no probe owns: what was chosen, what was saved, what was said."""
-
-
-def declared(module: types.ModuleType, name: str, kind: type[T]) -> T:
-    """The value by which a module declares what it is. Raises TypeError where it declares nothing of this kind."""
-    value = getattr(module, name, None)
-    if not isinstance(value, kind):
-        raise TypeError(f"{module.__name__} declares no {name} = {kind.__name__}(…)")
-    return value
-
-
-def modules_of(package: types.ModuleType) -> Iterator[types.ModuleType]:
-    """The public modules of a package, imported."""
-    for info in pkgutil.iter_modules(package.__path__):
-        if not info.name.startswith("_"):
-            yield importlib.import_module(f"{package.__name__}.{info.name}")
 
 
 @lru_cache
@@ -93,6 +74,12 @@ def rules() -> tuple[Rule, ...]:
         for module in modules_of(package)
     ]
     return tuple(sorted(found, key=lambda rule: (rule.layer, rule.id)))
+
+
+@lru_cache
+def messages() -> tuple[re.Pattern[str], ...]:
+    """What the rules listen for, each once."""
+    return tuple(map(re.compile, dict.fromkeys(pattern for rule in rules() for pattern in rule.messages)))
 
 
 @lru_cache

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Evidence, Finding, Gap, Severity, Unchecked
+from cudacheck.model.findings import Evidence, Finding, Gap, Severity, Unchecked, cut
 from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Need, Rule
 from cudacheck.probes.messages import LONGEST, ErrorMessage
@@ -106,7 +106,7 @@ def _one(rule: Rule, found: list[Finding]) -> Finding:
     severity = min((f.severity or rule.severity for f in found), key=list(Severity).index)
     return dataclasses.replace(
         first,
-        message=first.message if len(first.message) <= MAX_LINE else f"{first.message[:MAX_LINE]}…",
+        message=cut(first.message, MAX_LINE),
         rule=rule.id,
         severity=severity,
         fix_by=first.fix_by or rule.fix_by,
@@ -117,15 +117,15 @@ def _one(rule: Rule, found: list[Finding]) -> Finding:
 
 def _root_first(findings: dict[str, Finding]) -> tuple[Finding, ...]:
     """Name for every consequence its root, and put roots first, each followed by what it explains."""
+    closing = {rule.id for rule in rules() if rule.closing}
 
     def root_of(rule_id: str, seen: tuple[str, ...] = ()) -> str:
         named = findings[rule_id].caused_by  # by a closing rule, which knows what the others found
-        told = (named,) if named else () if by_id[rule_id].closing else causes_of(rule_id)
+        told = (named,) if named else () if rule_id in closing else causes_of(rule_id)
         causes = (c for c in told if c in findings and c not in (*seen, rule_id))
         cause = next((c for c in causes if _explains(findings[c], findings[rule_id])), None)
         return root_of(cause, (*seen, rule_id)) if cause else rule_id
 
-    by_id = {rule.id: rule for rule in rules()}
     roots = {rule_id: root_of(rule_id) for rule_id in findings}
     order = list(Severity)
     position = {rule.id: index for index, rule in enumerate(rules())}

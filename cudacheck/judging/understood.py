@@ -17,7 +17,7 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.registry import rules
+from cudacheck.registry import messages
 
 WORDS: dict[type, tuple[str, str]] = {
     TorchBuild: ("PyTorch's build", ""),
@@ -71,7 +71,7 @@ def _is_about_cuda(fact: object) -> bool:
     if isinstance(fact, EnvironmentVariables):
         return any(map(_VARIABLE.search, fact.values))
     if isinstance(fact, ErrorMessage):
-        return any(re.search(pattern, fact.text) for rule in rules() for pattern in rule.messages)
+        return any(pattern.search(fact.text) for pattern in messages())
     return True
 
 

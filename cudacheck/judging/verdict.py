@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cudacheck.judging import understood
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Finding, Severity, Unchecked
+from cudacheck.model.findings import Finding, Severity, Unchecked, cut
 from cudacheck.model.report import Axis, Health, Outcome, ProbeRun, State, Verdict
 from cudacheck.probes.chosen import Patient
 from cudacheck.probes.host.nvml import Gpu, Nvml
@@ -37,8 +37,7 @@ def verdict(
 ) -> Verdict:
     """What the findings, and what was really seen to run, add up to."""
     whole = dataclasses.replace(_verdict(facts, findings, unchecked, speed), not_judged=_not_judged(speed))
-    if len(whole.headline) > MAX_HEADLINE:
-        whole = dataclasses.replace(whole, headline=f"{whole.headline[:MAX_HEADLINE]}…")
+    whole = dataclasses.replace(whole, headline=cut(whole.headline, MAX_HEADLINE))
     if not interrupted(facts) or whole.state is State.BROKEN:
         return whole
     return dataclasses.replace(whole, state=State.NOT_PROVEN, headline=f"interrupted; {whole.headline}")
@@ -106,7 +105,7 @@ def _speed_unproven(facts: Facts, speed: Sequence[Axis]) -> list[str]:
     """Only where the speed was what was asked for: a busy GPU is no doubt about the environment."""
     if facts.one(BenchPlan) is None:
         return []
-    doubtful = {axis.device_index: axis for axis in reversed(speed) if axis.health is Health.INCONCLUSIVE}
+    doubtful = {axis.device_index: axis for axis in reversed(_inconclusive(speed))}
     return [f"the {a.axis} of GPU {i} is inconclusive ({a.reasons[0]})" for i, a in sorted(doubtful.items())]
 
 
@@ -116,7 +115,7 @@ def _inconclusive(speed: Sequence[Axis]) -> list[Axis]:
 
 def _not_judged(speed: Sequence[Axis]) -> tuple[str, ...]:
     said = (f"{a.axis} of GPU {a.device_index}: {next(iter(a.reasons), '')}" for a in _inconclusive(speed)[:MOST_SAID])
-    return tuple(line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…" for line in said)
+    return tuple(cut(line, MAX_REASON) for line in said)
 
 
 def _speed_in_doubt(speed: Sequence[Axis]) -> str:

@@ -8,6 +8,11 @@ import enum
 from cudacheck.model import holds
 
 
+def cut(text: str, most: int) -> str:
+    """No more characters of a line than that, and a sign that there were more."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 class Severity(enum.StrEnum):
     ERROR = "error"
     """What was asked cannot work, or gives wrong results."""

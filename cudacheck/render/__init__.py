@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from cudacheck.model.declared import declared, names_in
 from cudacheck.render import formats as _package
 
 if TYPE_CHECKING:
@@ -39,18 +39,14 @@ class Format:
 
 
 def formats() -> tuple[str, ...]:
-    """The names of all formats, without importing one."""
-    names = sorted(info.name for info in pkgutil.iter_modules(_package.__path__) if not info.name.startswith("_"))
-    return tuple(sorted(names, key=lambda name: name != "text"))  # which is the usual one
+    """The names of all formats, without importing one; the usual one first."""
+    return tuple(sorted(names_in(_package), key=lambda name: name != "text"))
 
 
 @lru_cache
 def format_of(name: str) -> Format:
     """Raises TypeError where the module declares no FORMAT."""
-    declared = getattr(importlib.import_module(f"{_package.__name__}.{name}"), "FORMAT", None)
-    if not isinstance(declared, Format):
-        raise TypeError(f"{_package.__name__}.{name} declares no FORMAT = Format(…)")
-    return declared
+    return declared(importlib.import_module(f"{_package.__name__}.{name}"), "FORMAT", Format)
 
 
 def endings() -> dict[str, str]:

@@ -6,10 +6,10 @@ import re
 
 from cudacheck.model.findings import Evidence
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.rules import _torch
 
 
 def quote(match: re.Match[str], said: ErrorMessage) -> Evidence:
     """The line in which a message says it, and who said it."""
     start, end = said.text.rfind("\n", 0, match.start()) + 1, said.text.find("\n", match.end())
-    line = " ".join(said.text[start : end if end >= 0 else None].split())
-    return Evidence(line if len(line) <= 160 else f"{line[:159]}…", said.found_in)
+    return Evidence(_torch.one_line(said.text[start : end if end >= 0 else None]), said.found_in)

@@ -30,7 +30,7 @@ from collections.abc import Iterator
 
 from cudacheck import remedies
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
+from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity, cut
 from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
@@ -145,8 +145,7 @@ def _finding(
     facts: Facts, variables: EnvironmentVariables, name: str, said: str, severity: Severity | None = None
 ) -> Finding:
     value = variables.values[name]
-    short = value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
-    seen = Evidence(f"{name}={short}", variables.found_in)
+    seen = Evidence(f"{name}={cut(value, SHOWN)}", variables.found_in)
     return Finding(f"{name} cannot be right: {said}", (seen,), _remedies(facts, name), severity=severity)
 
 

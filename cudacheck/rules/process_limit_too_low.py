@@ -49,6 +49,7 @@ from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _machine, _torch
 
 GIB = 1 << 30
+DIED = (Outcome.CRASHED, Outcome.FAILED)
 
 
 class Kind(NamedTuple):
@@ -172,7 +173,6 @@ def _raised(kind: Kind, limit: ProcessLimit) -> int:
     return (limit.hard or 0) // 1024
 
 
-DIED = (Outcome.CRASHED, Outcome.FAILED)
 H200 = Gpu(0, "NVIDIA H200")
 ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)
 RAN = KernelRun(0, "addition", ok=True)

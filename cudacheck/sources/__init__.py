@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
-import pkgutil
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
 from cudacheck.model import untrusted
+from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
 from cudacheck.reports.read import ReportError
@@ -31,17 +31,10 @@ OWN_TEXT = "more: cudacheck explain "
 
 
 @lru_cache
-def declared() -> tuple[Source, ...]:
-    """Every module that declares SOURCE, the most trusted first. Raises TypeError where that is something else."""
-    found = []
-    for info in pkgutil.iter_modules(__path__):
-        source = getattr(importlib.import_module(f"{__name__}.{info.name}"), "SOURCE", None)
-        if source is None:
-            continue  # a part of another one, or a tool
-        if not isinstance(source, Source):
-            raise TypeError(f"{__name__}.{info.name}: SOURCE is no Source(…)")
-        found.append(source)
-    return tuple(sorted(found, key=lambda source: -source.trust))
+def readers() -> tuple[Source, ...]:
+    """Every module that declares SOURCE, the most trusted first; others are part of one, or tools."""
+    parts = [module for module in modules_of(sys.modules[__name__]) if hasattr(module, "SOURCE")]
+    return tuple(sorted((declared(part, "SOURCE", Source) for part in parts), key=lambda source: -source.trust))
 
 
 class SourceError(ValueError):
@@ -82,7 +75,7 @@ def _not_understood(where: str) -> str:
 
 def _said(name: str, text: str) -> Iterator[object]:
     lines = [line[: untrusted.MAX_TEXT] for line in _clean.lines(text)]
-    for source in declared():
+    for source in readers():
         yield from itertools.islice(source.facts(lines), MAX_FACTS)
     yield from messages.facts(lines, name)
 

@@ -6,8 +6,8 @@ import bisect
 import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 
+from cudacheck import registry
 from cudacheck.probes.messages import LONGEST, ErrorMessage
 
 MAX_FOUND = 200
@@ -35,14 +35,6 @@ _ABOUT_CUDA = re.compile(r"cuda|torch|nvidia|nvml|gpu|cudnn|cublas|nccl|flash|\.
 
 Span = tuple[int, int]
 """The first and the last line of a message."""
-
-
-@lru_cache
-def known() -> tuple[re.Pattern[str], ...]:
-    """What the rules listen for."""
-    from cudacheck.registry import rules
-
-    return tuple(map(re.compile, dict.fromkeys(pattern for rule in rules() for pattern in rule.messages)))
 
 
 def facts(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
@@ -107,7 +99,7 @@ def _matches(searched: Mapping[int, str], piece: range, gap: str) -> Iterator[Sp
     """The lines of every message in a piece, its lines joined by a gap."""
     starts = list(itertools.accumulate((len(searched[number]) + len(gap) for number in piece), initial=0))
     joined = gap.join(searched[number] for number in piece)
-    for pattern in known():
+    for pattern in registry.messages():
         for match in itertools.islice(pattern.finditer(joined), MAX_FOUND):
             if match.group().strip():
                 first = bisect.bisect_right(starts, match.start()) - 1

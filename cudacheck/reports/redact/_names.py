@@ -79,11 +79,12 @@ def ordinary_words() -> frozenset[str]:
     """The words that cudacheck's rules listen for and speak in, lower-case."""
     from cudacheck import registry, remedies, rules
     from cudacheck.judging import verdict
+    from cudacheck.model.declared import modules_of
     from cudacheck.remedies import installers
 
     said: set[str] = set(STRUCTURE)
     said.update(re.findall(r"[a-z]+", " ".join(m for rule in registry.rules() for m in rule.messages).lower()))
-    for module in (installers, remedies, verdict, *registry.modules_of(rules)):
+    for module in (installers, remedies, verdict, *modules_of(rules)):
         texts = [module.__doc__ or ""]
         for value in vars(module).values():
             if isinstance(value, FunctionType):
