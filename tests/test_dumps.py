@@ -72,6 +72,12 @@ def test_a_command_is_believed_last() -> None:
     assert not facts.all(TorchBuild)
 
 
+def test_a_row_of_a_package_list_is_no_dump() -> None:
+    build = sources.read([("paste", "$ pip list | grep torch\ntorch                    2.12.0+cu130")]).one(TorchBuild)
+    assert build is not None
+    assert (build.version, build.found_in) == ("2.12.0+cu130", "pip list")
+
+
 def test_one_gpu_under_two_numbers() -> None:
     listed = "GPU 0: NVIDIA GeForce RTX 3090 (UUID: GPU-1)\nGPU 1: NVIDIA RTX A2000 (UUID: GPU-2)\n"
     text = f"{listed}GPU 0: NVIDIA RTX A2000\nGPU 1: NVIDIA GeForce RTX 3090"

@@ -65,6 +65,8 @@ def _pair(line: str) -> tuple[str, str]:
     if not colon:
         written, *rest = _COLUMNS.split(line.strip(), maxsplit=1)
         value = "".join(rest)
+        if written == "torch":  # a row of `pip list`, which packages.py reads; dumps in columns say `PyTorch`
+            return "", ""
     if len(written) > LONGEST_KEY:
         return "", ""
     key = _ASIDE.sub("", written.replace("`", "").replace("_", " ")).lower()
