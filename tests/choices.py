@@ -74,7 +74,7 @@ class Environment:
             facts.add(Distribution(name, version, installer=by))
         if self.installed in TORCHES:
             facts.add(TORCHES[self.installed])
-        facts.know(Distribution, TorchBuild)
+        facts.mark_complete(Distribution, TorchBuild)
         return facts
 
 

@@ -55,7 +55,7 @@ def test_several_captures_of_one_machine_are_one_machine():
 @pytest.mark.parametrize("name", ["h200-pip-list.txt", "h200-pip-freeze.txt"])
 def test_package_lists_are_whole(name):
     facts = read(name)
-    assert facts.complete(Distribution)
+    assert facts.is_complete(Distribution)
     assert {"torch": "2.11.0", "triton": "3.6.0"}.items() <= {
         d.name: d.version for d in facts.all(Distribution)
     }.items()

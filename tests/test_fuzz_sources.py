@@ -87,7 +87,7 @@ def test_repetition(line: str, unit: str, times: int) -> None:
 
 
 def a_report() -> dict[str, Any]:
-    facts = Facts([Nvml(True, init_code=0), Gpu(0, name="NVIDIA L4")], known=[Gpu])
+    facts = Facts([Nvml(True, init_code=0), Gpu(0, name="NVIDIA L4")], complete=[Gpu])
     run = ProbeRun("nvml", "host", Outcome.OK, 0.1)
     return as_dict(Report(Verdict(State.READY, "x"), (Finding("x"),), (), (run,), facts))
 

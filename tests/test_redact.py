@@ -43,7 +43,7 @@ def nobody() -> Redactor:
 
 
 def judged(*facts: object, known: tuple[type, ...] = ()) -> Report:
-    bag = Facts(facts, known={*map(type, facts), *known})
+    bag = Facts(facts, complete={*map(type, facts), *known})
     return inspecting.judged(bag, bag.all(ProbeRun), (), None)
 
 
@@ -329,7 +329,7 @@ def test_a_redacted_replay_has_the_same_findings(path, name):
     saved = loads(path.read_text(encoding="utf-8"))
     for home in HOMES:
         facts = [with_home(fact, home.format(name)) for t in saved.facts.types() for fact in saved.facts.all(t)]
-        bag = Facts([*facts, *saved.probes], known=filter(saved.facts.complete, saved.facts.types()))
+        bag = Facts([*facts, *saved.probes], complete=filter(saved.facts.is_complete, saved.facts.types()))
         same_when_judged_again(inspecting.judged(bag, saved.probes, (), None), name)
 
 

@@ -227,7 +227,7 @@ def test_the_driver_is_offered_where_only_it_is_in_the_way():
 
 def test_companions_come_in_the_same_command_and_all_go_first():
     facts = machine(TORCH, *FAMILY, *installed("nvidia-ml-py==13.580"), python="/v/bin/python")
-    facts.know(Distribution)
+    facts.mark_complete(Distribution)
     uninstall, install = words(remedies.torch_build(facts)[0].commands)
     assert uninstall == ["/v/bin/python", "-m", "pip", "uninstall", "-y", "torch", "torchvision", "torchaudio"]
     assert install[4:7] == ["torch==2.14.1", "torchvision==0.29.1", "torchaudio==2.11.0"]
@@ -239,7 +239,7 @@ def test_wheels_of_the_other_cuda_major_go_before_anything_is_installed():
     )
     same = installed("nvidia-nccl-cu12==2.27.3")
     facts = machine(TORCH, *FAMILY[:1], *other, *same, python="/v/bin/python")
-    facts.know(Distribution)
+    facts.mark_complete(Distribution)
     uninstall, install = words(remedies.torch_build(facts)[0].commands)
     assert uninstall[5:] == ["torch", "cuda-toolkit", "nvidia-cublas", "nvidia-cudnn-cu13"]
     assert install[3] == "install"
@@ -340,7 +340,7 @@ def test_uv():
 def test_conda_removes_its_own_pytorch_and_goes_on_with_pip():
     packages = installed("pytorch==2.5.1", "pytorch-cuda==12.4", "torchvision==0.20.1", "numpy==2.0", installer="conda")
     facts = machine(*packages, installer="conda", python="/c/envs/a/bin/python", conda_prefix="/c/envs/a")
-    facts.know(Distribution)
+    facts.mark_complete(Distribution)
     remove, install = words(remedies.torch_build(facts)[0].commands)
     assert remove == ["conda", "remove", "-p", "/c/envs/a", "pytorch", "pytorch-cuda", "torchvision"]
     assert install[:4] == ["/c/envs/a/bin/python", "-m", "pip", "install"]

@@ -39,7 +39,7 @@ NAMED_BY = {
 
 
 def errors(example: tuple) -> dict[str, Finding]:
-    facts = Facts(example, known={ErrorMessage, ProbeRun, *map(type, example)})
+    facts = Facts(example, complete={ErrorMessage, ProbeRun, *map(type, example)})
     return {f.rule: f for f in judge(facts).findings if f.severity is Severity.ERROR}
 
 

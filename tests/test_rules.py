@@ -50,7 +50,7 @@ def examples(kind: str) -> list[Any]:
 
 def facts_of(example: tuple[object, ...]) -> Facts:
     """What the example holds is known, and so is what was said and how the probes ended."""
-    return Facts(example, known={ErrorMessage, ProbeRun, *map(type, example)})
+    return Facts(example, complete={ErrorMessage, ProbeRun, *map(type, example)})
 
 
 def finding_of(rule: Rule, example: tuple[object, ...]) -> Finding | None:

@@ -40,7 +40,7 @@ CU126 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
 
 def found(*facts: object, known: set[type] | None = None) -> dict[str, str | None]:
     """Rule → the root that explains it; notes left out. All lists of facts are whole, unless `known` says otherwise."""
-    bag = Facts(facts, known=EVERYTHING if known is None else known)
+    bag = Facts(facts, complete=EVERYTHING if known is None else known)
     return {f.rule: f.caused_by for f in judge(bag).findings if f.severity is not Severity.NOTE}
 
 
@@ -97,7 +97,7 @@ def test_without_a_gpu_a_cpu_build_is_right():
 
 
 def test_without_a_gpu_and_without_torch_there_is_one_root_and_the_cpu_build():
-    facts = Facts([*WITHOUT_GPU, Interpreter("3.12.3", "/v/bin/python", os="linux", has_pip=True)], known={TorchBuild})
+    facts = Facts([*WITHOUT_GPU, Interpreter("3.12.3", "/v/bin/python", os="linux", has_pip=True)], complete={TorchBuild})
     findings = judge(facts).findings
     assert [finding.rule for finding in findings if finding.caused_by is None] == ["no-gpu"]
     commands = [command for finding in findings for remedy in finding.remedies for command in remedy.commands]
@@ -143,7 +143,7 @@ def test_two_cuda_majors_explain_everything_that_follows():
     wheels = [Distribution(name, version) for name, version in (owner.split("==") for owner in both)]
     clash = FileClash("/env/nvidia/nccl/lib/libnccl.so.2", both, winner=both[0])
     error = failed("libtorch_cuda.so: undefined symbol: ncclCommResume")
-    facts = Facts((build, *wheels, clash, *error), known=EVERYTHING - {Nvml, Gpu, PciBus, PciGpu})
+    facts = Facts((build, *wheels, clash, *error), complete=EVERYTHING - {Nvml, Gpu, PciBus, PciGpu})
     findings = {f.rule: f for f in judge(facts).findings}
     assert findings["nvidia-wheels-conflict"].caused_by is None
     assert findings["nvidia-wheels-conflict"].severity is Severity.ERROR
@@ -346,7 +346,7 @@ def any_fact(chance: random.Random) -> object:
 def test_no_combination_of_facts_makes_a_rule_raise(seed):
     chance = random.Random(seed)
     facts = [any_fact(chance) for _ in range(30)]
-    judge(Facts(facts, known=EVERYTHING if seed % 2 else set()))
+    judge(Facts(facts, complete=EVERYTHING if seed % 2 else set()))
 
 
 def test_a_path_that_led_nowhere_near_is_left_alone():

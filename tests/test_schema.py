@@ -102,7 +102,7 @@ def test_a_report_of_any_version_is_read_whole(path):
     assert {today[name]: len(facts) for name, facts in told["facts"].items()} == {
         name: len(report.facts.all(types[name])) for name in today.values()
     }
-    assert all(report.facts.complete(types[read.RENAMED.get(name, name)]) for name in told["complete"])
+    assert all(report.facts.is_complete(types[read.RENAMED.get(name, name)]) for name in told["complete"])
     assert [run["probe"] for run in told["probes"]] == [run.probe for run in report.probes]
     assert {run.child for run in report.probes} <= {"host", "patient"}
 

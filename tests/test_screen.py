@@ -85,7 +85,7 @@ def fact_of(cls: type, words: str) -> object:
 
 def facts_saying(words: str) -> Facts:
     """One of every type that there is, and for those of `bench steps` one that each table shows."""
-    return Facts([fact_of(cls, words) for cls in fact_types().values()], known=fact_types().values())
+    return Facts([fact_of(cls, words) for cls in fact_types().values()], complete=fact_types().values())
 
 
 def report_saying(words: str, **changed: Any) -> Report:
@@ -546,7 +546,7 @@ def test_a_ticket_from_elsewhere_is_not_told_to_run_cudacheck_there(system):
 
     for rule in rules():
         for messages in rule.fires.values():
-            facts = Facts([fact for fact in messages if not isinstance(fact, System)], known=())
+            facts = Facts([fact for fact in messages if not isinstance(fact, System)], complete=())
             elsewhere = Facts([System(system), *[f for t in facts.types() for f in facts.all(t)]])
             told = as_text(judged(elsewhere, (), (), None))
             assert "check       cudacheck doctor" not in told, rule.id

@@ -160,8 +160,8 @@ def test_collect_env() -> None:
         ("torch", "2.6.0+cu124", "pip"),
         ("numpy", "1.26.4", "conda"),
     }
-    assert not facts.complete(Distribution)
-    assert not facts.knows(TorchImport)
+    assert not facts.is_complete(Distribution)
+    assert not facts.is_answered(TorchImport)
 
 
 def test_vllm_variant() -> None:
@@ -184,7 +184,7 @@ def test_real_captures() -> None:
     assert facts.one(TorchBuild) == TorchBuild("2.13.0+cpu", found_in="collect_env")
     assert facts.one(TorchCuda) == TorchCuda(available=False, found_in="collect_env")
     assert facts.one(Nvml) is None
-    assert not facts.knows(Gpu)
+    assert not facts.is_answered(Gpu)
     facts = capture("collect_env-torch-2.14.1-cu130-no-driver.txt")
     build = facts.one(TorchBuild)
     assert build
@@ -195,7 +195,7 @@ def test_real_captures() -> None:
 @pytest.mark.parametrize("kind", ["pip_list", "pip_freeze"])
 def test_real_package_lists(kind: str) -> None:
     facts = capture(f"{kind}-torch-2.14.1-cu130-no-driver.txt")
-    assert facts.complete(Distribution)
+    assert facts.is_complete(Distribution)
     assert {"torch", "triton", "nvidia-cudnn-cu13", "cuda-toolkit"} <= {d.name for d in facts.all(Distribution)}
     build = facts.one(TorchBuild)
     assert build
@@ -218,8 +218,8 @@ def test_table() -> None:
     assert (second.temperature_c, second.power_draw_w, second.power_limit_w) == (71, 310.0, 320.0)
     assert (second.compute_mode, second.ecc_enabled, second.mig_enabled) == ("exclusive-process", False, None)
     assert facts.all(GpuProcess) == (GpuProcess(1, 4242, 8800 << 20, "python3 train.py"),)
-    assert facts.complete(Gpu)
-    assert not facts.complete(GpuProcess)
+    assert facts.is_complete(Gpu)
+    assert not facts.is_complete(GpuProcess)
 
 
 def test_table_before_driver_450() -> None:
@@ -248,7 +248,7 @@ def test_windows_table() -> None:
     )
     [gpu] = facts.all(Gpu)
     assert (gpu.driver_model, gpu.persistence_mode) == ("WDDM", None)
-    assert not facts.complete(GpuProcess)  # WDDM hides who uses the memory
+    assert not facts.is_complete(GpuProcess)  # WDDM hides who uses the memory
 
 
 def test_r610_labels() -> None:
@@ -365,8 +365,8 @@ GPU 00000000:18:00.0
             found_in="nvidia-smi -q",
         ),
     )
-    assert facts.complete(Gpu)
-    assert facts.complete(GpuProcess)
+    assert facts.is_complete(Gpu)
+    assert facts.is_complete(GpuProcess)
 
 
 def test_list() -> None:
@@ -455,7 +455,7 @@ def test_a_cuda_without_a_version_is_still_a_build() -> None:
 
 def test_n_a_means_that_torch_did_not_import() -> None:
     facts = read("PyTorch version: N/A\nOS: Ubuntu 20.04 (aarch64)\n[pip3] numpy==1.24.4")
-    assert facts.complete(TorchBuild)
+    assert facts.is_complete(TorchBuild)
     assert facts.all(TorchBuild) == ()
     facts = read("PyTorch version: N/A\n[pip3] torch==2.4.0+cu121")
     assert facts.one(TorchImport) == TorchImport(ok=False, found_in="collect_env")
@@ -497,7 +497,7 @@ def test_an_old_python_does_not_know_the_glibc() -> None:
 
 def test_amd_gpus_are_none_of_ours() -> None:
     facts = read("PyTorch version: 2.5.1+rocm6.2\nGPU models and configuration: GPU 0: AMD Radeon RX 7900 XT (gfx1100)")
-    assert not facts.knows(Gpu)
+    assert not facts.is_answered(Gpu)
 
 
 @pytest.mark.parametrize(
@@ -532,7 +532,7 @@ def test_conda_list() -> None:
         Distribution("pytorch", "2.0.1", "/opt/conda/envs/x", "conda", "py3.10_cuda11.7_cudnn8.5.0_0"),
         Distribution("flash-attn", "2.5.8", installer="pip"),
     )
-    assert facts.complete(Distribution)
+    assert facts.is_complete(Distribution)
     build = facts.one(TorchBuild)
     assert build
     assert (build.cuda, build.conda_build) == ("11.7", "py3.10_cuda11.7_cudnn8.5.0_0")
@@ -547,12 +547,12 @@ def test_a_filtered_list_is_not_whole() -> None:
     ):
         facts = read(text)
         assert facts.all(Distribution)
-        assert not facts.complete(Distribution)
+        assert not facts.is_complete(Distribution)
 
 
 def test_a_whole_list_without_torch() -> None:
     facts = read("Package    Version\n---------- -------\nnumpy      2.1.0\npip        25.0\n")
-    assert facts.complete(TorchBuild)
+    assert facts.is_complete(TorchBuild)
     assert facts.all(TorchBuild) == ()
 
 
@@ -649,7 +649,7 @@ def test_noise(noise: str, text: str) -> None:
     for fact_type in clean.types():
         if fact_type is not ErrorMessage:  # its line number may differ
             assert clean.all(fact_type) == noisy.all(fact_type)
-            assert clean.complete(fact_type) == noisy.complete(fact_type)
+            assert clean.is_complete(fact_type) == noisy.is_complete(fact_type)
     assert [m.text for m in clean.all(ErrorMessage)] == [m.text for m in noisy.all(ErrorMessage)]
 
 
@@ -660,7 +660,7 @@ def a_report() -> Report:
         (Finding("x"),),
         (),
         (run,),
-        Facts([Gpu(0, name="NVIDIA L4"), Gpu(1, name="NVIDIA L4")], known=[Gpu, Distribution]),
+        Facts([Gpu(0, name="NVIDIA L4"), Gpu(1, name="NVIDIA L4")], complete=[Gpu, Distribution]),
     )
 
 
@@ -669,7 +669,7 @@ def test_report() -> None:
     quoted = f"This is what I got:\n```json\n{text}```\nthanks"
     for facts in (read(text), read(quoted), read(NOISES["quotes"](quoted))):
         assert facts.all(Gpu) == a_report().facts.all(Gpu)
-        assert facts.complete(Distribution)
+        assert facts.is_complete(Distribution)
         assert facts.all(ProbeRun) == a_report().probes
 
 

@@ -127,7 +127,7 @@ def test_a_healthy_run_is_one_child_a_group(bench):
     assert endings(done) == [("ok", name) for name in ("default", "cudnn off", "eager", "graphs")]
     assert set(rows(done).values()) == {"ok"}
     assert len(heard) == 1 + 4 + plan().facts  # the plan, the groups, and so many facts as were planned
-    assert done.facts.complete(StepRow)
+    assert done.facts.is_complete(StepRow)
     assert len(done.facts.all(RowLaunches)) == len(COUNTED)
     assert {row.device_index for row in done.facts.all(StepRow)} == {0}
 
@@ -150,7 +150,7 @@ def test_what_kills_a_child_costs_one_row(bench):
     ]
     assert done.facts.one(DecodeCeiling) is None
     assert next(row for row in done.facts.all(StepRow) if row.error).device_uuid == "GPU-1"
-    assert not done.facts.complete(StepRow)
+    assert not done.facts.is_complete(StepRow)
 
 
 def test_a_row_that_breaks_the_gpu_for_its_process_does_not_take_the_others(bench):

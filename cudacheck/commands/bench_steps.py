@@ -68,7 +68,7 @@ def steps(
     except NoRoomError as error:
         raise InputError(str(error)) from None
     # No kernels were timed, and none were meant to be.
-    inspection.facts.know(Measurement)
+    inspection.facts.mark_complete(Measurement)
     report = judged(inspection.facts, [*inspection.runs, *runner.runs], ignore, clock.seconds)
     return Inspected(report, inspection.interrupted or runner.interrupted)
 
@@ -118,7 +118,7 @@ class GroupRunner:
         if self.halted:
             self._ended(ProbeRun(PROBE, "patient", Outcome.SKIPPED, None, self.halted))
         else:
-            self.facts.know(*self.probe.facts)
+            self.facts.mark_complete(*self.probe.facts)
 
     def _measure(self, group: Group, following: Group | None) -> None:
         """In one child, and another one after each that did not come to its end."""

@@ -70,13 +70,13 @@ def _answer(need: Need, facts: Facts) -> Any:
     if need.fact_type is Facts:
         return facts
     if need.many:
-        if need.optional or facts.complete(need.fact_type):
+        if need.optional or facts.is_complete(need.fact_type):
             return facts.all(need.fact_type)
         raise Missing(need.fact_type)
     fact = facts.one(need.fact_type)
     if fact is not None or need.optional:
         return fact
-    raise Missing(None if facts.complete(need.fact_type) else need.fact_type)
+    raise Missing(None if facts.is_complete(need.fact_type) else need.fact_type)
 
 
 def _heard(rule: Rule, facts: Facts) -> Iterator[Finding]:

@@ -14,13 +14,13 @@ MAX_OF_A_TYPE = 2000
 class Facts:
     """A bag of facts that knows which questions were answered.
 
-    A type is *known* when its probe finished (or a paste holds the whole list): then none of it means there is
-    none. Otherwise none of it means nobody could tell.
+    A type is *complete* when its probe finished (or a paste holds the whole list): then none of it means there is
+    none. Otherwise none of it means nobody could tell. It is *answered* when it is complete or some of it is there.
     """
 
-    def __init__(self, facts: Iterable[Any] = (), known: Iterable[type] = ()) -> None:
+    def __init__(self, facts: Iterable[Any] = (), complete: Iterable[type] = ()) -> None:
         self._by_type: dict[type, list[Any]] = {}
-        self._known: set[type] = set(known)
+        self._complete: set[type] = set(complete)
         self._seen: set[Any] = set()
         self._cut: set[type] = set()
         for fact in facts:
@@ -42,9 +42,9 @@ class Facts:
         self._seen.add(key)
         same_type.append(fact)
 
-    def know(self, *fact_types: type) -> None:
+    def mark_complete(self, *fact_types: type) -> None:
         """Say that the list of these facts is complete."""
-        self._known.update(fact_types)
+        self._complete.update(fact_types)
 
     def all(self, fact_type: type[T]) -> tuple[T, ...]:
         return tuple(self._by_type.get(fact_type, ()))
@@ -53,17 +53,17 @@ class Facts:
         """The first fact of this type, or None."""
         return next(iter(self._by_type.get(fact_type, ())), None)
 
-    def knows(self, fact_type: type) -> bool:
+    def is_answered(self, fact_type: type) -> bool:
         """Whether the question was answered, be it with none."""
-        return fact_type in self._known or bool(self._by_type.get(fact_type))
+        return fact_type in self._complete or bool(self._by_type.get(fact_type))
 
-    def complete(self, fact_type: type) -> bool:
+    def is_complete(self, fact_type: type) -> bool:
         """Whether the list of these facts is whole."""
-        return fact_type in self._known and fact_type not in self._cut
+        return fact_type in self._complete and fact_type not in self._cut
 
     def types(self) -> tuple[type[Any], ...]:
         """The types that are known or present, in order of name."""
-        return tuple(sorted({*self._by_type, *self._known}, key=lambda t: t.__name__))
+        return tuple(sorted({*self._by_type, *self._complete}, key=lambda t: t.__name__))
 
     def __bool__(self) -> bool:
         return bool(self._by_type)

@@ -121,8 +121,8 @@ def run(
     for probe_run in runs:
         facts.add(probe_run)
         if probe_run.outcome is Outcome.OK:
-            facts.know(*next(p.facts for p in probes() if p.name == probe_run.probe))
-    facts.know(ProbeRun, *[t for name, t in fact_types().items() if name == "ErrorMessage"])
+            facts.mark_complete(*next(p.facts for p in probes() if p.name == probe_run.probe))
+    facts.mark_complete(ProbeRun, *[t for name, t in fact_types().items() if name == "ErrorMessage"])
     return Inspection(facts, runs, interrupted)
 
 

@@ -220,7 +220,7 @@ def _installed_family(facts: Facts) -> tuple[str, ...]:
     """Uninstalled first: the same public version with another tag counts as satisfied already."""
     names = {dist.name for dist in facts.all(Distribution)}
     installed = tuple(name for name in FAMILY if name in names)
-    if facts.complete(Distribution):
+    if facts.is_complete(Distribution):
         return installed
     return FAMILY if installed or facts.one(TorchBuild) is not None else ()
 

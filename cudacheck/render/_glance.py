@@ -102,7 +102,7 @@ def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
             )
         nvml = facts.one(Nvml)
         answered = nvml is not None and (nvml.init_code == 0 or nvml.library_found is False)
-        if not facts.all(PciGpu) and facts.complete(Gpu) and answered:
+        if not facts.all(PciGpu) and facts.is_complete(Gpu) and answered:
             yield "GPU", "none found"
     if more > 0:
         yield "", f"and {more} more GPUs"
@@ -143,7 +143,7 @@ def _driver(facts: Facts) -> Iterator[tuple[str, str]]:
 def _torch(facts: Facts) -> Iterator[tuple[str, str]]:
     torch = facts.one(TorchBuild)
     if torch is None:
-        if facts.complete(TorchBuild):
+        if facts.is_complete(TorchBuild):
             yield "torch", "not installed"
         return
     parts = [torch.version]
@@ -179,7 +179,7 @@ def _flash_attn(facts: Facts) -> Iterator[tuple[str, str]]:
         elif flash.run_error:
             state = f"imports, its kernel failed: {flash.run_error}"
         yield "flash-attn", f"{flash.version or ''} {state}".strip()
-    elif facts.complete(FlashAttention) and facts.all(TorchBuild):
+    elif facts.is_complete(FlashAttention) and facts.all(TorchBuild):
         yield "flash-attn", "not installed (attention uses PyTorch's SDPA)"
 
 

@@ -66,7 +66,7 @@ class _Reader:
             raise ReportError("report: `facts` is not an object or `complete` is not a list")
         types = fact_types()
         named = {**types, **{old: types[new] for old, new in RENAMED.items()}}
-        facts = Facts(known=[named[name] for name in complete if isinstance(name, str) and name in named])
+        facts = Facts(complete=[named[name] for name in complete if isinstance(name, str) and name in named])
         for name, items in raw_facts.items():
             if name in named:
                 for read in self.values(f"facts.{name}"[:60], named[name], items):

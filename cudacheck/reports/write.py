@@ -23,7 +23,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         for fact_type in report.facts.types()
         if fact_type is not ProbeRun
     }
-    ordered["complete"] = [t.__name__ for t in report.facts.types() if report.facts.complete(t)]
+    ordered["complete"] = [t.__name__ for t in report.facts.types() if report.facts.is_complete(t)]
     return ordered
 
 

@@ -148,7 +148,7 @@ def with_named_gpus(text: str, facts: Facts) -> Facts:
     named = _gpus_in(_all_said(text, facts))
     gpus = [Gpu(i, name, compute_capability=capability) for i, (name, capability) in enumerate(named)]
     known = [fact for kind in facts.types() for fact in facts.all(kind)]
-    return Facts([*known, *gpus], known=filter(facts.complete, facts.types()))
+    return Facts([*known, *gpus], complete=filter(facts.is_complete, facts.types()))
 
 
 def _guessed_gap(build: TorchBuild | None, capability: str) -> Gap | None:

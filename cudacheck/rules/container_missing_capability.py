@@ -74,7 +74,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     library, nvml = match.groupdict().get("library"), facts.one(Nvml)
     needed = "utility" if library == "nvidia-ml" else "compute"
     shown = library == "cuda" and nvml is not None and bool(nvml.driver_version) and not _driver.computes(facts)
-    if not _machine.lacks_capability(facts, needed) and (not shown or facts.knows(PciBus)):
+    if not _machine.lacks_capability(facts, needed) and (not shown or facts.is_answered(PciBus)):
         return
     message = "the container got the driver without its CUDA library"
     if needed == "utility":

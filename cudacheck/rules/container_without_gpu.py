@@ -73,7 +73,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 def _has_another_owner(library: str, facts: Facts) -> bool:
     """A machine that was looked at is judged by `check`; capabilities and nvidia-smi tell of the other fault."""
     nvml = facts.one(Nvml)
-    if facts.knows(PciBus) or _driver.answers(facts):
+    if facts.is_answered(PciBus) or _driver.answers(facts):
         return True
     if _machine.lacks_capability(facts, "utility" if library == "nvidia-ml" else "compute"):
         return True

@@ -76,14 +76,18 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     code = int(match.groupdict().get("code") or (3 if "initialization failed" in match[0] else 999))
-    if facts.knows(LibCuda) or code in OWNED_IN_WORDS or _is_owned(code, facts.one(Nvml), facts.one(System), facts):
+    if (
+        facts.is_answered(LibCuda)
+        or code in OWNED_IN_WORDS
+        or _is_owned(code, facts.one(Nvml), facts.one(System), facts)
+    ):
         return
     yield _finding(f"CUDA does not start: error {code}", _messages.quote(match, said), facts)
 
 
 def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts) -> bool:
     """Whether another rule surely accounts for it: what none does must not pass in silence."""
-    if code in OWNED or (code == ECC and (facts.all(Gpu) or not facts.knows(LibCuda))):
+    if code in OWNED or (code == ECC and (facts.all(Gpu) or not facts.is_answered(LibCuda))):
         return True
     if nvml is not None and nvml.init_code:
         return _accounts_for_nvml(nvml.init_code, nvml, system, facts)
@@ -93,7 +97,7 @@ def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts)
         return True
     if code not in NO_DEVICE:
         return False
-    if not facts.knows(LibCuda):
+    if not facts.is_answered(LibCuda):
         return True  # a mere message: gpus-hidden takes it
     bare_mig = any(gpu.mig_enabled and gpu.mig_instances == () for gpu in facts.all(Gpu))
     return bare_mig or bool(_gpus.hides_all(facts))
@@ -102,7 +106,7 @@ def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts)
 def _accounts_for_nvml(code: int, nvml: Nvml, system: System | None, facts: Facts) -> bool:
     if code in OWNED_OF_NVML or (code == 17 and _machine.wsl(system)):
         return True
-    said_only = code in {9, 12} and not facts.knows(PciBus)  # a paste: its words have an owner
+    said_only = code in {9, 12} and not facts.is_answered(PciBus)  # a paste: its words have an owner
     return said_only or _driver.owner_of_silence(nvml, facts) is not None
 
 

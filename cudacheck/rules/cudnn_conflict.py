@@ -95,7 +95,7 @@ def _heard(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
 def _remedies(facts: Facts) -> Iterator[Remedy]:
     if _libraries.path_leads_to(facts, "libcudnn"):
         yield remedies.unset_variable(facts, "LD_LIBRARY_PATH")
-    elif not facts.knows(EnvironmentVariables):
+    elif not facts.is_answered(EnvironmentVariables):
         yield Remedy("see that LD_LIBRARY_PATH leads to no folder with another cuDNN", ('echo "$LD_LIBRARY_PATH"',))
     yield _libraries.sound_cudnn(facts)
 

@@ -57,7 +57,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 
 def _knows_torch(facts: Facts) -> bool:
-    return facts.knows(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution))
+    return facts.is_answered(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution))
 
 
 def _finding(library: str, evidence: Evidence, facts: Facts) -> Finding:

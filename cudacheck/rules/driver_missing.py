@@ -52,7 +52,7 @@ def check(nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Fin
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if facts.knows(PciBus) or _driver.answers(facts):
+    if facts.is_answered(PciBus) or _driver.answers(facts):
         return  # what was looked at itself is judged by `check`
     if "nvidia-smi" in match[0] and not _is_needed(facts):
         return

@@ -46,7 +46,7 @@ def check(nvml: Nvml, facts: Facts) -> Iterator[Finding]:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if facts.knows(PciBus) or _driver.answers(facts):
+    if facts.is_answered(PciBus) or _driver.answers(facts):
         return  # what was looked at itself is judged by `check`
     yield Finding(
         "nothing reaches the NVIDIA driver: its kernel module is not loaded",

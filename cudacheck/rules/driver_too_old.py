@@ -139,7 +139,7 @@ def _with_driver_of(cuda: str, facts: Facts) -> Facts:
         return facts
     others = [fact for kind in facts.types() if kind is not Nvml for fact in facts.all(kind)]
     return Facts(
-        [*others, Nvml(library_found=None, driver_version=driver)], known=filter(facts.complete, facts.types())
+        [*others, Nvml(library_found=None, driver_version=driver)], complete=filter(facts.is_complete, facts.types())
     )
 
 

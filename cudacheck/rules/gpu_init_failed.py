@@ -50,7 +50,7 @@ def check(nvml: Nvml, gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Fi
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if _driver.is_past(said, facts) or ("No devices" in match[0] and facts.knows(PciBus)):
+    if _driver.is_past(said, facts) or ("No devices" in match[0] and facts.is_answered(PciBus)):
         return
     groups = match.groupdict()
     message, remedies = "the NVIDIA driver could not start the GPU", _remedies()

@@ -57,7 +57,7 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     told = _figures(" ".join(said.text[match.start() :].split()))
     if told is None:
-        if facts.complete(GpuProcess):
+        if facts.is_complete(GpuProcess):
             yield from _holders(facts.all(Gpu), facts.all(GpuProcess), facts.one(System))
         return
     total, held = told

@@ -52,7 +52,7 @@ def check(bus: PciBus, nvml: Nvml, system: System | None, facts: Facts) -> Itera
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:
     yield Remedy("run on a machine with an NVIDIA GPU; the CPU build of PyTorch works without one")
-    if facts.complete(TorchBuild) and not facts.all(TorchBuild):
+    if facts.is_complete(TorchBuild) and not facts.all(TorchBuild):
         yield remedies.cpu_build(facts)
 
 

@@ -67,7 +67,7 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     system, module = facts.one(System), facts.one(KernelModule)
-    if facts.knows(LibCuda) or not _machine.on_linux(system):
+    if facts.is_answered(LibCuda) or not _machine.on_linux(system):
         return  # cuInit itself was asked
     code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", match[0]) else 999
     if "not loaded" in match[0]:

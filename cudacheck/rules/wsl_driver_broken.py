@@ -78,7 +78,7 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if "NO_DEVICE" in match[0]:
-        if _machine.wsl(facts.one(System)) and not _driver.computes(facts) and not facts.knows(LibCuda):
+        if _machine.wsl(facts.one(System)) and not _driver.computes(facts) and not facts.is_answered(LibCuda):
             message = "CUDA finds no GPU under WSL: a Linux driver may lie in front of Windows' own libcuda"
             yield Finding(message, (), (UNDO_LINUX_DRIVER, UPDATE))
         return

@@ -98,8 +98,8 @@ def _with_reports(reports: Sequence[Report], pasted: Facts) -> Facts:
         for fact_type in bag.types():
             for fact in bag.all(fact_type):
                 facts.add(fact)
-            if bag.complete(fact_type):
-                facts.know(fact_type)
+            if bag.is_complete(fact_type):
+                facts.mark_complete(fact_type)
     for report in reports:
         for run in report.probes:
             facts.add(run)

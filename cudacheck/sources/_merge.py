@@ -46,7 +46,7 @@ def merged(found: Iterable[object]) -> Facts:
     _torch(by_type, whole)
     if _processes_hidden(by_type):
         whole.discard(GpuProcess)
-    return Facts((fact for facts in by_type.values() for fact in facts), known=whole)
+    return Facts((fact for facts in by_type.values() for fact in facts), complete=whole)
 
 
 def _one(facts: Sequence[T]) -> T:

@@ -119,7 +119,7 @@ def hostile_facts(rng: random.Random) -> Facts:
             for _ in range(rng.choice((1, 1, 1, 2, 3))):
                 facts.add(hostile(fact_type, rng))
         if rng.random() < 0.5:
-            facts.know(fact_type)
+            facts.mark_complete(fact_type)
     return facts
 
 

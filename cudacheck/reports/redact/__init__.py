@@ -114,7 +114,7 @@ class Redactor:
         if isinstance(value, Facts):
             return Facts(
                 (self.of_value(fact) for kind in value.types() for fact in value.all(kind)),
-                known=filter(value.complete, value.types()),
+                complete=filter(value.is_complete, value.types()),
             )
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             changed = {}
