@@ -18,6 +18,7 @@ from present import present
 torch = pytest.importorskip("torch")
 
 from cudacheck.bench import attention, cases, checks, engine, kernels, new_length, samplers, sdpa, stats, timing  # noqa: E402
+from cudacheck.bench.kinds import CaseKind  # noqa: E402
 from cudacheck.probes.patient.benchmark import Measurement  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -221,12 +222,15 @@ def test_rows_looked_at_hold_both_ends_and_never_change():
 # --- the engine
 
 
+PLANTED = CaseKind("planted")
+
+
 @dataclasses.dataclass(frozen=True)
 class Planted:
     """A case that goes wrong where it is told to."""
 
     fault: str = ""
-    case: str = "planted"
+    kind: CaseKind = PLANTED
     dtype: str = "float32"
     shape: str = "8"
     backend: str | None = None

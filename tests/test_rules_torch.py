@@ -97,7 +97,9 @@ def test_without_a_gpu_a_cpu_build_is_right():
 
 
 def test_without_a_gpu_and_without_torch_there_is_one_root_and_the_cpu_build():
-    facts = Facts([*WITHOUT_GPU, Interpreter("3.12.3", "/v/bin/python", os="linux", has_pip=True)], complete={TorchBuild})
+    facts = Facts(
+        [*WITHOUT_GPU, Interpreter("3.12.3", "/v/bin/python", os="linux", has_pip=True)], complete={TorchBuild}
+    )
     findings = judge(facts).findings
     assert [finding.rule for finding in findings if finding.caused_by is None] == ["no-gpu"]
     commands = [command for finding in findings for remedy in finding.remedies for command in remedy.commands]

@@ -8,8 +8,10 @@ from typing import Any, Tuple
 
 import torch
 
+from cudacheck.bench import kinds
 from cudacheck.bench.checks import Check, check_attention
 from cudacheck.bench.kernels import Tensors, normal
+from cudacheck.bench.kinds import CaseKind
 from cudacheck.bench.sdpa import BACKENDS, only, sdpa, takes_grouped_queries
 
 Shape = Tuple[int, ...]
@@ -36,8 +38,8 @@ class Attention:
         return self.queries == self.keys
 
     @property
-    def case(self) -> str:
-        return "attention" if self.causal else "attention decode"
+    def kind(self) -> CaseKind:
+        return kinds.ATTENTION if self.causal else kinds.ATTENTION_DECODE
 
     @property
     def shape(self) -> str:

@@ -8,9 +8,11 @@ from typing import Callable, Sequence, Tuple, Union
 
 import torch
 
+from cudacheck.bench import kinds
 from cudacheck.bench.attention import Attention
 from cudacheck.bench.device import current
 from cudacheck.bench.kernels import Copy, Matmul
+from cudacheck.bench.kinds import CaseKind
 from cudacheck.bench.memory import SHARE, free_bytes
 from cudacheck.bench.new_length import NewLength
 from cudacheck.bench.samplers import event_sampler
@@ -60,8 +62,8 @@ def standard_cases(
         *attention_cases("float16", length, length),
         *attention_cases("float16", 1, length),
         *new_length_cases(length),
-        *(layer_case(layer, 1, "matmul decode") for layer in layers),
-        *(layer_case(layer, max(length // 4, 1), "matmul prefill") for layer in layers if layer[0] != "lm_head"),
+        *(layer_case(layer, 1, kinds.MATMUL_DECODE) for layer in layers),
+        *(layer_case(layer, max(length // 4, 1), kinds.MATMUL_PREFILL) for layer in layers if layer[0] != "lm_head"),
         *attention_cases("bfloat16", length // 4, length // 4),
         *attention_cases("bfloat16", 1, length // 4),
         *attention_cases("float16", length * 4, length * 4),
@@ -89,9 +91,9 @@ def square(dtype: str, size_of: SizeOf) -> Matmul:
     return Matmul(dtype, size, size, size)
 
 
-def layer_case(layer: tuple[str, int, int], tokens: int, case: str) -> Matmul:
+def layer_case(layer: tuple[str, int, int], tokens: int, kind: CaseKind) -> Matmul:
     name, inputs, outputs = layer
-    return Matmul("bfloat16", tokens, outputs, inputs, layer=name, case=case)
+    return Matmul("bfloat16", tokens, outputs, inputs, layer=name, kind=kind)
 
 
 def attention_cases(dtype: str, queries: int, keys: int) -> list[Case]:

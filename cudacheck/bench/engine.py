@@ -62,7 +62,7 @@ def measured(
 
 def row_of(case: Case, device: torch.device, **fields: Any) -> Row:
     return {
-        "case": case.case,
+        "case": case.kind.name,
         "dtype": case.dtype,
         "shape": case.shape,
         "backend": case.backend,

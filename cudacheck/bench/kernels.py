@@ -11,7 +11,9 @@ from typing import Any, Iterator, Tuple
 
 import torch
 
+from cudacheck.bench import kinds
 from cudacheck.bench.checks import Check, check_matmul
+from cudacheck.bench.kinds import CaseKind
 
 Tensors = Tuple[torch.Tensor, ...]
 
@@ -38,7 +40,7 @@ class Matmul:
     k: int
     layer: str = ""
     """Where in a model this shape comes from; empty for a square one."""
-    case: str = "matmul"
+    kind: CaseKind = kinds.MATMUL
     backend: str | None = None
 
     @property
@@ -84,7 +86,7 @@ class Copy:
 
     numbers: int
     dtype: str = "float32"
-    case: str = "copy"
+    kind: CaseKind = kinds.COPY
     backend: str | None = None
     flop: int = 0
 

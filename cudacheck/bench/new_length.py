@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 
+from cudacheck.bench import kinds
 from cudacheck.bench.attention import HEADS, WIDTH, Attention
 from cudacheck.bench.device import wait_for
 from cudacheck.bench.kernels import Tensors
+from cudacheck.bench.kinds import CaseKind
 from cudacheck.bench.sdpa import without_cudnn
 
 
@@ -30,8 +32,8 @@ class NewLength:
     """Measured however little time is left: on a cold machine others take longer, and the verdict is to be the same."""
 
     @property
-    def case(self) -> str:
-        return "attention decode at a new length" if self.decode else "attention at a new length"
+    def kind(self) -> CaseKind:
+        return kinds.NEW_LENGTH_DECODE if self.decode else kinds.NEW_LENGTH
 
     @property
     def shape(self) -> str:

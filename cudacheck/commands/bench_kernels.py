@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from cudacheck.bench import kinds
 from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.commands.doctor import InputError, Inspected, Stopwatch, interpreter_for, judged, prepare
 from cudacheck.model.facts import Facts
@@ -19,7 +20,6 @@ from cudacheck.reports.read import ReportError, loads
 from cudacheck.speed.baseline import Baseline, baselines
 
 PROBE = "bench_kernels"
-NEW_LENGTHS = ("attention at a new length", "attention decode at a new length")
 VARIABLE = "TORCH_CUDNN_SDPA_DEPRIORITIZED"
 
 
@@ -74,7 +74,7 @@ def _try_variable(facts: Facts, patient: Patient, timeout_s: float, options: Ben
         PROBE,
         timeout_s=timeout_s,
         environment={VARIABLE: "1"},
-        options=dataclasses.replace(options, quick=True, only=(*NEW_LENGTHS,)),
+        options=dataclasses.replace(options, quick=True, only=tuple(kind.name for kind in kinds.NEW_LENGTHS)),
     )
     rows = [row for row in found if isinstance(row, Measurement) and row.backend == "default"]
     for row in rows:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from cudacheck.bench import kinds
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import Health, Report
 from cudacheck.probes.patient.bench_kernels import HostCopy, LaunchOverhead, PeerBandwidth
@@ -96,16 +97,16 @@ def _name(row: Measurement, *, indented: bool) -> str:
     """Short: the report holds it in full."""
     if indented:
         return f"    by {clean(row.backend, 40)}"
-    case = "" if row.case == "matmul" else f"{row.case} "
-    dtype = "" if row.case == "copy" else f"{SHORT.get(row.dtype, row.dtype)} "
-    shape = "" if "new length" in row.case else row.shape
+    case = "" if row.case == kinds.MATMUL.name else f"{row.case} "
+    dtype = f"{SHORT.get(row.dtype, row.dtype)} " if kinds.of(row.case).has_dtype else ""
+    shape = "" if kinds.of(row.case) in kinds.NEW_LENGTHS else row.shape
     return clean(f"{case}{dtype}{shape}", 60)
 
 
 def _time(row: Measurement) -> Text:
     if row.error and not row.median_us:
         return Text("failed", "bold red")
-    if "new length" in row.case and row.first_call_ms is not None:
+    if kinds.of(row.case) in kinds.NEW_LENGTHS and row.first_call_ms is not None:
         return Text(f"{row.first_call_ms:.1f} ms")
     us = row.median_us or 0
     text = f"{us / 1e3:.2f} ms" if us >= 10_000 else f"{us:.0f} µs" if us >= 1000 else f"{us:.3g} µs"
@@ -116,11 +117,11 @@ def _time(row: Measurement) -> Text:
 def _speed(row: Measurement) -> str:
     if row.ok is False:
         return "WRONG"
-    if row.case in ("copy", "matmul decode", "attention decode"):
+    if kinds.of(row.case).limited_by == "memory":
         return f"{row.gb_per_s:.0f} GB/s" if row.gb_per_s else ""
     if row.tflops:
         return f"{row.tflops:.0f} TFLOP/s" if row.tflops >= 10 else f"{row.tflops:.1f} TFLOP/s"
-    if row.median_us and "new length" in row.case:
+    if row.median_us and kinds.of(row.case) in kinds.NEW_LENGTHS:
         return f"then {row.median_us / 1e3:.1f} ms"
     return ""
 
@@ -171,7 +172,7 @@ def _overheads(facts: Facts, index: int) -> Iterator[tuple[str, str]]:
                 (told.event_pair_us, "an event pair"),
                 (told.synchronize_us, "tensor.item()"),
             )
-            yield "launch", " · ".join(f"{us:.1f} µs {what}" for us, what in parts if us is not None)
+            yield kinds.LAUNCH.name, " · ".join(f"{us:.1f} µs {what}" for us, what in parts if us is not None)
     for copied in facts.all(HostCopy):
         if copied.device_index == index and copied.pageable_to_gpu_gb_per_s:
             speeds = (

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck.bench import kinds
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.report import Health
@@ -87,9 +88,9 @@ H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", mul
 
 
 def _row(first_ms: float, backend: str = "default", *, decode: bool = False) -> Measurement:
-    case = "attention decode at a new length" if decode else "attention at a new length"
+    kind = kinds.NEW_LENGTH_DECODE if decode else kinds.NEW_LENGTH
     return Measurement(
-        case, "float16", "1×12×L×128 causal", 0, backend=backend, first_call_ms=first_ms, median_us=130.0
+        kind.name, "float16", "1×12×L×128 causal", 0, backend=backend, first_call_ms=first_ms, median_us=130.0
     )
 
 

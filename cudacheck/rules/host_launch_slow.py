@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck.bench import kinds
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.report import Health
@@ -52,7 +53,7 @@ RULE = Rule(
     severity=Severity.WARNING,
     layer=Layer.SPEED,
     fix_by=FixBy.NODE,
-    timed=("launch",),
+    timed=(kinds.LAUNCH.name,),
     explained_by=("too-few-cpus", "debug-switch-set"),
     check=check,
     fires={

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck.bench import kinds
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
 from cudacheck.model.report import Health
@@ -70,7 +71,7 @@ RULE = Rule(
         "kernel-failed",
         "host-launch-slow",
     ),
-    timed=("matmul",),
+    timed=(kinds.MATMUL.name,),
     check=check,
     fires={
         "float16 no faster than float32": (H200, H200_NVML, _row("float16", 52.0), _row("float32", 50.0)),

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cudacheck.bench import kinds
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.report import Health
@@ -53,7 +54,7 @@ H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", mul
 
 def _copy(gb_per_s: float, device: int = 0) -> Measurement:
     return Measurement(
-        "copy",
+        kinds.COPY.name,
         "float32",
         "1024 MiB",
         device,
@@ -73,7 +74,7 @@ RULE = Rule(
         "gpu-throttled",
         "kernel-failed",
     ),
-    timed=("copy",),
+    timed=(kinds.COPY.name,),
     check=check,
     fires={
         "half of an H200's bandwidth": (H200, _copy(2400.0)),

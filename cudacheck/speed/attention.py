@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cudacheck.bench import kinds
 from cudacheck.model.report import Axis, Health
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed import evidence
@@ -44,7 +45,7 @@ def axis(run: GpuRun, _: Sequence[GpuRun] = ()) -> Axis | None:
 
 def _own_choice(run: GpuRun) -> Measurement | None:
     """The longest call by PyTorch's own choice that the math backend was timed on, too; of the last attempt."""
-    rows = [row for row in run.rows if row.case == "attention" and row.backend == "default" and row.median_us]
+    rows = [row for row in run.rows if row.case == kinds.ATTENTION.name and row.backend == "default" and row.median_us]
     by_math = [row for row in run.rows if row.backend == "math" and row.median_us and row.converged]
     beside = [row for row in rows if any(_same_call(row, math) for math in by_math)]
     return max(beside or rows, key=lambda row: (row.attempt, row.median_us or 0), default=None)

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 from collections.abc import Iterable, Sequence
 
+from cudacheck.bench import kinds
 from cudacheck.model import holds
 from cudacheck.model.facts import Facts
 from cudacheck.probes.patient.benchmark import Measurement
@@ -74,7 +75,7 @@ def compare(rows: Sequence[Measurement], then: Sequence[Baseline], devices: Iter
     for row in rows:
         earlier = _same_case(row, names.get(row.device_index), then)
         # A first call at a length is the host's work, and is no steady time to compare.
-        if earlier and row.median_us and earlier.median_us and "new length" not in row.case:
+        if earlier and row.median_us and earlier.median_us and kinds.of(row.case) not in kinds.NEW_LENGTHS:
             found.append(_compared(row, earlier))
     return found
 

@@ -6,6 +6,7 @@ import dataclasses
 import statistics
 from collections.abc import Sequence
 
+from cudacheck.bench import kinds
 from cudacheck.model.report import Axis, Health
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed import peaks
@@ -42,13 +43,17 @@ def impossible(shares: dict[str, float]) -> str:
 
 def speed(run: GpuRun, row: Measurement) -> str:
     """`float16 8192³: 665 TFLOP/s, 67% of the datasheet, 86% of the peak at 1430 MHz`"""
-    said = f"{row.gb_per_s or 0:.0f} GB/s" if row.case == "copy" else f"{row.tflops or 0:.0f} TFLOP/s"
+    said = (
+        f"{row.gb_per_s or 0:.0f} GB/s"
+        if kinds.of(row.case).limited_by == "memory"
+        else f"{row.tflops or 0:.0f} TFLOP/s"
+    )
     words = {
         "datasheet": "of the datasheet",
         "clock": f"of the peak at {row.sm_clock_mhz or 0:.0f} MHz",
         "achieved": "of the best known",
     }
-    shares = {} if row.case == "attention" else peaks.shares(run, row)
+    shares = {} if row.case == kinds.ATTENTION.name else peaks.shares(run, row)
     parts = [f"{shares[name]:.0%} {what}" for name, what in words.items() if name in shares]
     return ", ".join([f"{spoken(row)}: {said}", *parts])
 
@@ -56,7 +61,11 @@ def speed(run: GpuRun, row: Measurement) -> str:
 def against_siblings(run: GpuRun, found: Axis, row: Measurement, runs: Sequence[GpuRun]) -> Axis:
     """Degraded after all where the other GPUs of this model do better: the best test that needs no table."""
     others = [other for other in runs if other is not run and other.device.name == run.device.name]
-    rows = [sibling for other in others if not disturbed_by(other) and (sibling := other.best(row.case, row.dtype))]
+    rows = [
+        sibling
+        for other in others
+        if not disturbed_by(other) and (sibling := other.best(kinds.of(row.case), row.dtype))
+    ]
     times = [sibling.median_us for sibling in rows if sibling.median_us and sibling.shape == row.shape]
     undecided = found.health in (Health.HEALTHY, Health.INCONCLUSIVE)
     if not undecided or not times or not row.median_us or disturbed_by(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cudacheck.bench import kinds
 from cudacheck.model.report import Axis, Health
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed import clocks, evidence, peaks
@@ -20,13 +21,13 @@ WORST_FIRST = (Health.SLOW_PATH, Health.DEGRADED, Health.INCONCLUSIVE, Health.HE
 
 def axis(run: GpuRun, runs: Sequence[GpuRun]) -> Axis | None:
     """Both 16-bit types are judged, and the worse one decides."""
-    halves = [row for dtype in ("float16", "bfloat16") if (row := run.best("matmul", dtype)) and row.tflops]
+    halves = [row for dtype in ("float16", "bfloat16") if (row := run.best(kinds.MATMUL, dtype)) and row.tflops]
     if not halves:
         return None
     if peaks.matmul(run, halves[0]).no_tensor_cores:
         said = f"{evidence.speed(run, halves[0])}; this GPU has no tensor cores"
         return evidence.axis(run, "matmul", Health.HEALTHY, said)
-    single = run.best("matmul", "float32")
+    single = run.best(kinds.MATMUL, "float32")
     judged = [_judged(run, row, single) for row in halves if _has_type(run, row)]
     worst = min(judged, key=lambda found: WORST_FIRST.index(found.health), default=None)
     best = max(halves, key=lambda row: row.tflops or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cudacheck.bench import kinds
 from cudacheck.model.report import Axis, Health
 from cudacheck.speed import evidence, peaks
 from cudacheck.speed.runs import GpuRun, disturbed_by
@@ -14,7 +15,7 @@ SLOW_SHARE = 0.55
 
 
 def axis(run: GpuRun, runs: Sequence[GpuRun]) -> Axis | None:
-    row = run.best("copy")
+    row = run.best(kinds.COPY)
     if row is None or not row.gb_per_s:
         return None
     shares = peaks.shares(run, row)

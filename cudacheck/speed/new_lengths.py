@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cudacheck.bench import kinds
 from cudacheck.model.report import Axis, Health
 from cudacheck.speed import evidence
 from cudacheck.speed.runs import GpuRun, disturbed_by
@@ -35,7 +36,7 @@ def extra_ms(run: GpuRun, backend: str) -> dict[str, float]:
     """By case, the lower of the attempts; each is a median over lengths of its own."""
     extra: dict[str, float] = {}
     for row in run.rows:
-        if "new length" in row.case and row.backend == backend and row.first_call_ms and row.median_us:
+        if kinds.of(row.case) in kinds.NEW_LENGTHS and row.backend == backend and row.first_call_ms and row.median_us:
             ms = row.first_call_ms - row.median_us / 1e3
             extra[row.case] = min(ms, extra.get(row.case, ms))
     return extra

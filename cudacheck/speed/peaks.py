@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from cudacheck import knowledge
+from cudacheck.bench import kinds
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.speed.runs import GpuRun
 
@@ -45,15 +46,16 @@ def matmul(run: GpuRun, row: Measurement) -> Peaks:
 
 def shares(run: GpuRun, row: Measurement) -> dict[str, float]:
     """The row's speed over each peak that is known, by the peak's name."""
-    if row.case == "copy" or "decode" in row.case:
+    kind = kinds.of(row.case)
+    if kind.limited_by == "memory":
         over: dict[str, float | None] = {"datasheet": bandwidth(run)}
-        copied = run.best("copy")
-        if row.case != "copy":
-            over["copy"] = copied.gb_per_s if copied else None
+        copied = run.best(kinds.COPY)
+        if kind is not kinds.COPY:
+            over[kinds.COPY.name] = copied.gb_per_s if copied else None
         return {name: row.gb_per_s / peak for name, peak in over.items() if peak and row.gb_per_s}
     known = matmul(run, row)
     over = {"datasheet": known.datasheet, "clock": known.at_the_clock}
-    if row.case == "matmul":
+    if kind is kinds.MATMUL:
         over["achieved"] = known.achieved
     return {name: row.tflops / peak for name, peak in over.items() if peak and row.tflops}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cudacheck import knowledge
+from cudacheck.bench import kinds
 from cudacheck.model.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
@@ -57,9 +58,9 @@ class GpuRun:
     def model(self) -> knowledge.GpuModel | None:
         return knowledge.gpu(self.device.name)
 
-    def best(self, case: str, dtype: str | None = None, backend: str | None = None) -> Measurement | None:
+    def best(self, kind: kinds.CaseKind, dtype: str | None = None, backend: str | None = None) -> Measurement | None:
         """The quickest attempt that gave a right result: what is slow must be slow each time."""
-        rows = [r for r in self.rows if r.case == case and r.backend == backend and dtype in (None, r.dtype)]
+        rows = [r for r in self.rows if r.case == kind.name and r.backend == backend and dtype in (None, r.dtype)]
         timed = [r for r in rows if r.median_us and r.ok is not False]
         return min(timed, key=lambda row: row.median_us or 0, default=None)
 
@@ -146,8 +147,8 @@ def starved(run: GpuRun, us: float | None) -> bool:
 
 def spoken(row: Measurement) -> str:
     """`float16 8192³`, `copy 1024 MiB`, `attention float16 1×12×2048×128 causal by math`"""
-    what = "" if row.case == "matmul" else f"{row.case} "
-    dtype = "" if row.case == "copy" else f"{row.dtype} "
+    what = "" if row.case == kinds.MATMUL.name else f"{row.case} "
+    dtype = f"{row.dtype} " if kinds.of(row.case).has_dtype else ""
     by = f" by {row.backend}" if row.backend not in (None, "default") else ""
     return f"{what}{dtype}{row.shape}{by}"
 

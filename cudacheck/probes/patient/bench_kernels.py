@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Iterator
 
+from cudacheck.bench import kinds
 from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.model import holds
 from cudacheck.probes import Probe, Skipped
@@ -135,7 +136,7 @@ def chosen_cases(device: Any, options: BenchOptions) -> list[Any]:
     chosen = listed(size_of, length=options.length, copied_numbers=numbers)
     if options.dtype:
         chosen = cases.in_one_dtype(chosen, options.dtype)
-    return [case for case in chosen if case.case in options.only] if options.only else chosen
+    return [case for case in chosen if case.kind.name in options.only] if options.only else chosen
 
 
 def on_gpu(device: Any, cases: list[Any], budget_s: float, only: tuple[str, ...]) -> Iterator[object]:
@@ -147,7 +148,7 @@ def on_gpu(device: Any, cases: list[Any], budget_s: float, only: tuple[str, ...]
     named: dict[str, Any] = {"device_index": device.index, "device_uuid": uuid(device.index)}
     counters = Counters(uuid(device.index))
     watch = Watch(device, counters)
-    if not only or "launch" in only:
+    if not only or kinds.LAUNCH.name in only:
         yield LaunchOverhead(**named, **launch.overheads(device))
     for number, row in enumerate(measured(cases, device, budget_s)):
         watch.look()
@@ -165,7 +166,7 @@ def measured(cases: list[Any], device: Any, budget_s: float) -> Iterator[dict[st
     from cudacheck.bench.timing import AT_THE_POWER_LIMIT
 
     deadline = time.perf_counter() + budget_s
-    heavy = [case for case in cases if case.case == "matmul" and case.dtype in ("float16", "bfloat16")]
+    heavy = [case for case in cases if case.kind is kinds.MATMUL and case.dtype in ("float16", "bfloat16")]
     yield from engine.measured(heavy, device, budget_s, patience=AT_THE_POWER_LIMIT)
     rest = [case for case in cases if case not in heavy]
     yield from engine.measured(rest, device, deadline - time.perf_counter())

@@ -15,9 +15,8 @@ class Measurement:
     """One case of a benchmark on one GPU."""
 
     case: holds.Term
-    """`matmul`, `matmul decode`, `matmul prefill`, `copy`, `attention`, `attention decode`; and `attention at
-    a new length`, `attention decode at a new length`, where `first_call_ms` is the median of the first calls
-    at lengths that the process had not met, and `median_us` that of the second calls."""
+    """A name of `bench/kinds.py`. At a new length `first_call_ms` is the median of the first calls at lengths that the
+    process had not met, and `median_us` that of the second calls."""
     dtype: holds.Term
     """`float16`, `bfloat16`, `float32`, `tf32`."""
     shape: holds.Term
