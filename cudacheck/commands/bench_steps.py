@@ -195,7 +195,7 @@ class GroupRunner:
                 ready=ready,
             )
         except KeyboardInterrupt:  # before the child started, or after it had ended
-            ended = ProbeRun(PROBE, "patient", Outcome.SKIPPED, None, "interrupted")
+            ended = ProbeRun(PROBE, "patient", Outcome.SKIPPED, None, "interrupted", cut_short=True)
             answer = children.Answer([], ended, interrupted=True)
         for fact in answer.facts:
             self.facts.add(fact)

@@ -29,7 +29,7 @@ MOST_AXES = 2
 
 def interrupted(facts: Facts) -> bool:
     """Whether Ctrl-C, or a signal like it, cut the inspection short."""
-    return any(run.outcome is Outcome.SKIPPED and run.detail == "interrupted" for run in facts.all(ProbeRun))
+    return any(run.outcome is Outcome.SKIPPED and run.cut_short for run in facts.all(ProbeRun))
 
 
 def verdict(

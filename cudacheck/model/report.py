@@ -78,7 +78,8 @@ class ProbeRun:
     waited_for: holds.Term = ""
     """The probe without whose end this one could not begin, where that is why it was skipped."""
     cut_short: bool = False
-    """The whole run's time (`--timeout`) was over, not a limit of its own: that says nothing of what it examined."""
+    """The whole run was over: its time (`--timeout`), or, where it was skipped, by Ctrl-C. That says nothing of what it
+    examined."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -241,7 +241,7 @@ def _watch(
                     _stop(children, Outcome.TIMED_OUT, why, cut_short=True)
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
-            _stop(children, Outcome.SKIPPED, "interrupted")
+            _stop(children, Outcome.SKIPPED, "interrupted", cut_short=True)
             return True
         finally:
             _stop(children, Outcome.SKIPPED, "the inspection ended")  # whatever was raised: no child outlives us
