@@ -163,6 +163,7 @@ def test_parse_driver_takes_a_version_or_nothing():
         ("617.14", "13.4"),
         ("340.108", None),
         ("999.1", None),
+        ("630.1", None),
         ("N/A", None),
     ],
 )

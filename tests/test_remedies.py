@@ -429,6 +429,7 @@ def test_an_extension_of_torch_is_not_torch():
     ("distribution", "capability", "commands"),
     [
         ("Ubuntu 24.04.1 LTS", "8.6", ("sudo apt update", "sudo apt install nvidia-driver-580-open")),
+        ("Ubuntu 24.04.1 LTS", "7.5", ("sudo apt update", "sudo apt install nvidia-driver-580-open")),
         ("Ubuntu 22.04.4 LTS", "6.1", ("sudo apt update", "sudo apt install nvidia-driver-580")),
         ("Ubuntu 20.04.6 LTS", "8.6", ()),
         ("Ubuntu 24.04.1 LTS", "3.7", ()),
@@ -500,6 +501,8 @@ def test_flash_attn_is_the_wheel_for_this_torch():
         (machine(TorchBuild("2.8.0+cu128", cuda="12.8"), capability="7.5"), "no kernels for compute capability 7.5"),
         (machine(TorchBuild("2.8.0+cu128", cuda="12.8"), System("linux", glibc="2.28")), "need glibc 2.32"),
         (machine(), "not known"),
+        (machine(python="/v/bin/python"), "not known"),
+        (Facts([TorchBuild("2.8.0+cu128", cuda="12.8")]), "not known"),
     ],
 )
 def test_without_a_wheel_sdpa_is_advised(facts, why):

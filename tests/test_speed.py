@@ -106,6 +106,13 @@ def test_a_host_too_slow_for_the_gpu_takes_the_blame_from_it():
     assert judged("launch", product(300.0), SINGLE, starving).health is Health.SLOW_PATH
 
 
+def test_between_good_and_slow_nothing_is_decided():
+    """Of the peak at the clock: 0.7 is good, below 0.45 is slow; a product in between is neither."""
+    peak = present(peaks.matmul(runs.of(Facts([H200, product(500.0)]))[0], product(500.0)).at_the_clock)
+    for share, health in ((0.71, Health.HEALTHY), (0.69, Health.INCONCLUSIVE), (0.44, Health.SLOW_PATH)):
+        assert judged("matmul", product(share * peak), SINGLE).health is health, share
+
+
 def test_low_of_the_datasheet_and_good_at_the_clock_is_the_clocks_doing():
     slow_clock = product(330.0, clock=720.0)
     hot = GpuConditions(0, seconds=2.0, limited_ms={"power": 0.0, "thermal": 1500.0}, nvml=True)

@@ -201,6 +201,18 @@ RULE = Rule(
             GpuProcess(1, 4711, memory_bytes=0),
             ErrorMessage("RuntimeError: CUDA error: out of memory", "ticket.txt"),
         ),
+        "a little over the least, on a board of a data centre": (
+            Gpu(0, "Tesla T4", memory_used_bytes=1300 << 20, memory_total_bytes=15 * GIB),
+            GpuProcess(0, 4711, memory_bytes=100 << 20, visible=True),
+        ),
+        "out of memory, and others hold a third": (
+            ErrorMessage(
+                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+                "24.00 GiB of which 1.00 GiB is free. Process 12345 has 8.00 GiB memory in use. Including non-PyTorch "
+                "memory, this process has 15.00 GiB memory in use.",
+                "ticket.txt",
+            ),
+        ),
         "out of memory, and others hold most": (
             ErrorMessage(
                 "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
@@ -226,6 +238,18 @@ RULE = Rule(
                 "23.65 GiB of which 17.06 MiB is free. Including non-PyTorch memory, this process has 23.50 GiB memory in "
                 "use. Of the allocated memory 22.00 GiB is allocated by PyTorch, and 1.00 GiB is reserved by PyTorch but "
                 "unallocated.",
+                "ticket.txt",
+            ),
+        ),
+        "a little under the least": (
+            Gpu(0, "Tesla T4", memory_used_bytes=1000 << 20, memory_total_bytes=15 * GIB),
+            GpuProcess(0, 4711, memory_bytes=100 << 20, visible=True),
+        ),
+        "out of memory, and others hold a sixth": (
+            ErrorMessage(
+                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+                "24.00 GiB of which 1.00 GiB is free. Process 12345 has 4.00 GiB memory in use. Including non-PyTorch "
+                "memory, this process has 19.00 GiB memory in use.",
                 "ticket.txt",
             ),
         ),
