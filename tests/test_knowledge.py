@@ -209,6 +209,8 @@ def test_the_builds_agree_with_pytorch_itself():
     from torch.cuda import PYTORCH_RELEASES_CODE_CC
 
     for cuda, by_machine in PYTORCH_RELEASES_CODE_CC.items():
+        if not isinstance(by_machine, dict):
+            pytest.skip("this PyTorch does not tell machines apart")
         for machine, numbers in by_machine.items():
             build = knowledge.build_of("2.13.0", knowledge.tag_of_cuda(cuda), machine)
             if build is not None:

@@ -76,11 +76,12 @@ def collect() -> Iterator[object]:
     gpus = working_gpus(torch)
     from cudacheck.bench.cases import doctor_cases, filling_size
     from cudacheck.bench.engine import measured
+    from cudacheck.bench.timing import A_LOOK
 
     for index in gpus:
         device = torch.device("cuda", index)
         cases = doctor_cases(partial(filling_size, device=device))
-        for row in measured(cases, device, min(BUDGET_S, BUDGET_ALL_S / len(gpus))):
+        for row in measured(cases, device, min(BUDGET_S, BUDGET_ALL_S / len(gpus)), patience=A_LOOK):
             yield Measurement(**row)
 
 
