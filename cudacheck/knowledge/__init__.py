@@ -20,7 +20,6 @@ from cudacheck.knowledge.cuda_drivers import (
 from cudacheck.knowledge.cudnn import CUDNN_SUBLIBRARIES, cudnn_bundled, cudnn_major_of, cudnn_wheel_lacks
 from cudacheck.knowledge.flash_attn import (
     flash_attn_built_for,
-    flash_attn_import_error,
     flash_attn_supports,
     flash_attn_symbol,
     flash_attn_wheel,
@@ -87,7 +86,6 @@ __all__ = [
     "first_driver",
     "fits",
     "flash_attn_built_for",
-    "flash_attn_import_error",
     "flash_attn_supports",
     "flash_attn_symbol",
     "flash_attn_wheel",

@@ -25,18 +25,6 @@ class BuiltFor:
     verified: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class ImportErrorMeaning:
-    """What one message of a failing flash-attn import means."""
-
-    pattern: str
-    """A substring of the message."""
-    meaning: str
-    cure: str
-    source: str
-    verified: bool
-
-
 def flash_attn_wheel(
     torch_version: str,
     cuda: str,
@@ -105,12 +93,6 @@ def flash_attn_wheel_glibc() -> str:
 def flash_attn_supports(capability: str) -> bool:
     """Whether flash-attn 2 has kernels for this compute capability."""
     return as_version(capability) >= as_version(table("flash_attn")["min_compute_capability"])
-
-
-def flash_attn_import_error(message: str) -> ImportErrorMeaning | None:
-    """What this import error means; None where no row knows it."""
-    row = next((row for row in rows("flash_attn", "import_errors") if row["pattern"] in message), None)
-    return ImportErrorMeaning(**row) if row else None
 
 
 def flash_attn_symbol(symbol: str) -> dict[str, str | bool]:

@@ -37,8 +37,6 @@ from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _messages, _torch
 
 SYMBOL = r"undefined symbol: (_Z\w+)"
-SIGNATURES = {"Ei": "torch 2.2 or older", "Ea": "torch 2.3 to 2.7", "Eab": "torch 2.8 or newer"}
-"""Of c10::cuda::SetDevice, as measured in the wheels of 2.2 to 2.15."""
 
 
 def check(
@@ -73,7 +71,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _finding(name: str, cause: str, evidence: Evidence, build: TorchBuild | None, facts: Facts) -> Finding:
     return Finding(
-        f"{name} does not fit {_torch.spoken(build)}: {meaning(cause)}",
+        f"{name} does not fit {_torch.spoken(build)}: {meaning(cause, build)}",
         (evidence, _torch.build_evidence(build)) if build else (evidence,),
         tuple(_remedies(facts)),
     )
@@ -91,17 +89,30 @@ def _remedies(facts: Facts) -> Iterator[Remedy]:
         yield remedies.uninstall(facts, ["flash-attn"])
 
 
-def meaning(cause: str) -> str:
-    """What a missing symbol or library says about the build that wants it."""
+def meaning(cause: str, build: TorchBuild | None = None) -> str:
+    """What a missing symbol or library says about the build that wants it, beside what was read of this PyTorch."""
     if cause.startswith("libcudart"):
         return f"it was built for CUDA {cause.removeprefix('libcudart.so.').partition('.')[0]}"
-    signature = re.search(r"SetDevice(E\w+)$", cause)
-    if signature and signature[1] in SIGNATURES:
-        return f"it was built for {SIGNATURES[signature[1]]}"
-    known = knowledge.flash_attn_import_error(f"undefined symbol: {cause}") if cause else None
-    if known and known.verified:
-        return known.meaning
-    return "it was built for another release"
+    wants = knowledge.flash_attn_symbol(cause)
+    if "torch" in wants:
+        return f"it was built for torch {_in_words(str(wants['torch']))}"
+    if "cxx11_abi" not in wants:
+        return "it was built for another release"
+    old, new = "the old C++ ABI", "the C++11 ABI"
+    wanted, other = (new, old) if wants["cxx11_abi"] else (old, new)
+    installed = build.cxx11_abi if build else None
+    if installed is None:
+        return f"it was built for a PyTorch with {wanted}"
+    if installed is wants["cxx11_abi"]:
+        return f"it was built for another release of PyTorch with {wanted}, as this one has"
+    return f"it was built for a PyTorch with {wanted}, and this one has {other}"
+
+
+def _in_words(releases: str) -> str:
+    """`<=2.2` → `2.2 or older`, `2.3-2.7` → `2.3 to 2.7`"""
+    if releases[0] in "<>":
+        return f"{releases[2:]} or {'older' if releases[0] == '<' else 'newer'}"
+    return releases.replace("-", " to ")
 
 
 RULE = Rule(
@@ -160,6 +171,30 @@ RULE = Rule(
                 imports=False,
                 error_type="ImportError",
                 error="libcudart.so.12: cannot open shared object file: No such file or directory",
+            ),
+        ),
+        "built for the C++11 ABI, and torch has it too": (
+            TorchBuild("2.11.0+cu130", cuda="13.0", cxx11_abi=True),
+            ExtensionFile(
+                "flash-attn",
+                "/env/flash_attn_2_cuda.so",
+                "2.8.3",
+                cuda_major=13,
+                missing_symbols=(
+                    "_ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+                ),
+                missing_symbol_count=1,
+            ),
+        ),
+        "built for the old ABI": (
+            TorchBuild("2.8.0+cu128", cuda="12.8", cxx11_abi=True),
+            ExtensionFile(
+                "flash-attn",
+                "/env/flash_attn_2_cuda.so",
+                "2.7.3",
+                cuda_major=12,
+                missing_symbols=("_ZN3c105ErrorC2ENS_14SourceLocationESs",),
+                missing_symbol_count=1,
             ),
         ),
         "a symbol without its file, and pip lists flash-attn": (
