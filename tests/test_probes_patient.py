@@ -605,6 +605,20 @@ def test_what_a_library_beside_it_exports_is_not_missing(patient):
     assert [(Path(f.path).name, f.missing_symbols) for f in facts] == [("_torchaudio.so", []), ("libtorchaudio.so", [])]
 
 
+@pytest.mark.parametrize(
+    ("first", "found"), [("torchvision.py", 0), ("torchvision/__init__.py", 0), ("torchvision/notes.txt", 1)]
+)
+def test_files_of_a_copy_that_is_never_imported_do_not_count(patient, tmp_path, first, found):
+    minimal_torch(patient)
+    patient.write("torchvision/__init__.py", "")
+    patient.write("torchvision/_C.so", "cut off")
+    before = tmp_path / "before" / first
+    before.parent.mkdir(parents=True)
+    before.write_text("")
+    facts = ask(patient, "extensions", PYTHONPATH=str(tmp_path / "before"))
+    assert len(facts.all("ExtensionFile")) == found
+
+
 def test_an_extension_or_a_torch_that_cannot_be_read_convicts_nobody(patient):
     minimal_torch(patient)
     patient.write("torch/lib/libc10.so", "no ELF file")

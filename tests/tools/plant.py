@@ -380,7 +380,9 @@ FAULTS = (
     Fault(
         "torchvision of another torch",
         "torch-family-mismatch",
-        on_path("family", **metadata("torchvision", "0.10.0", "torch==1.9.0")),
+        on_path(
+            "family", **metadata("torchvision", "0.10.0", "torch==1.9.0"), torchvision__py="import torchvision._C\n"
+        ),
     ),
 )
 

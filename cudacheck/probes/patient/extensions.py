@@ -8,7 +8,7 @@ import re
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from typing import Iterator
 
 from cudacheck.model import holds
@@ -65,11 +65,15 @@ def collect() -> Iterator[object]:
 
 def _first_on_path(pattern: str) -> list[str]:
     """The files that an import would take; not those for other Python versions that an upgrade left behind."""
+    package = pattern.partition("/")[0]
     for folder in _installed.path_folders():
         paths = sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
         if paths:
             foreign = re.compile(r"\.cpython-\w+")
             return [p for p in paths if not foreign.search(p) or p.endswith(tuple(EXTENSION_SUFFIXES[:1]))]
+        spec = PathFinder.find_spec(package, [folder]) if package != pattern else None
+        if spec is not None and spec.loader is not None:
+            return []  # the package itself is here, without such files: those of a later folder are never imported
     return []
 
 
