@@ -3,8 +3,8 @@
     python tests/tools/build_flash_attn.py SDIST FOLDER     # needs nvcc, g++, ninja and the GPU's PyTorch
 
 SDIST is flash-attn's source archive (2.8.3: `pip download --no-deps --no-binary flash-attn flash-attn==2.8.3`). All
-its kernels take a quarter of an hour on 16 cores; here only forward kernels of one head size are compiled, for this
-GPU. FOLDER/fits gets the package; FOLDER/mismatch the same with one symbol of its compiled file renamed to what
+its kernels take a quarter of an hour on 16 cores; here only plain forward kernels of one head size are compiled, for
+this GPU. FOLDER/fits gets the package; FOLDER/mismatch the same with one symbol of its compiled file renamed to what
 PyTorch 2.3 to 2.7 called it, so that the loader fails as it does with a wheel for those. Each is then shown to
 `cudacheck doctor`, by PYTHONPATH; nothing is installed.
 """
@@ -29,14 +29,19 @@ NEW, OLD = b"_ZN3c104cuda9SetDeviceEab\0", b"_ZN3c104cuda9SetDeviceEa\0\0"
 
 
 def trimmed(sdist: Path, folder: Path) -> Path:
-    """The source with one head size and without backward."""
+    """The source with one head size, without backward and without splitting the keys over blocks."""
     with tarfile.open(sdist) as archive:
         archive.extractall(folder, filter="data")
     (source,) = folder.glob("flash_attn-*")
     _edit(source / "csrc/flash_attn/src/static_switch.h", r"#define HEADDIM_SWITCH[\s\S]*\}\(\)", HEADDIM_SWITCH)
+    api = source / "csrc/flash_attn/flash_api.cpp"
+    _edit(api, r"(inline int num_splits_heuristic\([^)]*\)) \{", r"\1 { return 1;")
+    _edit(
+        api, r"run_mha_fwd_splitkv_dispatch<[^>]*>\(params, stream\);", 'TORCH_CHECK(false, "no splits in this build");'
+    )
     body = r"(void run_mha_bwd\(Flash_bwd_params &params, cudaStream_t stream\)) \{[\s\S]*?\n\}"
-    _edit(source / "csrc/flash_attn/flash_api.cpp", body, r'\1 { TORCH_CHECK(false, "no backward in this build"); }')
-    unwanted = rf'\n *"csrc/flash_attn/src/flash_(?:bwd|fwd(?:_split)?_hdim(?!{HEAD_SIZE}_))\w+\.cu",'
+    _edit(api, body, r'\1 { TORCH_CHECK(false, "no backward in this build"); }')
+    unwanted = rf'\n *"csrc/flash_attn/src/flash_(?:bwd|fwd_split|fwd_hdim(?!{HEAD_SIZE}_))\w+\.cu",'
     _edit(source / "setup.py", unwanted, "")
     return source
 
