@@ -13,7 +13,7 @@ from present import present
 
 from cudacheck import knowledge
 
-FILES = ("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "article")
+FILES = ("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "triton", "article")
 TABLES = {name: tomllib.loads(files(knowledge).joinpath(f"{name}.toml").read_text()) for name in FILES}
 NO_KEYS = {"executed", "docs", "arithmetic", "reasoning"}
 """Sources of the article's audit that are words of their own."""
@@ -498,3 +498,23 @@ CAPABILITIES = "5.0 5.2 5.3 6.0 6.1 6.2 7.0 7.2 7.5 8.0 8.6 8.7 8.9 9.0 10.0 10.
 def test_which_gpus_run_the_code_of_an_architecture(arch, runs_on):
     """By PyTorch's own table, torch/cuda/__init__.py, DEVICE_REQUIREMENT."""
     assert [cc for cc in CAPABILITIES.split() if knowledge.covers([arch], cc)] == runs_on.split()
+
+
+@pytest.mark.parametrize(
+    ("triton", "capability", "cuda"),
+    [
+        ("2.1.0+e6216047b8", "8.0", "12.1"),
+        ("3.3.1", "8.9", "12.4"),
+        ("3.3.1", "12.0", "12.8"),
+        ("3.5.1", "12.1", "12.8"),
+        ("3.6.0", None, "12.8"),
+        ("2.2.0", "8.0", None),
+    ],
+)
+def test_the_ptxas_of_a_triton(triton, capability, cuda):
+    assert knowledge.triton_ptxas(triton, capability) == cuda
+
+
+def test_the_first_toolkit_of_a_gpu():
+    assert knowledge.first_toolkit("12.1") == "12.9"
+    assert knowledge.first_toolkit("99.0") is None

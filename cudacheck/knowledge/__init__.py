@@ -10,6 +10,7 @@ from cudacheck.knowledge.cuda_drivers import (
     driver_at_least,
     driver_serves,
     first_driver,
+    first_toolkit,
     last_driver_branch,
     minimum_driver,
     parse_driver,
@@ -57,6 +58,7 @@ from cudacheck.knowledge.torch_builds import (
     torch_of,
     why_not,
 )
+from cudacheck.knowledge.triton import triton_ptxas
 
 __all__ = [
     "CUDNN_SUBLIBRARIES",
@@ -84,6 +86,7 @@ __all__ = [
     "driver_serves",
     "exists",
     "first_driver",
+    "first_toolkit",
     "fits",
     "flash_attn_built_for",
     "flash_attn_supports",
@@ -108,5 +111,6 @@ __all__ = [
     "toolkit_compiles",
     "toolkit_driver",
     "torch_of",
+    "triton_ptxas",
     "why_not",
 ]

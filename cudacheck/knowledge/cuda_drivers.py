@@ -91,6 +91,11 @@ def toolkit_driver(version: str, os: str = "linux") -> str | None:
 
 def first_driver(capability: str, os: str = "linux") -> str | None:
     """The driver of the first toolkit for this compute capability: no older one knows the GPU. None where unknown."""
-    known = rows("cuda_drivers", "architectures")
-    first = next((str(row["first"]) for row in known if row["capability"] == capability), None)
+    first = first_toolkit(capability)
     return toolkit_driver(first, os) if first else None
+
+
+def first_toolkit(capability: str) -> str | None:
+    """The first CUDA toolkit that compiles for this compute capability itself; None where unknown."""
+    known = rows("cuda_drivers", "architectures")
+    return next((str(row["first"]) for row in known if row["capability"] == capability), None)
