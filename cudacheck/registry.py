@@ -7,6 +7,7 @@ import re
 import types
 from functools import lru_cache
 
+from cudacheck import knowledge
 from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes import Probe, host, patient
@@ -76,10 +77,20 @@ def rules() -> tuple[Rule, ...]:
     return tuple(sorted(found, key=lambda rule: (rule.layer, rule.id)))
 
 
+Listened = re.Pattern[str] | knowledge.Message
+"""What is searched for in a text: both have `search` and `finditer`."""
+
+
+def listens(rule: Rule) -> tuple[Listened, ...]:
+    """What a rule listens for: its own expressions, then what the table of messages says of it."""
+    return (*map(re.compile, rule.messages), *knowledge.messages_of(rule.id))
+
+
 @lru_cache
-def messages() -> tuple[re.Pattern[str], ...]:
+def messages() -> tuple[Listened, ...]:
     """What the rules listen for, each once."""
-    return tuple(map(re.compile, dict.fromkeys(pattern for rule in rules() for pattern in rule.messages)))
+    own = dict.fromkeys(pattern for rule in rules() for pattern in rule.messages)
+    return (*map(re.compile, own), *knowledge.messages())
 
 
 @lru_cache

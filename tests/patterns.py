@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 import cudacheck
-from cudacheck import registry
+from cudacheck import knowledge, registry
 
 FROM_THE_START = {"match", "fullmatch"}
 ANYWHERE = {"search", "sub", "subn", "split", "findall", "finditer"}
@@ -27,6 +27,7 @@ class Used(NamedTuple):
 
 def used() -> list[Used]:
     found = [Used(rule.id, re.compile(message), True) for rule in registry.rules() for message in rule.messages]
+    found += [Used(message.program, message.pattern, True) for message in knowledge.messages()]
     modules = list(_modules())
     elsewhere = {way for module in modules for way in _ways(module)}
     for module in modules:

@@ -13,7 +13,7 @@ from present import present
 
 from cudacheck import knowledge
 
-FILES = ("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "triton", "article")
+FILES = ("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "triton", "messages", "article")
 TABLES = {name: tomllib.loads(files(knowledge).joinpath(f"{name}.toml").read_text()) for name in FILES}
 NO_KEYS = {"executed", "docs", "arithmetic", "reasoning"}
 """Sources of the article's audit that are words of their own."""
@@ -27,7 +27,7 @@ def test_every_row_has_its_source_and_says_whether_it_is_verified(name):
         assert sources, row
         keys = {source for source in sources if re.fullmatch(r"[a-z0-9-]+", source)}
         assert keys <= {*TABLES[name]["sources"], *NO_KEYS}, row
-        assert name == "article" or isinstance(row["verified"], bool), row
+        assert name in {"article", "messages"} or isinstance(row["verified"], bool), row
 
 
 @pytest.mark.parametrize("name", FILES)

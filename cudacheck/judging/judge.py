@@ -12,7 +12,7 @@ from cudacheck.model.findings import Evidence, Finding, Gap, Severity, Unchecked
 from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Need, Rule
 from cudacheck.probes.messages import LONGEST, ErrorMessage
-from cudacheck.registry import causes_of, probe_of, rules
+from cudacheck.registry import causes_of, listens, probe_of, rules
 from cudacheck.rules import _messages
 
 MAX_LINE = 1000
@@ -81,11 +81,13 @@ def _answer(need: Need, facts: Facts) -> Any:
 
 def _heard(rule: Rule, facts: Facts) -> Iterator[Finding]:
     """What the rule makes of the first message in which software announces this very fault."""
-    if rule.heard is None:
+    said_all = facts.all(ErrorMessage)
+    if rule.heard is None or not said_all:
         return
-    for said in facts.all(ErrorMessage):
-        for pattern in rule.messages:
-            match = re.search(pattern, said.text[:LONGEST])
+    listened = listens(rule)
+    for said in said_all:
+        for pattern in listened:
+            match = pattern.search(said.text[:LONGEST])
             if match:
                 quote = _messages.quote(match, said)
                 heard = [_with(quote, finding) for finding in rule.heard(match, said, facts)]

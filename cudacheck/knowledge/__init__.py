@@ -36,6 +36,7 @@ from cudacheck.knowledge.gpus import (
     gpu_models,
     tensor_rate,
 )
+from cudacheck.knowledge.messages import Message, message_of, messages, messages_of, placeholders
 from cudacheck.knowledge.torch_builds import (
     Build,
     Companions,
@@ -66,6 +67,7 @@ __all__ = [
     "Build",
     "Companions",
     "GpuModel",
+    "Message",
     "Release",
     "TensorRate",
     "achieved",
@@ -99,8 +101,12 @@ __all__ = [
     "has_cpu_build",
     "is_newer_than_known",
     "last_driver_branch",
+    "message_of",
+    "messages",
+    "messages_of",
     "minimum_driver",
     "parse_driver",
+    "placeholders",
     "pythons_of",
     "release",
     "release_of",

@@ -66,7 +66,8 @@ class Rule:
     heard: Callable[..., Iterator[Finding]] | None = None
     """What it makes of a message in which software announces this very fault: (match, said, facts)."""
     messages: tuple[str, ...] = ()
-    """Regular expressions of those messages."""
+    """Regular expressions of those messages that mean it only beside other facts, or in many wordings; the plain ones
+    are rows of knowledge/messages.toml, which name the rule."""
     closing: Callable[..., Iterator[Finding]] | None = None
     """Asked after all other rules, with what they found: (facts, findings, unchecked)."""
     joins: tuple[Family, ...] = ()
@@ -83,8 +84,8 @@ class Rule:
     def __post_init__(self) -> None:
         if not (self.check or self.heard or self.closing):
             raise TypeError("a rule needs a check, or messages and what it makes of them")
-        if bool(self.messages) != bool(self.heard):
-            raise TypeError("messages and `heard` go together")
+        if self.messages and not self.heard:
+            raise TypeError("messages need `heard`, which says what the rule makes of them")
 
     @property
     def title(self) -> str:

@@ -9,6 +9,12 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _torch
 
 
+def named(match: re.Match[str], group: str, otherwise: str) -> str:
+    """What stands in this group of a message; the first one's where a rule's own expression names none."""
+    groups = match.groupdict()
+    return groups.get(group) or (match[1] if match.re.groups and not groups else otherwise)
+
+
 def quote(match: re.Match[str], said: ErrorMessage) -> Evidence:
     """The line in which a message says it, and who said it."""
     start, end = said.text.rfind("\n", 0, match.start()) + 1, said.text.find("\n", match.end())

@@ -65,9 +65,17 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     message = "the container got no GPU: its engine cannot reach the NVIDIA driver of the host"
     if library or "NVIDIA Driver" in match[0]:
         message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
-    system = facts.one(System)
-    remedies = _remedies((system.container if system else None) or "docker")
-    yield Finding(message, (), remedies)
+    if "Hook directly" in match[0]:
+        asked = (
+            "ask for it with --runtime=nvidia -e NVIDIA_VISIBLE_DEVICES=all instead of --gpus: its mode is not `legacy`"
+        )
+        yield Finding("the container got no GPU: its engine is set up for the NVIDIA runtime", (), (Remedy(asked),))
+    elif "nvidia-container-cli, see" in match[0]:
+        needed = Remedy("install libnvidia-container-tools on the host, which enroot's hook calls", needs_root=True)
+        yield Finding("the container got no GPU: nvidia-container-cli is not installed on the host", (), (needed,))
+    else:
+        system = facts.one(System)
+        yield Finding(message, (), _remedies((system.container if system else None) or "docker"))
 
 
 def _has_another_owner(library: str, facts: Facts) -> bool:

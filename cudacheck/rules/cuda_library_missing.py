@@ -54,9 +54,10 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if "libcudnn" not in match[1]:
+    library = _messages.named(match, "library", "a library of CUDA")
+    if "libcudnn" not in library:
         by_torch = "not found in the system path" in match[0]
-        yield _finding(match[1], _messages.quote(match, said), facts, by_torch=by_torch)
+        yield _finding(library, _messages.quote(match, said), facts, by_torch=by_torch)
 
 
 def _finding(library: str, evidence: Evidence, facts: Facts, *, by_torch: bool = False) -> Finding:

@@ -53,7 +53,7 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if said.text[: match.start()].endswith("dlerror: ") and _knows_torch(facts):
         return  # TensorFlow's warning, and PyTorch brings its own
-    yield _finding(match[1], _messages.quote(match, said), facts)
+    yield _finding(_messages.named(match, "library", "cuDNN"), _messages.quote(match, said), facts)
 
 
 def _knows_torch(facts: Facts) -> bool:

@@ -139,7 +139,8 @@ def _other_cuda(package: Distribution, build: TorchBuild) -> bool:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    package = match[1]
+    row = knowledge.message_of(match)
+    package = row.program if row else match[1]
     if package.startswith(("flash_attn", "libtorch", "libc10")):
         return
     if package == "undefined symbol":  # nothing says whose; flash-attn's own rule takes it where that is installed
