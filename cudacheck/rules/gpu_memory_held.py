@@ -31,15 +31,12 @@ from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.nvml import Gpu, GpuProcess
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _machine
+from cudacheck.rules import _machine, _memory
 
-GIB = 1 << 30
-LEAST = 1 * GIB
 SHARE = 0.05
 """Of a data-centre board's memory."""
 SHARE_WITH_DESKTOP = 0.5
 """Of other boards': a desktop and a browser hold memory outside the processes that NVML lists."""
-SHARE_IN_MESSAGE = 0.25
 LITTLE = 0.1
 """Of the memory free: vLLM takes nine tenths unless told otherwise."""
 MOST_HOLDERS = 5
@@ -55,13 +52,13 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    told = _figures(" ".join(said.text[match.start() :].split()))
+    told = _memory.figures(said.text[match.start() :])
     if told is None:
         if facts.is_complete(GpuProcess):
             yield from _holders(facts.all(Gpu), facts.all(GpuProcess), facts.one(System))
         return
     total, held = told
-    if held >= max(LEAST, SHARE_IN_MESSAGE * total):
+    if _memory.is_held(told):
         message = f"other processes hold {_gib(held)} of the GPU's {_gib(total)}"
         yield Finding(message, (), _remedies(None))
 
@@ -124,34 +121,11 @@ def _held(gpu: Gpu, processes: list[GpuProcess]) -> int | None:
 def _limit(gpu: Gpu, total: int) -> float:
     model = knowledge.gpu(gpu.name or "")
     share = SHARE if model is not None and model.kind == "datacenter" else SHARE_WITH_DESKTOP
-    return max(LEAST, share * total)
-
-
-def _figures(text: str) -> tuple[float, float] | None:
-    """(total, held by others) in bytes, of PyTorch's two wordings of the error."""
-    total = _bytes(r"total capac(?:i)?ty of (SIZE)", text) or _bytes(r"(SIZE) total capacity", text)
-    free = _bytes(r"of which (SIZE) is free", text) or _bytes(r"(SIZE) free", text)
-    if total is None or free is None:
-        return None
-    allocated = _bytes(r"(SIZE) is allocated by PyTorch", text) or _bytes(r"(SIZE) already allocated", text) or 0
-    unused = _bytes(r"(SIZE) is reserved by PyTorch but unallocated", text) or 0
-    reserved = _bytes(r"(SIZE) (?:reserved in total by PyTorch|cached)", text) or 0
-    own = _bytes(r"this process has (SIZE) memory in use", text)
-    if own is None or own > total:  # in containers PyTorch prints 17179869184 GiB here
-        own = max(allocated + unused, reserved)
-    return total, total - free - own
-
-
-def _bytes(pattern: str, text: str) -> float | None:
-    found = re.search(pattern.replace("SIZE", r"\d+(?:\.\d+)?\s[KMG]iB"), text)
-    if not found:
-        return None
-    number, unit = found[1].split()
-    return float(number) * {"K": 1 << 10, "M": 1 << 20, "G": GIB}[unit[0]]
+    return max(_memory.LEAST, share * total)
 
 
 def _gib(size: float) -> str:
-    return f"{max(size, 0) / GIB:.1f} GiB"
+    return f"{max(size, 0) / _memory.GIB:.1f} GiB"
 
 
 def _remedies(index: int | None) -> tuple[Remedy, ...]:
@@ -172,7 +146,7 @@ P100 = Gpu(
     memory_total_bytes=16280 << 20,
     found_in="nvidia-smi",
 )
-IDLE = Gpu(1, memory_used_bytes=0, memory_total_bytes=16 * GIB, found_in="nvidia-smi")
+IDLE = Gpu(1, memory_used_bytes=0, memory_total_bytes=16 * _memory.GIB, found_in="nvidia-smi")
 
 
 RULE = Rule(
@@ -183,17 +157,17 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=(
-        r"CUDA out of memory\.[\s\S]{0,800}?total capac[\s\S]{0,300}?free",
+        _memory.OUT_OF_MEMORY,
         r"(?i)\bout of memory\b|\bOOM\b|CU(?:BLAS|DNN)_STATUS_NOT_INITIALIZED",
     ),
     fires={
         "another container's process": (
-            Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
-            GpuProcess(0, 4711, memory_bytes=58 * GIB, visible=False),
+            Gpu(0, "NVIDIA H200", memory_used_bytes=60 * _memory.GIB, memory_total_bytes=140 * _memory.GIB),
+            GpuProcess(0, 4711, memory_bytes=58 * _memory.GIB, visible=False),
         ),
         "a server that can be seen has taken it": (
-            Gpu(0, "NVIDIA H200", memory_used_bytes=138 * GIB, memory_total_bytes=140 * GIB),
-            GpuProcess(0, 4321, 137 * GIB, "/usr/bin/python3", True, "ada", "2026-11-29T08:12:00Z"),
+            Gpu(0, "NVIDIA H200", memory_used_bytes=138 * _memory.GIB, memory_total_bytes=140 * _memory.GIB),
+            GpuProcess(0, 4321, 137 * _memory.GIB, "/usr/bin/python3", True, "ada", "2026-11-29T08:12:00Z"),
         ),
         "out of memory, and nvidia-smi lists nobody there": (
             P100,
@@ -223,14 +197,21 @@ RULE = Rule(
         ),
     },
     quiet={
+        "the error, cut off before it says what this process holds": (
+            ErrorMessage(
+                "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 23.68 GiB of which "
+                "0.02 GiB is free. Including non-PyTorch",
+                "paste",
+            ),
+        ),
         "a pasted table of a container, which lists nobody": (P100, IDLE, GpuProcess(1, 4711, memory_bytes=0)),
         "a visible process holds it": (
-            Gpu(0, "NVIDIA H200", memory_used_bytes=60 * GIB, memory_total_bytes=140 * GIB),
-            GpuProcess(0, 4711, memory_bytes=59 * GIB, visible=True),
+            Gpu(0, "NVIDIA H200", memory_used_bytes=60 * _memory.GIB, memory_total_bytes=140 * _memory.GIB),
+            GpuProcess(0, 4711, memory_bytes=59 * _memory.GIB, visible=True),
         ),
         "the desktop of a workstation": (
-            Gpu(0, "NVIDIA GeForce RTX 4090", memory_used_bytes=3 * GIB, memory_total_bytes=24 * GIB),
-            GpuProcess(0, 1200, memory_bytes=GIB // 2, name="Xorg", visible=True),
+            Gpu(0, "NVIDIA GeForce RTX 4090", memory_used_bytes=3 * _memory.GIB, memory_total_bytes=24 * _memory.GIB),
+            GpuProcess(0, 1200, memory_bytes=_memory.GIB // 2, name="Xorg", visible=True),
         ),
         "one's own model is too large": (
             ErrorMessage(
@@ -261,7 +242,7 @@ RULE = Rule(
             ),
         ),
         "empty": (
-            Gpu(0, "NVIDIA H200", memory_used_bytes=500 << 20, memory_total_bytes=140 * GIB),
+            Gpu(0, "NVIDIA H200", memory_used_bytes=500 << 20, memory_total_bytes=140 * _memory.GIB),
             GpuProcess(1, 1, 0),
         ),
     },

@@ -1,0 +1,49 @@
+"""What the figures of PyTorch's "out of memory" tell: whether others hold the GPU's memory."""
+
+from __future__ import annotations
+
+import re
+
+GIB = 1 << 30
+LEAST = 1 * GIB
+SHARE_IN_MESSAGE = 0.25
+OUT_OF_MEMORY = r"CUDA out of memory\.[\s\S]{0,800}?total capac[\s\S]{0,300}?free"
+"""The error with its figures."""
+
+
+def is_held(told: tuple[float, float]) -> bool:
+    """Whether of this much in all others hold so much that it matters."""
+    total, held = told
+    return held >= max(LEAST, SHARE_IN_MESSAGE * total)
+
+
+def figures(text: str) -> tuple[float, float] | None:
+    """(total, held by others) in bytes, of PyTorch's two wordings of the error; None where it gives none."""
+    text = " ".join(text.split())
+    total = _bytes(r"total capac(?:i)?ty of (SIZE)", text) or _bytes(r"(SIZE) total capacity", text)
+    free = _bytes(r"of which (SIZE) is free", text) or _bytes(r"(SIZE) free", text)
+    if total is None or free is None:
+        return None
+    own = _own(text, total)
+    return None if own is None else (total, total - free - own)
+
+
+def _own(text: str, total: float) -> float | None:
+    """What this process holds; None where the text ends before it says so."""
+    own = _bytes(r"this process has (SIZE) memory in use", text)
+    if own is not None and own <= total:  # in containers PyTorch prints 17179869184 GiB here
+        return own
+    allocated = _bytes(r"(SIZE) is allocated by PyTorch", text) or _bytes(r"(SIZE) already allocated", text)
+    unused = _bytes(r"(SIZE) is reserved by PyTorch but unallocated", text) or 0
+    reserved = _bytes(r"(SIZE) (?:reserved in total by PyTorch|cached)", text)
+    if allocated is None and reserved is None:
+        return None
+    return max((allocated or 0) + unused, reserved or 0)
+
+
+def _bytes(pattern: str, text: str) -> float | None:
+    found = re.search(pattern.replace("SIZE", r"\d+(?:\.\d+)?\s[KMG]iB"), text)
+    if not found:
+        return None
+    number, unit = found[1].split()
+    return float(number) * {"K": 1 << 10, "M": 1 << 20, "G": GIB}[unit[0]]
