@@ -153,6 +153,8 @@ def with_named_gpus(text: str, facts: Facts) -> Facts:
 
 def _guessed_gap(build: TorchBuild | None, capability: str) -> Gap | None:
     """Where a kernel is surely missing and no list of architectures is known: the older and the newest GPUs."""
+    if _torch.numbers(capability)[0] > FIRST_CUDA[0][0]:
+        return "too-new"  # a family that no build could know
     if _torch.below(capability, "5.0"):
         return "too-old"  # Kepler, which PyTorch's wheels left out from 1.3 on: pytorch#24205
     if build and build.cuda:

@@ -89,6 +89,12 @@ RULE = Rule(
     heard=heard,
     messages=_kernels.NO_KERNEL,
     fires={
+        "a family that no build could know, and the error": (
+            TorchBuild("2.8.0+cu129", cuda="12.9"),
+            Gpu(0, "NVIDIA R100", compute_capability="14.0"),
+            System(os="linux", machine="aarch64"),
+            ErrorMessage("CUDA error: no kernel image is available for execution on the device", "paste"),
+        ),
         "RTX 5090 with a cu121 build": (TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER), RTX_5090),
         "a nightly of before CUDA 12.8, and what it says": (
             TorchBuild("2.7.0.dev20250310+cu124", cuda="12.4"),

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
+from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.flash_attn import FlashAttention
@@ -94,6 +95,12 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         message = "a kernel was not compiled for the GPU it ran on; which GPU and whose kernel, this does not say"
         yield Finding(message, (), (ask,), severity=Severity.WARNING)
         return
+    seen = _torch.gpus_of(facts)
+    if seen and not any(gpu.capability for gpu in seen):
+        ask = Remedy("tell of which generation it is", ("nvidia-smi --query-gpu=name,compute_cap --format=csv",))
+        message = f"a kernel was not compiled for {seen[0].label}, of which nothing is known here; whose kernel, this does not say"
+        yield Finding(message, (), (ask,), severity=Severity.WARNING)
+        return
     yield Finding(
         "a kernel that the program needs was not compiled for this GPU",
         (),
@@ -131,6 +138,11 @@ RULE = Rule(
         ),
         "a wrong result": (KernelRun(1, "convolution", ok=False, max_error=0.4, tolerance=0.008),),
         "no kernel image, and nothing tells why": (
+            ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
+        ),
+        "no kernel image on a GPU that no table knows": (
+            TorchBuild("2.11.0+cu130", cuda="13.0"),
+            Gpu(0, "NVIDIA GeForce RTX 9090"),
             ErrorMessage("RuntimeError: CUDA error: no kernel image is available for execution on the device", "paste"),
         ),
         "a benchmark case whose result is wrong": (
