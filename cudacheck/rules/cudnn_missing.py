@@ -112,12 +112,13 @@ RULE = Rule(
     heard=heard,
     messages=(
         r"(libcudnn\w*\.so(?:\.\d+)*): cannot open shared object file",
-        r"Could not load library (libcudnn\w*\.so(?:\.\d+)*)",
         r"ValueError: (libcudnn\.so)\.\*\[0-9\](?:\*)? not found in the system path",
         r"Unable to load any of \{(libcudnn\w*\.so(?:\.\d+)*)",
-        r"Could not (?:locate|load library) (cudnn\w*64_\d+\.dll)",
+        r"Could not locate (cudnn\w*64_\d+\.dll)",
+        r"Could not load library (cudnn\w*64_\d+\.dll)\. Error code 126\b",
     ),
     fires={
+        "JAX lacks it": (ErrorMessage("RuntimeError: Unable to load cuDNN. Is it installed?", "paste"),),
         "torch's own cuDNN wheel is gone": (
             TorchBuild("2.8.0+cu128", cuda="12.8", cudnn_pin="nvidia-cudnn-cu12==9.10.2.21"),
             TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcudnn.so.9"),
@@ -126,7 +127,9 @@ RULE = Rule(
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             Distribution("ctranslate2", "4.4.0"),
             ErrorMessage(
-                "Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open", "paste"
+                "Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open shared object "
+                "file: No such file or directory",
+                "paste",
             ),
         ),
         "TensorFlow lacks it": (
@@ -157,7 +160,10 @@ RULE = Rule(
         ),
         "a CPU build beside another library's wish": (
             TorchBuild("2.8.0+cpu", cuda=None),
-            ErrorMessage("Could not load library libcudnn_ops_infer.so.8", "paste"),
+            ErrorMessage(
+                "Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open shared object file: No such file",
+                "paste",
+            ),
         ),
         "TensorFlow lacks it, and PyTorch is not installed": (
             Distribution("numpy", "2.0.0"),
@@ -168,6 +174,22 @@ RULE = Rule(
         ),
     },
     quiet={
+        "it is there, and does not fit another part of cuDNN": (
+            ErrorMessage(
+                "Could not load library libcudnn_cnn_infer.so.8. Error: /usr/lib/libcudnn_cnn_infer.so.8: undefined symbol: "
+                "_ZN11nvrtcHelper4loadEb, version libcudnn_ops_infer.so.8",
+                "paste",
+            ),
+        ),
+        "it is there, and finds no driver": (
+            ErrorMessage(
+                "Could not load library libcudnn_cnn_infer.so.8. Error: libcuda.so: cannot open shared object file",
+                "paste",
+            ),
+        ),
+        "the message ends before it says why": (
+            ErrorMessage("Could not load library libcudnn_cnn_infer.so.8", "paste"),
+        ),
         "TensorFlow lacks it beside a PyTorch that brings its own": (
             TorchBuild("2.6.0+cu124", cuda="12.4"),
             ErrorMessage(
