@@ -8,6 +8,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
@@ -16,6 +17,7 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _machine
 
 UNSUPPORTED_COMBINATION = (
@@ -31,6 +33,21 @@ def numbered(*codes: int) -> str:
     failed = r"init failure|failed to get device context|cuInit(?:\(0?\))? ?(?:err(?:or)?|failed|returned)?"
     count = r"cudaGetDeviceCount(?:\(\))?"  # which may also "return 3" when there are three GPUs
     return rf"(?:{failed}|{count} (?:err|failed))[ :=]{{1,3}}{code}|{count} returned {code}\s{{1,12}}->"
+
+
+NO_SMI = (
+    r"nvidia-smi['\"]?:? (?:command )?not found|command not found: nvidia-smi|nvidia-smi['\"]? is not recognized"
+    r"|/nvidia-smi: No such file or directory"
+)
+"""What shells say of a command that is not there; by itself it proves nothing."""
+
+
+def is_needed(facts: Facts) -> bool:
+    """Whether a PyTorch built for CUDA finds none: a missing nvidia-smi alone proves nothing, and Jetson has none."""
+    torch, build, system = facts.one(TorchCuda), facts.one(TorchBuild), facts.one(System)
+    on_jetson = system is not None and (system.jetson or "tegra" in (system.kernel or ""))
+    built_for_cuda = build is not None and build.cuda is not None
+    return torch is not None and not torch.available and built_for_cuda and not on_jetson
 
 
 def answers(facts: Facts) -> bool:
@@ -71,6 +88,10 @@ def owner_of_silence(nvml: Nvml | None, facts: Facts) -> str | None:
     system = facts.one(System)
     if nvml is None or answers(facts) or _refused(facts) or _fell_off(facts):
         return None
+    if off_path(facts):
+        return "driver-library-off-path"
+    if slurm_without_gpu(facts):
+        return "slurm-job-without-gpu"
     if not (library_absent(nvml) or nvml.init_code == 9 or sees_none(nvml)):
         return None
     if system is None:
@@ -176,6 +197,53 @@ def _refused(facts: Facts) -> bool:
 def _fell_off(facts: Facts) -> bool:
     gpus = facts.all(PciGpu)
     return bool(gpus) and all(gpu.lost for gpu in gpus)
+
+
+def off_path(facts: Facts) -> tuple[DriverLibrary, ...]:
+    """The driver's libraries that lie where some system puts them, and that the loader was seen not to find there."""
+    libcuda, nvml, system = facts.one(LibCuda), facts.one(Nvml), facts.one(System)
+    missed = {
+        "libcuda.so.1": libcuda is not None and not libcuda.found,
+        "libnvidia-ml.so.1": nvml is not None and library_absent(nvml),
+    }
+    known = facts.all(DriverLibrary)
+    seen = {library.soname for library in known if library.found_via != "directory"}
+    return tuple(
+        library
+        for library in known
+        if missed.get(library.soname, False)
+        and library.soname not in seen
+        and not _machine.is_compat(library.path)
+        and not _machine.is_stub(library.path)
+        and (system is None or system.os == "linux")
+    )
+
+
+_SLURM_GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE", "CUDA_VISIBLE_DEVICES")
+
+
+def slurm_sign(environment: EnvironmentVariables) -> str | None:
+    """What tells that Slurm gave this job no GPU; None where it gave some, or there is no job, or nobody can tell."""
+    values = environment.values
+    if values.get("CUDA_VISIBLE_DEVICES") == "NoDevFiles":
+        return "CUDA_VISIBLE_DEVICES=NoDevFiles"
+    if "SLURM_JOB_ID" not in values or not environment.complete or any(values.get(name) for name in _SLURM_GPUS):
+        return None
+    return f"SLURM_JOB_ID is set, and none of {', '.join(_SLURM_GPUS)}"
+
+
+def slurm_without_gpu(facts: Facts) -> str | None:
+    """The same sign, where this job was also seen to find no GPU: none in the node, or all closed to it."""
+    environment, nvml, torch = facts.one(EnvironmentVariables), facts.one(Nvml), facts.one(TorchCuda)
+    sign = slurm_sign(environment) if environment is not None else None
+    if sign is None or answers(facts):
+        return None
+    bus, nodes = facts.one(PciBus), [n for n in facts.all(DeviceNode) if re.fullmatch(r"/dev/nvidia\d+", n.path)]
+    opened = any(node.exists and node.open_error is None for node in nodes)
+    closed = nvml is not None and sees_none(nvml) and not opened
+    empty = bus is not None and bus.readable and not facts.all(PciGpu)
+    silent = "NoDevFiles" in sign and torch is not None and not torch.available
+    return sign if closed or empty or silent else None
 
 
 def loads_foreign_libcuda(facts: Facts) -> bool:

@@ -37,6 +37,8 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
 
 
@@ -62,6 +64,9 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     library = re.match(r"lib(nvidia-ml|cuda)", match[0])
     if library and _has_another_owner(library[1], facts):
         return
+    if "nvidia-smi" in match[0]:
+        yield from _without_smi(match, facts)
+        return
     message = "the container got no GPU: its engine cannot reach the NVIDIA driver of the host"
     if library or "NVIDIA Driver" in match[0]:
         message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
@@ -76,6 +81,18 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     else:
         system = facts.one(System)
         yield Finding(message, (), _remedies((system.container if system else None) or "docker"))
+
+
+def _without_smi(match: re.Match[str], facts: Facts) -> Iterator[Finding]:
+    """The engine puts nvidia-smi into a container that gets a GPU, unless other capabilities were asked for."""
+    system = facts.one(System)
+    by_engine = "container process" in match[0]
+    if _has_another_owner("nvidia-ml", facts) or not (
+        by_engine or (_machine.in_container(system) and _driver.is_needed(facts))
+    ):
+        return
+    message = "the container was started without a GPU: its engine did not put nvidia-smi into it"
+    yield Finding(message, (), _remedies((system.container if system else None) or "docker"))
 
 
 def _has_another_owner(library: str, facts: Facts) -> bool:
@@ -143,8 +160,36 @@ RULE = Rule(
         r"unresolvable CDI devices \S*nvidia\.com/gpu",
         r"The NVIDIA Driver was not detected\.\s+GPU functionality will not be available",
         r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file",
+        _driver.NO_SMI,
     ),
     fires={
+        "an engine that finds no nvidia-smi": (
+            ErrorMessage(
+                "docker: Error response from daemon: failed to create task for container: failed to create shim task: OCI "
+                'runtime create failed: runc create failed: unable to start container process: exec: "nvidia-smi": '
+                "executable file not found in $PATH: unknown.",
+                "ticket.txt",
+            ),
+        ),
+        "no nvidia-smi in a container whose PyTorch finds nothing": (
+            System(os="linux", container="docker"),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+            ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
+        "an engine that is set up for the NVIDIA runtime": (
+            ErrorMessage(
+                "docker: Error response from daemon: failed to create task: invoking the NVIDIA Container Runtime Hook directly "
+                "(e.g. specifying the docker --gpus flag) is not supported. Please use the NVIDIA Container Runtime instead",
+                "ticket.txt",
+            ),
+        ),
+        "enroot without nvidia-container-cli": (
+            ErrorMessage(
+                "[ERROR] Command not found: nvidia-container-cli, see https://github.com/NVIDIA/libnvidia-container",
+                "ticket.txt",
+            ),
+        ),
         "docker run without --gpus": (
             DOCKER,
             PciBus(readable=True),
@@ -220,6 +265,17 @@ RULE = Rule(
         ),
     },
     quiet={
+        "no nvidia-smi in a container whose PyTorch computes": (
+            System(os="linux", container="docker"),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=True, device_count=1),
+            ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
+        "no nvidia-smi on a machine": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+            ErrorMessage("zsh: command not found: nvidia-smi", "ticket.txt"),
+        ),
         "a container with its GPU": (
             DOCKER,
             PciBus(readable=True),

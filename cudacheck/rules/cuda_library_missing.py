@@ -116,6 +116,7 @@ RULE = Rule(
         r"Could not (?:locate|load library) ((?:cublas|cublasLt|cudart|cufft|curand|cusparse|cusolver|nvrtc)64_\w+\.dll)",
     ),
     fires={
+        "JAX lacks one": (ErrorMessage("RuntimeError: Unable to load cuSPARSE. Is it installed?", "paste"),),
         "a wheel of PyTorch is gone": (
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             TorchImport(False, error_type="ImportError", error=GONE, missing_library="libcublas.so.12"),

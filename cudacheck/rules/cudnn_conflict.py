@@ -116,6 +116,13 @@ RULE = Rule(
     heard=heard,
     messages=MESSAGES,
     fires={
+        "what newer JAX says": (
+            ErrorMessage(
+                "RuntimeError: Outdated cuDNN installation found.\nVersion JAX was built against: 91100\n"
+                "Minimum supported: 90800\nInstalled version: 90100",
+                "paste",
+            ),
+        ),
         "one part comes from the system": (
             LoadedLibrary("libcudnn.so.9", f"{OWN}/libcudnn.so.9", "9.20.0.48"),
             LoadedLibrary(

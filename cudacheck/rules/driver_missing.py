@@ -54,21 +54,14 @@ def check(nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Fin
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if facts.is_answered(PciBus) or _driver.answers(facts):
         return  # what was looked at itself is judged by `check`
-    if "nvidia-smi" in match[0] and not _is_needed(facts):
+    in_container = _machine.in_container(facts.one(System))
+    if re.search(_driver.NO_SMI, match[0]) and not (_driver.is_needed(facts) and not in_container):
         return
     yield Finding(
         "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver is installed",
         evidence=(),
         remedies=(_machine.install_driver(facts),),
     )
-
-
-def _is_needed(facts: Facts) -> bool:
-    """Whether a PyTorch built for CUDA finds none: a missing nvidia-smi alone proves nothing, and Jetson has none."""
-    torch, build, system = facts.one(TorchCuda), facts.one(TorchBuild), facts.one(System)
-    on_jetson = system is not None and (system.jetson or "tegra" in (system.kernel or ""))
-    built_for_cuda = build is not None and build.cuda is not None
-    return torch is not None and not torch.available and built_for_cuda and not on_jetson
 
 
 ABSENT = Nvml(library_found=False, init_code=12)
@@ -96,9 +89,21 @@ RULE = Rule(
         r"Found no NVIDIA driver on your system",
         r"NVML Shared Library Not Found|NVMLError_LibraryNotFound",
         r"NVIDIA-SMI couldn't find libnvidia-ml\.so library",
-        r"nvidia-smi['\"]?:? (?:command )?not found|nvidia-smi['\"]? is not recognized",
+        _driver.NO_SMI,
     ),
     fires={
+        "zsh finds no nvidia-smi, and a CUDA build finds nothing": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+            ErrorMessage("zsh: command not found: nvidia-smi", "ticket.txt"),
+        ),
+        "what Numba says": (
+            ErrorMessage(
+                "numba.cuda.cudadrv.error.CudaSupportError: Error at driver init:\nCUDA driver library cannot be found.\n"
+                "If you are sure that a CUDA driver is installed,\ntry setting environment variable NUMBA_CUDA_DRIVER",
+                "ticket.txt",
+            ),
+        ),
         "a GPU on the bus, and nothing installed": (
             BARE,
             PciBus(readable=True),
@@ -137,6 +142,12 @@ RULE = Rule(
         ),
     },
     quiet={
+        "no nvidia-smi in a container, which is another rule's": (
+            System(os="linux", container="docker"),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+            ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
         "nvidia-smi is not there, and nothing else is known": (
             ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
         ),

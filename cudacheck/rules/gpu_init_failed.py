@@ -102,6 +102,12 @@ RULE = Rule(
         r"(?m)^[ \t|]*No devices were found[ \t|.]*$",
     ),
     fires={
+        "the firmware gave it no memory window": (
+            ErrorMessage(
+                "NVRM: This PCI I/O region assigned to your NVIDIA device is invalid:\nNVRM: BAR0 is 0M @ 0x0",
+                "kernel log",
+            ),
+        ),
         "NVML counts none, the bus has one": (
             BARE,
             PciBus(readable=True),

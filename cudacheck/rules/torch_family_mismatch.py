@@ -140,7 +140,7 @@ def _other_cuda(package: Distribution, build: TorchBuild) -> bool:
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     row = knowledge.message_of(match)
-    package = row.program if row else match[1]
+    package = row.program.lower() if row else match[1]
     if package.startswith(("flash_attn", "libtorch", "libc10")):
         return
     if package == "undefined symbol":  # nothing says whose; flash-attn's own rule takes it where that is installed
@@ -195,6 +195,13 @@ RULE = Rule(
         r"(?<!\.so: )(undefined symbol): _ZN?K?(?:3c10|2at|5torch)",
     ),
     fires={
+        "DeepSpeed's kernels": (
+            ErrorMessage(
+                "PyTorch version mismatch! DeepSpeed ops were compiled and installed with a different version than what is "
+                "being used at runtime. Please re-install DeepSpeed or switch torch versions.",
+                "paste",
+            ),
+        ),
         "torch was upgraded alone": (
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             Distribution("torchvision", "0.21.0", requires=("torch==2.6.0",)),

@@ -29,7 +29,9 @@ ALLOWED = (
     "NVIDIA_DISABLE_REQUIRE",
     "NVIDIA_TF32_OVERRIDE",
     "NVIDIA_VISIBLE_DEVICES",
+    "SLURM_GPUS_ON_NODE",
     "SLURM_JOB_GPUS",
+    "SLURM_JOB_ID",
     "SLURM_STEP_GPUS",
     "WSL_DISTRO_NAME",
     # which files are loaded
