@@ -13,6 +13,7 @@ from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Remedy
 from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_cuda import TorchDevice
@@ -121,6 +122,12 @@ def gpus_of(facts: Facts) -> tuple[SeenGpu, ...]:
 def below(capability: str | None, wanted: str) -> bool:
     """Whether a compute capability is known, and lower than this one."""
     return capability is not None and numbers(capability) < numbers(wanted)
+
+
+def triton(facts: Facts) -> Distribution | None:
+    """The Triton that is imported, by whichever name it was installed."""
+    names = {"triton", "pytorch-triton", "triton-windows"}
+    return next((d for d in facts.all(Distribution) if d.name in names and not d.shadowed_by), None)
 
 
 # What was said, and what to do

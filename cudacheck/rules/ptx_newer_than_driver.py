@@ -2,8 +2,8 @@
 
 ## What it does
 Speaks when the PyTorch build has no machine code for a GPU, only PTX to be compiled by the driver, and that PTX is of
-a later CUDA than the driver knows; and when CUDA says that the PTX was compiled with an unsupported toolchain. It is a
-warning until it has happened.
+a later CUDA than the driver knows; when the installed Triton brings the ptxas of a CUDA that the driver cannot serve at
+all; and when CUDA says that the PTX was compiled with an unsupported toolchain. It is a warning until it has happened.
 
 ## Why it matters
 Minor-version compatibility lets a cu128 build run on a driver of CUDA 12.2, but only its machine code. Compiling PTX
@@ -17,6 +17,8 @@ with a CUDA no newer than the driver's.
 ## References
 - https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
 - https://github.com/MadryLab/trak/issues/68
+- https://github.com/triton-lang/triton/issues/3001
+- https://github.com/pytorch/pytorch/issues/106144
 - https://github.com/triton-inference-server/server/issues/2193
 """
 
@@ -29,18 +31,19 @@ from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Rule
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _machine
+from cudacheck.rules import _machine, _torch
 
 
 def check(
     torch: TorchBuild,
-    _one: Gpu,
     gpus: tuple[Gpu, ...] | None,
     nvml: Nvml | None,
     libcuda: LibCuda | None,
@@ -48,6 +51,8 @@ def check(
     facts: Facts,
 ) -> Iterator[Finding]:
     served = _served(nvml, libcuda)
+    if torch.cuda and served is not None:
+        yield from _triton(torch, served, facts)
     if not torch.cuda or not torch.arch_list or served is None or any(run.ok for run in runs or ()):
         return
     built, driver = _machine.numbers(torch.cuda), _machine.numbers(served)
@@ -66,14 +71,51 @@ def check(
         )
 
 
+def _triton(torch: TorchBuild, served: str, facts: Facts) -> Iterator[Finding]:
+    """Triton's ptxas makes machine code, which a driver takes from any CUDA of its own major, and from no newer one."""
+    triton, ptxas = _triton_of(facts)
+    if ptxas is None or _machine.numbers(ptxas)[:1] <= _machine.numbers(served)[:1]:
+        return
+    yield Finding(
+        f"torch.compile and Triton kernels cannot run: {triton} compiles with CUDA {ptxas}, the driver serves {served}",
+        (Evidence(f"{triton} brings ptxas of CUDA {ptxas}", "installed packages"), _torch.build_evidence(torch)),
+        _remedies(facts, ptxas),
+    )
+
+
+def _triton_of(facts: Facts) -> tuple[str, str | None]:
+    """`triton 2.1.0`, and the CUDA of its ptxas, unless another one is named."""
+    triton = _torch.triton(facts)
+    if triton is None or _machine.variable(facts, "TRITON_PTXAS_PATH"):
+        return "Triton", None
+    return f"triton {triton.version}", knowledge.triton_ptxas(triton.version)
+
+
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     torch, nvml = facts.one(TorchBuild), facts.one(Nvml)
+    if "image is invalid" in match[0]:
+        yield from _invalid_image(facts)
+        return
     cuda = torch.cuda if torch is not None else None
     message = "the driver is older than the CUDA that this PTX was compiled with, and cannot compile it"
     seen = [*_machine.driver_evidence(nvml)]
     if torch is not None and cuda:
         seen.append(Evidence(f"torch {torch.version}, built for CUDA {cuda}", torch.found_in))
     yield Finding(message, tuple(seen), _remedies(facts, cuda), severity=Severity.ERROR)
+
+
+def _invalid_image(facts: Facts) -> Iterator[Finding]:
+    """Every Triton from 2.1 on brings a ptxas of CUDA 12; beside a driver that serves it, a broken cache says the same."""
+    nvml = facts.one(Nvml)
+    served = _served(nvml, facts.one(LibCuda))
+    triton, ptxas = _triton_of(facts)
+    if served is not None and _machine.numbers(served)[:1] < _machine.numbers(ptxas or "12")[:1]:
+        yield Finding(
+            f"the driver serves CUDA {served}, and cannot load what {triton} compiled with CUDA {ptxas or 12}",
+            _machine.driver_evidence(nvml),
+            _remedies(facts, ptxas or "12.0"),
+            severity=Severity.ERROR,
+        )
 
 
 def _needs_ptx(archs: tuple[str, ...], gpu: Gpu) -> bool:
@@ -116,6 +158,15 @@ RULE = Rule(
         r"cudaErrorUnsupportedPtxVersion|CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
     ),
     fires={
+        "Triton 2.1 on driver 460": (
+            TorchBuild("2.1.0+cu118", cuda="11.8"),
+            Distribution("triton", "2.1.0"),
+            Nvml(library_found=None, driver_version="460.91.03"),
+        ),
+        "Triton's kernel on driver 470": (
+            Nvml(library_found=None, driver_version="470.182.03", cuda_version="11.4"),
+            ErrorMessage("RuntimeError: Triton Error [CUDA]: device kernel image is invalid", "ticket.txt"),
+        ),
         "a build with PTX alone for this GPU": (
             TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
             R535,
@@ -139,6 +190,24 @@ RULE = Rule(
         ),
     },
     quiet={
+        "Triton 3.4 on driver 535": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            Distribution("triton", "3.4.0"),
+            R535,
+        ),
+        "Triton 2.1 on driver 460, with another ptxas": (
+            TorchBuild("2.1.0+cu118", cuda="11.8"),
+            Distribution("triton", "2.1.0"),
+            Nvml(library_found=None, driver_version="460.91.03"),
+            EnvironmentVariables({"TRITON_PTXAS_PATH": "/usr/local/cuda-11.2/bin/ptxas"}),
+        ),
+        "Triton's kernel on a driver that serves it": (
+            R535,
+            ErrorMessage("RuntimeError: Triton Error [CUDA]: device kernel image is invalid", "ticket.txt"),
+        ),
+        "Triton's kernel, and nobody knows the driver": (
+            ErrorMessage("RuntimeError: Triton Error [CUDA]: device kernel image is invalid", "ticket.txt"),
+        ),
         "cu128 on driver 535, with machine code for the GPU": (
             TorchBuild("2.8.0+cu128", cuda="12.8", arch_list=("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")),
             R535,
