@@ -40,11 +40,12 @@ def _width(asked: int | None) -> int:
 
 def all_rules(width: int) -> str:
     """Every rule with its severity, by layer."""
+    longest = max(len(rule.id) for rule in rules())
     lines = []
     for layer, group in itertools.groupby(rules(), key=lambda r: r.layer):
         lines += ["", layer.name.lower().replace("_", " ")]
         for each in group:
-            lines += _hanging(f"  {each.id:<30}{each.severity:<9}", each.title, width)
+            lines += _hanging(f"  {each.id:<{longest}}  {each.severity:<9}", each.title, width)
     head = wrapped("cudacheck explain RULE prints a rule's page; `article` the article's steps", width)
     return "\n".join([*head, *lines]) + "\n"
 

@@ -95,6 +95,20 @@ def first_driver(capability: str, os: str = "linux") -> str | None:
     return toolkit_driver(first, os) if first else None
 
 
+def first_toolkit_of(code: str) -> str | None:
+    """The same of an architecture as compilers write it, `121a`; None for `90a` and for families, which came later."""
+    match = re.fullmatch(r"(\d{1,2})(\d)([af]?)", code)
+    if match is None or match[3] == "f" or code == "90a":
+        return None
+    return first_toolkit(f"{match[1]}.{match[2]}")
+
+
+def dropped_by(capability: str) -> str | None:
+    """The CUDA toolkit that compiles no more for this compute capability; None where all newer ones do."""
+    known = rows("cuda_drivers", "architectures")
+    return next((str(row["dropped"]) for row in known if row["capability"] == capability and "dropped" in row), None)
+
+
 def first_toolkit(capability: str) -> str | None:
     """The first CUDA toolkit that compiles for this compute capability itself; None where unknown."""
     known = rows("cuda_drivers", "architectures")

@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cudacheck import knowledge
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
@@ -70,7 +71,9 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     message = "the container got no GPU: its engine cannot reach the NVIDIA driver of the host"
     if library or "NVIDIA Driver" in match[0]:
         message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
-    if "Hook directly" in match[0]:
+    if "CDI host device" in match[0] or "stat nvidia.com" in match[0]:
+        yield from _without_cdi(match)
+    elif "Hook directly" in match[0]:
         asked = (
             "ask for it with --runtime=nvidia -e NVIDIA_VISIBLE_DEVICES=all instead of --gpus: its mode is not `legacy`"
         )
@@ -83,16 +86,28 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         yield Finding(message, (), _remedies((system.container if system else None) or "docker"))
 
 
+def _without_cdi(match: re.Match[str]) -> Iterator[Finding]:
+    """The engine goes by a description of the host's GPUs, which is older than they are, or which it cannot read."""
+    if "CDI host device" in match[0]:
+        generate = ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",)
+        again = Remedy("describe the host's GPUs to the engine again", generate, needs_root=True)
+        yield Finding("the container got no GPU: the description of the host's GPUs (CDI) is out of date", (), (again,))
+    else:
+        newer = Remedy("take podman 4.1 or newer: older ones do not know devices by name")
+        yield Finding("the container got no GPU: its engine takes the device's name for a file", (), (newer,))
+
+
 def _without_smi(match: re.Match[str], facts: Facts) -> Iterator[Finding]:
     """The engine puts nvidia-smi into a container that gets a GPU, unless other capabilities were asked for."""
     system = facts.one(System)
-    by_engine = "container process" in match[0]
+    row = knowledge.message_of(match)
     if _has_another_owner("nvidia-ml", facts) or not (
-        by_engine or (_machine.in_container(system) and _driver.is_needed(facts))
+        row or (_machine.in_container(system) and _driver.is_needed(facts))
     ):
         return
     message = "the container was started without a GPU: its engine did not put nvidia-smi into it"
-    yield Finding(message, (), _remedies((system.container if system else None) or "docker"))
+    usual = "podman" if row and row.program == "crun" else "docker"
+    yield Finding(message, (), _remedies((system.container if system else None) or usual))
 
 
 def _has_another_owner(library: str, facts: Facts) -> bool:
@@ -153,7 +168,7 @@ RULE = Rule(
     heard=heard,
     messages=(
         r"could not select device driver (?:\S*nvidia\S* with capabilities|\S* with capabilities: \[\[[^\]]*gpu)",
-        r"nvidia-container-cli(?:\.real)?: initialization error: (?:load library failed|driver (?:rpc )?error)",
+        r"nvidia-container-cli(?:\.real)?: initialization error: (?:load library failed|(?:driver (?:rpc )?|cuda )error)",
         r"nvidia-container-cli(?:\.real)?: (?:container|mount|ldcache) error",
         r"nvidia-container-(?:cli|toolkit|runtime(?:-hook)?)[\\\"']*: (?:executable file not found|no such file)",
         r"(?i)unknown or invalid runtime name: nvidia|unknown runtime specified nvidia",
@@ -163,6 +178,23 @@ RULE = Rule(
         _driver.NO_SMI,
     ),
     fires={
+        "a description of GPUs that is out of date": (
+            ErrorMessage(
+                "Error: setting up CDI devices: failed to inject devices: failed to stat CDI host device "
+                '"/dev/dri/renderD129": no such file or directory',
+                "ticket.txt",
+            ),
+        ),
+        "a podman that does not know devices by name": (
+            ErrorMessage("Error: stat nvidia.com/gpu=0: no such file or directory", "ticket.txt"),
+        ),
+        "crun finds no nvidia-smi": (
+            ErrorMessage(
+                "Error: crun: executable file `nvidia-smi` not found in $PATH: No such file or directory: OCI runtime "
+                "attempted to invoke a command that was not found",
+                "ticket.txt",
+            ),
+        ),
         "an engine that finds no nvidia-smi": (
             ErrorMessage(
                 "docker: Error response from daemon: failed to create task for container: failed to create shim task: OCI "

@@ -25,7 +25,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from cudacheck import remedies
+from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
@@ -82,11 +82,14 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _heard(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
     message = "the parts of cuDNN that were loaded are of different versions"
-    named = match.groupdict()
+    named, row = match.groupdict(), knowledge.message_of(match)
     if "built" in named:
         built, found = (".".join(re.findall(r"\d+", named[group])) for group in ("built", "found"))
-        program = "PyTorch" if "against" in match[0] else "the program"
-        message = f"{program} was compiled against cuDNN {built}, but cuDNN {found} is loaded"
+        program = row.program if row else "PyTorch" if "against" in match[0] else "the program"
+        message = f"cuDNN {found} is loaded, but {program} was compiled against cuDNN {built}"
+        if row:
+            again = Remedy(f"install {program} again together with the cuDNN that it asks for")
+            return Finding(message, (evidence,), (again,))
     elif "library" in named:
         message = f"{named['library']} was loaded beside a cuDNN of another version"
     return Finding(message, (evidence,), tuple(_remedies(facts)))
@@ -116,6 +119,13 @@ RULE = Rule(
     heard=heard,
     messages=MESSAGES,
     fires={
+        "what older JAX says": (
+            ErrorMessage(
+                "CUDA backend failed to initialize: Found cuDNN version 8600, but JAX was built against version 8906, which "
+                "is newer.",
+                "paste",
+            ),
+        ),
         "what newer JAX says": (
             ErrorMessage(
                 "RuntimeError: Outdated cuDNN installation found.\nVersion JAX was built against: 91100\n"

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck import remedies
+from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
@@ -71,7 +71,8 @@ def _is_ours(gpu: PciGpu, facts: Facts) -> bool:
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if not _driver.is_past(said, facts):
-        message = "a GPU fell off the bus: the driver lost contact with it"
+        row = knowledge.message_of(match)
+        message = row.means if row else "a GPU fell off the bus: the driver lost contact with it"
         yield Finding(message, (), _remedies())
 
 
@@ -100,6 +101,9 @@ RULE = Rule(
         r"Unable to determine the device handle for (?:GPU|gpu)",
     ),
     fires={
+        "its firmware does not answer": (
+            ErrorMessage("NVRM: Xid (PCI:0001:6c:00): 119, pid=10200, name=x, Timeout after 45s of waiting", "paste"),
+        ),
         "NVML cannot reach one of two": (
             Nvml(library_found=True, init_code=0, gpu_count=2),
             Gpu(0, "NVIDIA H200"),

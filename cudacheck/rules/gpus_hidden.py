@@ -64,6 +64,8 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if "nvidia-container-cli" in said.text[: match.start()]:
+        return  # which runs on the host, where nobody hides them
     variables, value = facts.one(EnvironmentVariables), _machine.variable(facts, _gpus.VARIABLE)
     hides, count = _gpus.hides_all(facts), _gpus.how_many(facts)
     ordinal = "ordinal" in match[0]
@@ -195,6 +197,12 @@ RULE = Rule(
         ),
     },
     quiet={
+        "what a container's engine finds on the host": (
+            ErrorMessage(
+                "nvidia-container-cli: initialization error: cuda error: no cuda-capable device is detected",
+                "ticket.txt",
+            ),
+        ),
         "one of two GPUs chosen": (
             EnvironmentVariables({_gpus.VARIABLE: "1"}),
             Nvml(library_found=True, init_code=0, gpu_count=2),

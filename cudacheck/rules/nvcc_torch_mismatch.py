@@ -1,8 +1,9 @@
-"""The CUDA toolkit that would compile extensions is of another major than PyTorch's CUDA.
+"""The CUDA toolkit that would compile extensions does not fit PyTorch, the GPU or the C++ compiler.
 
 ## What it does
 Compares the nvcc that a build would take (CUDA_HOME, then PATH, then the usual folders) with the CUDA of the installed
-PyTorch. Another minor is fine, and so is no toolkit at all: PyTorch's wheels need none to run.
+PyTorch, and hears nvcc refuse an architecture or a compiler, or miss a header of its own. Another minor is fine, and so
+is no toolkit at all: PyTorch's wheels need none to run.
 
 ## Why it matters
 `torch.utils.cpp_extension` refuses to build: "The detected CUDA version mismatches the version that was used to compile
@@ -22,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck import remedies
+from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Rule
@@ -57,6 +58,10 @@ def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Fa
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    row = knowledge.message_of(match)
+    if row is not None:
+        yield Finding(*_refused(match), severity=Severity.ERROR)
+        return
     if header := match.groupdict().get("header"):
         yield from _without_header(header, _messages.quote(match, said), facts)
         return
@@ -69,6 +74,30 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         tuple(_remedies(own, facts)),
         severity=Severity.ERROR,
     )
+
+
+def _refused(match: re.Match[str]) -> tuple[str, tuple[Evidence, ...], tuple[Remedy, ...]]:
+    """What nvcc, or the compiler that it calls, says of itself."""
+    told = match.groupdict()
+    if gcc := told.get("gcc"):
+        older = f"install gcc {gcc} or older beside this one and let CC, CXX and CUDAHOSTCXX name it, or take a newer toolkit"
+        return f"this nvcc takes no gcc newer than {gcc}", (), (Remedy(older),)
+    if header := told.get("header"):
+        whole = "install the CUDA toolkit whole, headers and libraries, in PyTorch's CUDA, and let CUDA_HOME name it"
+        return f"the CUDA toolkit is not whole: {header} is not there", (), (Remedy(whole),)
+    digits = re.sub(r"\D", "", told["arch"])
+    capability = f"{digits[:-1]}.{digits[-1]}"
+    if last := knowledge.dropped_by(capability):
+        message = f"this nvcc compiles no more for compute {capability}: CUDA {last} and newer do not"
+        return (
+            message,
+            (),
+            (Remedy("leave it out of TORCH_CUDA_ARCH_LIST (or of the build's own list), or take an older toolkit"),),
+        )
+    first = knowledge.first_toolkit_of(told["arch"])
+    since = f": CUDA {first} was the first to compile for it" if first else ""
+    newer = f"let CUDA_HOME name a toolkit of CUDA {first} or newer" if first else "let CUDA_HOME name a newer toolkit"
+    return f"this nvcc does not know compute_{told['arch']}{since}", (), (Remedy(newer),)
 
 
 def _without_header(header: str, quoted: Evidence, facts: Facts) -> Iterator[Finding]:
@@ -114,6 +143,21 @@ RULE = Rule(
         rf"the version used to compile Pytorch binaries\.\s+Pytorch binaries were compiled with Cuda {BUILT}",
     ),
     fires={
+        "nvcc is older than the GPU": (
+            ErrorMessage("nvcc fatal   : Unsupported gpu architecture 'compute_90a'", "paste"),
+        ),
+        "nvcc is newer than the architecture": (
+            ErrorMessage("nvcc fatal   : Unsupported gpu architecture 'compute_30'", "paste"),
+        ),
+        "an architecture that no table knows": (
+            ErrorMessage("nvcc fatal   : Unsupported gpu architecture 'compute_999'", "paste"),
+        ),
+        "gcc is newer than nvcc": (
+            ErrorMessage(
+                "error: #error -- unsupported GNU version! gcc versions later than 12 are not supported!", "paste"
+            ),
+        ),
+        "a toolkit without its headers": (ErrorMessage("fatal error: cusparse.h: No such file or directory", "paste"),),
         "nvcc 12.3 for a cu118 PyTorch": (
             CU118,
             CudaToolkit("/usr/local/cuda-12.3", "12.3", "/usr/local/cuda-12.3/bin/nvcc", "PATH"),

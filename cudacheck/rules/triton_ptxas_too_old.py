@@ -49,7 +49,7 @@ def check(dists: tuple[Distribution, ...], gpus: tuple[Gpu, ...] | None, facts: 
                 f"torch.compile and Triton kernels cannot work on {gpu.label}: triton {triton.version} compiles with "
                 f"CUDA {ptxas}",
                 (Evidence(f"triton {triton.version}", "installed packages"), Evidence(gpu.label, gpu.found_in)),
-                (_other_ptxas(gpu.capability),),
+                (_other_ptxas(knowledge.first_toolkit(gpu.capability)),),
             )
 
 
@@ -71,11 +71,11 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if _torch.below(capability, FIRST_OF_CUDA_13):
         return
     message = f"ptxas does not know {told['arch']}: it is older than the GPU of compute {capability}"
-    yield Finding(message, (), (_other_ptxas(capability),), severity=Severity.ERROR)
+    first = knowledge.first_toolkit_of(told["arch"].removeprefix("sm_"))
+    yield Finding(message, (), (_other_ptxas(first),), severity=Severity.ERROR)
 
 
-def _other_ptxas(capability: str | None) -> Remedy:
-    first = knowledge.first_toolkit(capability) if capability else None
+def _other_ptxas(first: str | None) -> Remedy:
     which = f"of a CUDA toolkit {first} or newer" if first else "of a newer CUDA toolkit"
     return Remedy(f"let TRITON_PTXAS_PATH name the ptxas {which}, or take a PyTorch with a newer Triton")
 

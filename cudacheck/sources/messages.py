@@ -30,8 +30,13 @@ _FRESH = re.compile(
 """Begins something new, so the line before it was not broken there."""
 _KEY = re.compile(r"\s*[\w. -]{1,40}: ")
 """Begins something new in a list of keys and values; but `symbol: _ZN3c10…` is the rest of a broken line."""
-_EXCEPTION = re.compile(r"(?:^|\s)[\w.]{0,80}(?:Error|Exception): \S.{0,200}")
-_ABOUT_CUDA = re.compile(r"cuda|torch|nvidia|nvml|gpu|cudnn|cublas|nccl|flash|\.so\b|\.dll\b", re.IGNORECASE)
+_EXCEPTION = re.compile(
+    r"(?:^|\s)(?:[\w.]{0,80}(?:Error|Exception)|NVRM|nvidia-ctk|nvidia-container-\w{1,20}|(?:nvcc|ptxas) fatal\s{0,8})"
+    r": \S.{0,200}"
+)
+_ABOUT_CUDA = re.compile(
+    r"cuda|torch|nvidia|nvml|nvrm|nvcc|ptxas|gpu|cudnn|cublas|nccl|flash|\.so\b|\.dll\b", re.IGNORECASE
+)
 
 Span = tuple[int, int]
 """The first and the last line of a message."""
@@ -53,7 +58,7 @@ def facts(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
 
 
 def unknown(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
-    """The first exception about CUDA or PyTorch, to be named where no rule knows it."""
+    """The first exception, or words of NVIDIA's own programs, about CUDA or PyTorch: named where no rule knows it."""
     for number, line in _both_ends(lines).items():
         match = _EXCEPTION.search(line)
         if match and _ABOUT_CUDA.search(line):
