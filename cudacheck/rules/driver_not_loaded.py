@@ -86,6 +86,9 @@ RULE = Rule(
         r"(?i:failed to initialize nvml:? driver not loaded|nvml error: driver not loaded)|NVMLError_DriverNotLoaded",
     ),
     fires={
+        "the installer could not load its module": (
+            ErrorMessage("ERROR: Unable to load the kernel module 'nvidia.ko'.", "nvidia-installer.log"),
+        ),
         "installed and not loaded": (BARE, PciBus(readable=True), A10, UNLOADED, KernelModule(loaded=False)),
         "built for this kernel, and the library is gone": (
             System(os="linux", container="", wsl=0, jetson=False, secure_boot=False),

@@ -41,26 +41,41 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     without_cuda = (build is not None and build.cuda_known and build.cuda is None) or (cuda and not cuda.available)
     if row is None or (ONLY_WITH_CUDA in row.text and without_cuda):
         return
-    fits = f" for CUDA {build.cuda}" if build and build.cuda and row.program != "JAX" else " for CUDA"
-    module = match.groupdict().get("module")
-    package = f"the package of {module}" if module else row.program
+    unsure = ONLY_WITH_CUDA in row.text and not (cuda and cuda.available)
     yield Finding(
-        f"{module} is missing: its package was installed without its compiled part"
-        if module
-        else f"the compiled library of {row.program}{fits} is missing",
+        _what_is_missing(row, match, build),
         (_torch.build_evidence(build),) if build and build.version else (),
-        (Remedy(_what_to_do(row.program, package)),),
-        severity=None if (cuda and cuda.available) or ONLY_WITH_CUDA not in row.text else Severity.WARNING,
+        (Remedy(_what_to_do(row.program, match)),),
+        severity=Severity.WARNING if unsure else None,
     )
 
 
-def _what_to_do(program: str, package: str) -> str:
+def _what_is_missing(row: knowledge.Message, match: re.Match[str], build: TorchBuild | None) -> str:
+    named = match.groupdict()
+    if module := named.get("module"):
+        return f"{module} is missing: its package was installed without its compiled part"
+    if dll := named.get("dll"):
+        return f"{dll} does not load: a library that it needs is not found, or does not fit"
+    if row.program == "onnxruntime":
+        return "the GPU part of onnxruntime does not load: CUDA, cuDNN or TensorRT of the major it was built for is not found"
+    fits = f" for CUDA {build.cuda}" if build and build.cuda and row.program != "JAX" else " for CUDA"
+    return f"the compiled library of {row.program}{fits} is missing"
+
+
+def _what_to_do(program: str, match: re.Match[str]) -> str:
     if program == "bitsandbytes":
         return (
             "install a bitsandbytes release that has a library for this CUDA; `python -m bitsandbytes` names the file"
         )
     if program == "JAX":
         return "install jax with its CUDA plugin: the extra is called cuda12 or cuda13"
+    if program == "onnxruntime":
+        return (
+            "install onnxruntime-gpu in the release for this CUDA, with the libraries that its page of requirements names; "
+            "importing torch before it lends it PyTorch's"
+        )
+    named = match.groupdict().get("module") or match.groupdict().get("dll")
+    package = f"the package of {named}" if named else program
     return f"install {package} again, in its build for this PyTorch and CUDA"
 
 
@@ -83,12 +98,24 @@ RULE = Rule(
         "gpus-hidden",
         "torch-missing",
         "cuda-library-missing",
+        "cudnn-missing",
         "extension-cuda-mismatch",
         "torch-family-mismatch",
         "glibc-too-old",
     ),
     heard=heard,
     fires={
+        "onnxruntime's provider": (
+            ErrorMessage(
+                "[W:onnxruntime:Default] Failed to create CUDAExecutionProvider. Require cuDNN 9.* and CUDA 12.*", "x"
+            ),
+        ),
+        "a DLL that needs another": (
+            ErrorMessage(
+                "ImportError: DLL load failed while importing flash_attn_2_cuda: The specified module could not be found.",
+                "x",
+            ),
+        ),
         "bitsandbytes has no library for this CUDA": (TorchBuild("2.9.0+cu130", cuda="13.0"), MISSING),
         "and nothing else is known": (MISSING,),
         "bitsandbytes sees no GPU where PyTorch does": (TorchCuda(available=True, device_count=1), WITHOUT_GPU),

@@ -31,7 +31,7 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _machine, _messages
 
 
 def check(nvml: Nvml, module: KernelModule, facts: Facts) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def check(nvml: Nvml, module: KernelModule, facts: Facts) -> Iterator[Finding]:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _driver.answers(facts) or not _machine.on_linux(facts.one(System)):
         return
-    message = f"the NVIDIA driver has no module for the running kernel {match['kernel'] or ''}".strip()
+    message = f"the NVIDIA driver has no module for the running kernel {_messages.named(match, 'kernel', '')}".strip()
     yield _finding(message, [], facts)
 
 
@@ -87,11 +87,18 @@ RULE = Rule(
     ),
     check=check,
     heard=heard,
-    messages=(
-        r"Module nvidia(?:-current)? not found(?: in directory /lib/modules/(?P<kernel>\S+)|\.(?:\s|$))",
-        r"Bad return status for module build on kernel: (?P<kernel>\S+)[^\n]*\s+Consult /var/lib/dkms/nvidia",
-    ),
+    messages=(r"Module nvidia(?:-current)? not found(?: in directory /lib/modules/(?P<kernel>\S+)|\.(?:\s|$))",),
     fires={
+        "DKMS, with the kernel on a line of its own": (
+            ErrorMessage(
+                "Error! Bad return status for module build on kernel:\n4.4.0-62-generic(x86-64)\n"
+                "Consult /var/lib/dkms/nvidia/410.73/build/make.log for more information.",
+                "paste",
+            ),
+        ),
+        "the installer finds no headers": (
+            ErrorMessage("ERROR: Unable to find the kernel source tree for the currently running kernel.", "paste"),
+        ),
         "a kernel update, and DKMS did not build": (
             BARE,
             PciBus(readable=True),

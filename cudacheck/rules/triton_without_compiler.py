@@ -69,6 +69,13 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
             "let TRITON_LIBCUDA_PATH name the folder of libcuda.so.1, and put a link libcuda.so to it there"
         )
         yield Finding("Triton cannot link against the driver library", (), (advice,))
+    elif "DLL" in match[0]:
+        advice = Remedy(
+            "install the current Visual C++ redistributable, and Python from python.org or conda: its headers too"
+        )
+        yield Finding(
+            f"Triton's {match['dll']} does not load: the Visual C++ runtime is too old, or missing", (), (advice,)
+        )
     elif "triton installation" in match[0]:
         advice = Remedy(
             "install the Triton that belongs to the installed PyTorch; on Windows it is called triton-windows"
@@ -110,6 +117,9 @@ RULE = Rule(
         r"Cannot find a working triton installation",
     ),
     fires={
+        "Triton's DLL": (
+            ErrorMessage("ImportError: DLL load failed while importing libtriton: A routine failed.", "paste"),
+        ),
         "a slim container": (
             CU128,
             TRITON,

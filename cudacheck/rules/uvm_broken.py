@@ -148,6 +148,9 @@ RULE = Rule(
         _driver.numbered(3, 304, 999),
     ),
     fires={
+        "what llama.cpp prints": (
+            ErrorMessage("CUDA error 3 at /llama.cpp/ggml-cuda.cu:5661: initialization error", "paste"),
+        ),
         "the module is not loaded": (
             BARE,
             ONE_GPU,
