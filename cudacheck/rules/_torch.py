@@ -125,8 +125,8 @@ def below(capability: str | None, wanted: str) -> bool:
 
 
 def triton(facts: Facts) -> Distribution | None:
-    """The Triton that is imported, by whichever name it was installed."""
-    names = {"triton", "pytorch-triton", "triton-windows"}
+    """The Triton that is imported, with a ptxas of its own; the one for Windows goes by CUDA_PATH first."""
+    names = {"triton", "pytorch-triton"}
     return next((d for d in facts.all(Distribution) if d.name in names and not d.shadowed_by), None)
 
 

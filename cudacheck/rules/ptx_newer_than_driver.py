@@ -41,6 +41,9 @@ from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _machine, _torch
 
+FIRST_WITH_PTXAS = "2.2.1"
+"""From here on the wheels for CUDA 11.8 bring its ptxas for torch.compile: pytorch#119750."""
+
 
 def check(
     torch: TorchBuild,
@@ -74,6 +77,8 @@ def check(
 def _triton(torch: TorchBuild, served: str, facts: Facts) -> Iterator[Finding]:
     """Triton's ptxas makes machine code, which a driver takes from any CUDA of its own major, and from no newer one."""
     triton, ptxas = _triton_of(facts)
+    if _torch.at_least(torch.version, FIRST_WITH_PTXAS):
+        return
     if ptxas is None or _machine.numbers(ptxas)[:1] <= _machine.numbers(served)[:1]:
         return
     yield Finding(
@@ -190,6 +195,11 @@ RULE = Rule(
         ),
     },
     quiet={
+        "a PyTorch that brings a ptxas of CUDA 11.8 itself": (
+            TorchBuild("2.4.0+cu118", cuda="11.8"),
+            Distribution("triton", "3.0.0"),
+            Nvml(library_found=None, driver_version="470.182.03"),
+        ),
         "Triton 3.4 on driver 535": (
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             Distribution("triton", "3.4.0"),

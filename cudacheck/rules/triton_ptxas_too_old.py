@@ -6,7 +6,8 @@ or of PTX that is newer than itself. It is a warning until it has happened.
 
 ## Why it matters
 PyTorch's own kernels run on such a GPU; torch.compile, Triton kernels and what vLLM and SGLang build on them stop with
-"PTXASError". GB10, Thor and GB300 are newer than the ptxas 12.8 of Triton 3.4 and 3.5.
+"PTXASError". GB10, Thor and GB300 are newer than the ptxas 12.8 of Triton 3.4 and 3.5. Some wheels of PyTorch bring a
+ptxas of their own CUDA along for torch.compile; where theirs knows the GPU, it is only noted.
 
 ## What to do
 Install a CUDA toolkit that knows the GPU, and let TRITON_PTXAS_PATH name its ptxas; or take a newer PyTorch, whose
@@ -14,7 +15,8 @@ Triton brings a newer one.
 
 ## References
 - https://github.com/triton-lang/triton/issues/8539
-- https://github.com/triton-lang/triton/issues/8096
+- https://github.com/triton-lang/triton/issues/10331
+- https://github.com/pytorch/pytorch/pull/163988
 - https://github.com/vllm-project/vllm/pull/31338
 """
 
@@ -32,24 +34,32 @@ from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_cuda import TorchDevice
+from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _machine, _torch
 
 FIRST_OF_CUDA_13 = "7.5"
 """ptxas 13 knows no older GPU: a ptxas that does not know one of those may well be too new."""
 
 
-def check(dists: tuple[Distribution, ...], gpus: tuple[Gpu, ...] | None, facts: Facts) -> Iterator[Finding]:
+def check(
+    dists: tuple[Distribution, ...], gpus: tuple[Gpu, ...] | None, build: TorchBuild | None, facts: Facts
+) -> Iterator[Finding]:
     triton = _torch.triton(facts)
     if triton is None or _machine.variable(facts, "TRITON_PTXAS_PATH"):
         return
     for gpu in _torch.gpus_of(facts):
         ptxas = knowledge.triton_ptxas(triton.version, gpu.capability) if gpu.capability else None
         if ptxas and gpu.capability and _is_newer(gpu.capability, ptxas):
+            # PyTorch's wheels may bring a ptxas of their own CUDA along, for torch.compile alone: pytorch#163988
+            spared = build is not None and build.cuda is not None and not _is_newer(gpu.capability, build.cuda)
+            what = (
+                "Triton kernels that others than torch.compile start" if spared else "torch.compile and Triton kernels"
+            )
             yield Finding(
-                f"torch.compile and Triton kernels cannot work on {gpu.label}: triton {triton.version} compiles with "
-                f"CUDA {ptxas}",
+                f"{what} cannot work on {gpu.label}: triton {triton.version} compiles with CUDA {ptxas}",
                 (Evidence(f"triton {triton.version}", "installed packages"), Evidence(gpu.label, gpu.found_in)),
                 (_other_ptxas(knowledge.first_toolkit(gpu.capability)),),
+                severity=Severity.NOTE if spared else None,
             )
 
 
@@ -93,6 +103,11 @@ RULE = Rule(
     heard=heard,
     fires={
         "GB10 and the ptxas 12.8 of Triton 3.5": (Distribution("triton", "3.5.1"), GB10),
+        "the same, and a PyTorch whose CUDA knows the GPU": (
+            Distribution("triton", "3.5.1"),
+            GB10,
+            TorchBuild("2.9.1+cu130", cuda="13.0"),
+        ),
         "what ptxas says of a newer GPU": (TOO_NEW,),
         "what ptxas says of newer PTX": (
             ErrorMessage("ptxas /tmp/x, line 5; fatal   : Unsupported .version 8.4; current version is '8.2'", "paste"),
