@@ -1,4 +1,4 @@
-"""Write what is generated in docs/: a page for every rule, the list of rules, and the report's JSON Schema.
+"""Write what is generated in docs/: a page for every rule, lists of rules and messages, and the report's JSON Schema.
 
     python docs/generate.py
 
@@ -8,11 +8,13 @@ They tell of the checkout that this file stands in. tests/test_docs.py fails whe
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout, whichever one is installed
 
+from cudacheck import knowledge
 from cudacheck.commands import explain
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
@@ -39,8 +41,31 @@ def pages() -> dict[Path, str]:
             "",
         ]
     )
+    wanted[DOCS / "messages.md"] = messages()
     wanted[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     return wanted
+
+
+def messages() -> str:
+    """The table of what programs print, by program."""
+    heads = [
+        "# Messages",
+        "",
+        "What programs print when something is wrong, and the rule that it proves; `{…}` stands for what changes. Each",
+        "text is understood quoted, logged, wrapped or in the midst of others. What means something only beside other",
+        "facts is in the rules themselves.",
+        "",
+        "| program | versions | text | proves | read in |",
+        "|---|---|---|---|---|",
+    ]
+    ordered = sorted(knowledge.messages(), key=lambda row: (row.program.lower(), row.text))
+    return "\n".join([*heads, *map(message, ordered), ""])
+
+
+def message(row: knowledge.Message) -> str:
+    text = re.sub(r"\{(\w+):\w+\}", r"{\1}", row.text).replace("|", "&#124;")
+    rule = f"[{row.proves}](rules/{row.proves}.md)"
+    return f"| {row.program} | {row.versions} | `` {text} `` | {rule} | [source]({row.source.partition(': ')[0]}) |"
 
 
 def main() -> None:
