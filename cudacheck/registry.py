@@ -12,10 +12,10 @@ from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes import Probe, host, patient
 from cudacheck.probes.chosen import Patient
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import ContainerStart, ErrorMessage
 from cudacheck.speed.baseline import Baseline
 
-UNASKED = (Patient, Baseline, ErrorMessage)
+UNASKED = (Patient, Baseline, ErrorMessage, ContainerStart)
 """The facts that no probe owns: what was chosen, what was saved, what was said."""
 
 

@@ -155,6 +155,7 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
     """The report on these facts."""
     from cudacheck import knowledge
     from cudacheck.judging.judge import judge
+    from cudacheck.judging.questions import questions
     from cudacheck.judging.verdict import verdict
     from cudacheck.speed import axes
 
@@ -166,6 +167,7 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
         verdict=verdict(facts, judgement.findings, judgement.unchecked, speed),
         findings=judgement.findings,
         unchecked=judgement.unchecked,
+        questions=questions(facts, judgement.findings, ignore),
         probes=tuple(runs),
         facts=facts,
         speed=speed,

@@ -10,7 +10,7 @@ from typing import Any
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, Gap, Severity, Unchecked, cut
 from cudacheck.model.report import Outcome, ProbeRun
-from cudacheck.model.rule import Need, Rule
+from cudacheck.model.rule import Missing, Need, Rule
 from cudacheck.probes.messages import LONGEST, ErrorMessage
 from cudacheck.registry import causes_of, listens, probe_of, rules
 from cudacheck.rules import _messages
@@ -24,14 +24,6 @@ class Judgement:
     findings: tuple[Finding, ...]
     """Roots in the order of their layer, each followed by what it explains."""
     unchecked: tuple[Unchecked, ...]
-
-
-class Missing(Exception):  # noqa: N818 - an answer, not an error
-    """A fact that a rule needs is not to be had. `unknown` is the type nobody could tell; None: there is none."""
-
-    def __init__(self, unknown: type | None) -> None:
-        super().__init__()
-        self.unknown = unknown
 
 
 def judge(facts: Facts, *, ignore: Collection[str] = ()) -> Judgement:

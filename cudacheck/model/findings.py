@@ -109,6 +109,26 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
+class Answer:
+    says: str
+    """How this cause looks in what the command prints."""
+    rule: holds.Term
+    """What it would be then."""
+    means: str
+    """The same in words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What to find out where a paste leaves the cause open, and what each answer would mean."""
+
+    command: holds.Shell
+    answers: tuple[Answer, ...]
+    about: holds.Term = ""
+    """The finding whose cause it splits; empty where nothing was found."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Unchecked:
     """A rule that nobody could check: neither a pass nor a finding."""
 

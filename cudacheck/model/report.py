@@ -7,9 +7,9 @@ import enum
 
 from cudacheck.model import holds
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Finding, Severity, Unchecked
+from cudacheck.model.findings import Finding, Question, Severity, Unchecked
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """MAJOR.MINOR: fields are added with a new minor; a new major is refused by older readers."""
 
 
@@ -107,6 +107,8 @@ class Report:
     unchecked: tuple[Unchecked, ...]
     probes: tuple[ProbeRun, ...]
     facts: Facts
+    questions: tuple[Question, ...] = ()
+    """What would decide where a paste leaves the cause open, the shortest answer first; empty before schema 1.3."""
     speed: tuple[Axis, ...] = ()
     """What the measurements say, by GPU and axis; empty where nothing was measured."""
     subject: Subject = Subject()

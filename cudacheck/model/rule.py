@@ -48,6 +48,28 @@ class Need:
     optional: bool
 
 
+class Missing(Exception):  # noqa: N818 - an answer, not an error
+    """A fact that a rule needs is not to be had. `unknown` is the type nobody could tell; None: there is none.
+
+    Raised for what `check` asks for by its annotations, and by a check that can do without it only at times.
+    """
+
+    def __init__(self, unknown: type | None) -> None:
+        super().__init__()
+        self.unknown = unknown
+
+
+@dataclasses.dataclass(frozen=True)
+class Ask:
+    """What would make a rule sure, where a paste leaves the cause open. How to find out, the fact's probe declares."""
+
+    fact: type
+    says: str
+    """How this fault looks in the answer: `no line`."""
+    answer: str
+    """What the command prints then. Read beside such a paste, the answers to all that a rule asks make it the root."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rule:
     """One fault and how to tell. A field that is not there is a type error, and ends the import."""
@@ -73,6 +95,9 @@ class Rule:
     joins: tuple[Family, ...] = ()
     explained_by: tuple[str | Family, ...] = ()
     """The rules and families whose finding makes this one's a mere consequence."""
+    asks: tuple[Ask, ...] = ()
+    ambiguous: bool = False
+    """Software says its messages whichever of several causes there is: where it heard one, it asks."""
     timed: tuple[str, ...] = ()
     """The cases whose timing convicts: measured again, in a fresh process, before the finding is told."""
     was: tuple[str, ...] = ()

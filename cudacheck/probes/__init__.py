@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 
 class Skipped(Exception):  # noqa: N818 - an outcome, not an error
     """Raised by a probe that cannot ask its question here; the words say why."""
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What somebody types to see without cudacheck what a probe sees; a reader of sources/ understands the answer."""
+
+    command: str
+    """Without single quotes, so that it can be printed above its answer."""
+    on_windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Probe:
     """The probes that it stands in for where it runs."""
     per_fact: bool = False
     """Its timeout is counted anew from every fact that it tells."""
+    by_hand: Optional[ByHand] = None  # noqa: UP045 - Python 3.8 reads it
     name: str = ""
     """The file's; filled in by the registry, as is"""
     child: str = ""

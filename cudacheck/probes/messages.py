@@ -16,3 +16,14 @@ class ErrorMessage:
     """The message as printed, without the traceback above it; may hold several lines."""
     found_in: holds.FreeText
     """Who said it: `import torch`, `kernel log`, or the paste it was read from."""
+
+
+@dataclass(frozen=True)
+class ContainerStart:
+    """A command that starts a container, as somebody showed it; the command itself is not kept."""
+
+    engine: holds.Term
+    """`docker`, `podman`."""
+    gpus: bool
+    """Whether it asks for the host's GPUs, in any way."""
+    found_in: holds.FreeText = "paste"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from cudacheck.judging import understood
+from cudacheck.judging import questions, understood
 from cudacheck.judging.verdict import interrupted
-from cudacheck.model.findings import Evidence, Finding, Remedy, Severity, Unchecked
+from cudacheck.model.findings import Evidence, Finding, Question, Remedy, Severity, Unchecked
 from cudacheck.model.report import ProbeRun, Report, State, Verdict
 from cudacheck.probes.chosen import Patient
 
@@ -55,6 +55,10 @@ class Outline:
     """The first line; None where the first root says it."""
     roots: tuple[Root, ...]
     more_roots: int
+    questions: tuple[Question, ...]
+    """What would decide where a paste leaves the cause open,"""
+    ask_all: tuple[str, ...]
+    """and what prints the answers to all of them; empty where there are not several."""
     read: tuple[str, ...]
     """What of a paste counted; empty for what was inspected live."""
     notes: tuple[Root, ...]
@@ -74,6 +78,8 @@ def of(report: Report, *, verbose: bool = False) -> Outline:
         verdict=None if broken else report.verdict,
         roots=tuple(_root(report, finding, verbose=verbose) for finding in faults[:MOST_FINDINGS]),
         more_roots=max(0, len(faults) - MOST_FINDINGS),
+        questions=report.questions[:MOST_FINDINGS],
+        ask_all=questions.block(report.questions[:MOST_FINDINGS]) if len(report.questions) > 1 else (),
         read=tuple(understood.counted(report.facts)) if report.facts.one(Patient) is None else (),
         # Advice is for the healthy.
         notes=tuple(_root(report, note, verbose=verbose) for note in notes) if not broken or verbose else (),

@@ -7,7 +7,7 @@ from typing import Any
 
 from cudacheck.model import untrusted
 from cudacheck.model.facts import MAX_OF_A_TYPE, Facts
-from cudacheck.model.findings import Finding, Unchecked
+from cudacheck.model.findings import Finding, Question, Unchecked
 from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, Subject, Verdict
 from cudacheck.probes.patient.benchmark import Measurement
 
@@ -77,6 +77,7 @@ class _Reader:
         return Report(
             verdict=verdict,
             findings=tuple(self.values("findings", Finding)),
+            questions=tuple(self.values("questions", Question)),
             unchecked=tuple(self.values("unchecked", Unchecked)),
             probes=tuple(_of_today(run) for run in self.values("probes", ProbeRun)),
             facts=facts,

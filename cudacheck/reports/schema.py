@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cudacheck.model.findings import Finding, Unchecked
+from cudacheck.model.findings import Finding, Question, Unchecked
 from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Subject, Verdict
 
 
@@ -37,6 +37,7 @@ def json_schema() -> dict[str, Any]:
         "subject": ref(Subject),
         "verdict": ref(Verdict),
         "findings": many(Finding),
+        "questions": many(Question),
         "unchecked": many(Unchecked),
         "speed": many(Axis),
         "probes": many(ProbeRun),
@@ -52,7 +53,7 @@ def json_schema() -> dict[str, Any]:
             "description": "fact types whose list is whole: an empty one means there is none",
         },
     }
-    later = {"knowledge_date", "subject"}  # they came with 1.1 and 1.2
+    later = {"knowledge_date", "subject", "questions"}  # they came with 1.1, 1.2 and 1.3
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"cudacheck report, schema {SCHEMA_VERSION}",

@@ -6,6 +6,7 @@ import re
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence
+from cudacheck.model.rule import Missing
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.environment import EnvironmentVariables
@@ -14,7 +15,7 @@ from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import ContainerStart, ErrorMessage
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
@@ -25,6 +26,8 @@ UNSUPPORTED_COMBINATION = (
     r"|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|cudaErrorSystemDriverMismatch"
 )
 """Error 803: either an update of the driver is half done, or the libcuda is another's."""
+
+_FINDS_NONE = r"Found no NVIDIA driver on your system|(?i:no CUDA GPUs are available)"
 
 
 def numbered(*codes: int) -> str:
@@ -104,6 +107,45 @@ def owner_of_silence(nvml: Nvml | None, facts: Facts) -> str | None:
         return _in_container(facts, nvml)
     # under WSL the driver is Windows', and wsl-driver-broken looks for itself
     return None if _machine.wsl(system) else _on_the_machine(facts, nvml)
+
+
+def owner(nvml: Nvml | None, facts: Facts) -> str | None:
+    """The same where the driver may not have been asked. Raises Missing where then nothing else tells either."""
+    found = owner_of_silence(nvml, facts) if nvml else owner_by_torch(facts)
+    if nvml is None and found is None:
+        raise Missing(Nvml)
+    return found
+
+
+def owner_by_torch(facts: Facts) -> str | None:
+    """The rule that accounts for a program that finds no GPU, where nobody asked the driver: by what else is seen.
+
+    A host's GPU is on the bus of a container, too, and its module is among the kernel's.
+    """
+    system, bus, gpus = facts.one(System), facts.one(PciBus), facts.all(PciGpu)
+    if facts.all(Nvml) or not finds_none(facts) or not _machine.on_linux(system):
+        return None
+    if _machine.in_container(system):
+        return "container-without-gpu" if _module_loaded(facts) and not _machine.passed_nodes(facts) else None
+    if not gpus:
+        return "no-gpu" if system is not None and bus is not None and bus.readable else None
+    no_tool = any("nvidia-smi" in said.text and "found" in said.text for said in facts.all(ErrorMessage))
+    return "driver-missing" if no_tool and all(gpu.driver == "" for gpu in gpus) else None
+
+
+def finds_none(facts: Facts) -> bool:
+    """Whether PyTorch, built for CUDA as far as is known, finds no GPU."""
+    torch, build = facts.one(TorchCuda), facts.one(TorchBuild)
+    if computes(facts) or (build is not None and build.cuda_known and not build.cuda):
+        return False
+    said = any(re.search(_FINDS_NONE, message.text) for message in facts.all(ErrorMessage))
+    return said or (torch is not None and not torch.available)
+
+
+def started_without(facts: Facts) -> ContainerStart | None:
+    """The command that started a container without a GPU in which none is found; None where another asks for one."""
+    starts = facts.all(ContainerStart)
+    return starts[0] if starts and not any(start.gpus for start in starts) and finds_none(facts) else None
 
 
 def _on_jetson(facts: Facts, system: System) -> str | None:

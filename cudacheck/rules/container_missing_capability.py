@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
@@ -104,6 +104,13 @@ RULE = Rule(
     messages=(
         r"lib(?P<library>nvidia-ml|cuda)\.so\.1: cannot open shared object file",
         r"Found no NVIDIA driver on your system",
+    ),
+    asks=(
+        Ask(
+            EnvironmentVariables,
+            "`NVIDIA_DRIVER_CAPABILITIES` without `compute`",
+            "NVIDIA_DRIVER_CAPABILITIES=utility",
+        ),
     ),
     fires={
         "NVML answers, and there is no libcuda": (

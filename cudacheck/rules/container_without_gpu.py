@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Missing, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
@@ -37,14 +37,22 @@ from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import ContainerStart, ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
 
 
-def check(system: System, nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
-    if _driver.owner_of_silence(nvml, facts) != "container-without-gpu":
+def check(system: System | None, nvml: Nvml | None, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
+    start = _driver.started_without(facts)
+    if start:
+        told = Evidence(f"{start.engine} run without an option that passes the GPU on", start.found_in)
+        message = f"this {start.engine} container was started without its host's GPU"
+        yield Finding(message, (told,), _remedies(start.engine))
+        return
+    if system is None:
+        raise Missing(System)
+    if _driver.owner(nvml, facts) != "container-without-gpu":
         return
     seen = [Evidence(f"a {system.container} container", system.container_sign or system.found_in)]
     if not _machine.passed_nodes(facts):
@@ -177,6 +185,14 @@ RULE = Rule(
         r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file",
         _driver.NO_SMI,
     ),
+    asks=(
+        Ask(System, "`/.dockerenv`: it is a container", "Linux 6.8.0-45-generic x86_64\n/.dockerenv"),
+        Ask(
+            KernelModule,
+            "a version, in a container",
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  Tue Sep 23 10:11:16 UTC 2025",
+        ),
+    ),
     fires={
         "a description of GPUs that is out of date": (
             ErrorMessage(
@@ -290,6 +306,16 @@ RULE = Rule(
         "no libcuda for a program, and no table": (
             ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
         ),
+        "docker run without --gpus, and PyTorch finds none": (
+            ContainerStart("docker", gpus=False),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+        ),
+        "nobody asked the driver, and the host's module shows": (
+            DOCKER,
+            KernelModule(loaded=True, version="580.95.05"),
+            TorchCuda(available=False),
+        ),
         "the image's banner": (
             ErrorMessage(
                 "WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.", "ticket.txt"
@@ -308,6 +334,21 @@ RULE = Rule(
             TorchCuda(available=False),
             ErrorMessage("zsh: command not found: nvidia-smi", "ticket.txt"),
         ),
+        "docker run without --gpus, and PyTorch computes": (
+            ContainerStart("docker", gpus=False),
+            TorchCuda(available=True),
+        ),
+        "docker run without --gpus, and a CPU build": (
+            ContainerStart("docker", gpus=False),
+            TorchBuild("2.8.0+cpu"),
+            TorchCuda(available=False),
+        ),
+        "one of two containers has the GPU": (
+            ContainerStart("docker", gpus=False),
+            ContainerStart("docker", gpus=True),
+            TorchCuda(available=False),
+        ),
+        "a container of which nothing else is known": (DOCKER, TorchCuda(available=False)),
         "a container with its GPU": (
             DOCKER,
             PciBus(readable=True),

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
@@ -100,6 +100,7 @@ RULE = Rule(
         r"(?i:failed to initialize nvml:? insufficient permissions|nvml error: insufficient permissions)",
         r"NVMLError_NoPermission",
     ),
+    asks=(Ask(Nvml, "`Insufficient Permissions`", "Failed to initialize NVML: Insufficient Permissions"),),
     fires={
         "not in the group video": (
             BARE,

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from cudacheck import remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
@@ -95,6 +95,13 @@ RULE = Rule(
         r"NVML/RM version mismatch",
         r"NVRM: API mismatch",
         rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
+    ),
+    asks=(
+        Ask(
+            Nvml,
+            "`Driver/library version mismatch`",
+            "Failed to initialize NVML: Driver/library version mismatch",
+        ),
     ),
     fires={
         "unattended-upgrades replaced the libraries": (

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, FixBy, Layer, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
@@ -38,8 +38,8 @@ from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
 
 
-def check(nvml: Nvml, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
-    if _driver.owner_of_silence(nvml, facts) != "driver-missing":
+def check(nvml: Nvml | None, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
+    if _driver.owner(nvml, facts) != "driver-missing":
         return
     message = "no NVIDIA driver is installed for this machine's GPU"
     if module is not None and module.loaded:
@@ -91,6 +91,17 @@ RULE = Rule(
         r"NVIDIA-SMI couldn't find libnvidia-ml\.so library",
         _driver.NO_SMI,
     ),
+    ambiguous=True,
+    asks=(
+        Ask(Nvml, "`command not found`", "bash: nvidia-smi: command not found"),
+        Ask(
+            PciGpu,
+            "a GPU without `Kernel driver in use`",
+            "01:00.0 VGA compatible controller [0300]: NVIDIA Corporation AD102 [10de:2684] (rev a1)\n"
+            "\tKernel modules: nvidiafb, nouveau",
+        ),
+        Ask(KernelModule, "`No such file or directory`", "cat: /proc/driver/nvidia/version: No such file or directory"),
+    ),
     fires={
         "zsh finds no nvidia-smi, and a CUDA build finds nothing": (
             TorchBuild("2.8.0+cu128", cuda="12.8"),
@@ -132,6 +143,13 @@ RULE = Rule(
         "no nvidia-smi, and a CUDA build that finds nothing": (
             BARE,
             TorchBuild("2.8.0+cu128", cuda="12.8"),
+            TorchCuda(available=False),
+            ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
+        "no nvidia-smi, nobody drives the GPU, and PyTorch finds none": (
+            BARE,
+            PciBus(readable=True),
+            RTX_4090,
             TorchCuda(available=False),
             ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
         ),

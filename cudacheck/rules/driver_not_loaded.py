@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
@@ -84,6 +84,20 @@ RULE = Rule(
     messages=(
         r"couldn't\s+communicate\s+with\s+the\s+NVIDIA\s+driver",
         r"(?i:failed to initialize nvml:? driver not loaded|nvml error: driver not loaded)|NVMLError_DriverNotLoaded",
+    ),
+    ambiguous=True,
+    asks=(
+        Ask(
+            Nvml,
+            "`couldn't communicate with the NVIDIA driver`",
+            "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.",
+        ),
+        Ask(
+            PciGpu,
+            "a GPU without `Kernel driver in use`",
+            "01:00.0 VGA compatible controller [0300]: NVIDIA Corporation AD102 [10de:2684] (rev a1)\n"
+            "\tKernel modules: nvidiafb, nouveau, nvidia",
+        ),
     ),
     fires={
         "the installer could not load its module": (

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
@@ -164,6 +164,14 @@ RULE = Rule(
         r"CUDA driver version is insufficient for CUDA runtime version|cudaErrorInsufficientDriver",
         r"unsatisfied condition: cuda\s*>=\s*(?P<wanted>\d+\.\d+)",
         _driver.numbered(35),
+    ),
+    asks=(
+        Ask(TorchBuild, "built for a CUDA newer than the driver", "2.15.0 13.2 ['sm_75', 'sm_80']"),
+        Ask(
+            Nvml,
+            "a driver older than the CUDA that PyTorch was built for",
+            "| NVIDIA-SMI 535.129.03    Driver Version: 535.129.03    CUDA Version: 12.2     |",
+        ),
     ),
     fires={
         "a CUDA 13 wheel on driver 535": (LINUX, R535, CU132),

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
@@ -101,6 +101,7 @@ RULE = Rule(
         r"(?P<closed>is not supported by open\s+nvidia\.ko)",
         r"(?m)^[ \t|]*No devices were found[ \t|.]*$",
     ),
+    asks=(Ask(Nvml, "`No devices were found`", "No devices were found"),),
     fires={
         "the firmware gave it no memory window": (
             ErrorMessage(

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
@@ -99,6 +99,13 @@ RULE = Rule(
         r"Xid\b[^\n]{0,40}: 79\b",
         r"GPU is lost|GPU_IS_LOST|NVMLError_GpuIsLost",
         r"Unable to determine the device handle for (?:GPU|gpu)",
+    ),
+    asks=(
+        Ask(
+            Nvml,
+            "`Unable to determine the device handle`, or `GPU is lost`",
+            "Unable to determine the device handle for GPU0000:03:00.0: GPU is lost.  Reboot the system to recover this GPU",
+        ),
     ),
     fires={
         "its firmware does not answer": (

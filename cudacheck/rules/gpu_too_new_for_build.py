@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
@@ -88,6 +88,14 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=_kernels.NO_KERNEL,
+    asks=(
+        Ask(TorchBuild, "no architecture as new as the GPU", "2.5.1+cu124 12.4 ['sm_50', 'sm_80', 'sm_90']"),
+        Ask(
+            Gpu,
+            "a GPU newer than that PyTorch",
+            "GPU 0: NVIDIA GeForce RTX 5090 (UUID: GPU-6d5c7f3e-0000-1111-2222-333344445555)",
+        ),
+    ),
     fires={
         "a family that no build could know, and the error": (
             TorchBuild("2.8.0+cu129", cuda="12.9"),

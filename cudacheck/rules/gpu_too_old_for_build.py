@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
@@ -114,6 +114,14 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=MESSAGES,
+    asks=(
+        Ask(TorchBuild, "no architecture as old as the GPU", "2.8.0+cu128 12.8 ['sm_75', 'sm_80', 'sm_90', 'sm_120']"),
+        Ask(
+            Gpu,
+            "a GPU older than that PyTorch's",
+            "GPU 0: Tesla P100-PCIE-16GB (UUID: GPU-6d5c7f3e-0000-1111-2222-333344445555)",
+        ),
+    ),
     fires={
         "V100 with a CUDA 13 build": (TorchBuild("2.11.0+cu130", cuda="13.0", arch_list=CU130), V100),
         "P100 with a cu128 build, and the error": (

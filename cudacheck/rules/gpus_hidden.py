@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from cudacheck import remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
@@ -137,6 +137,15 @@ RULE = Rule(
         r"(?i)no CUDA-capable device is detected",
         _driver.numbered(100),
         r"invalid device ordinal",
+    ),
+    ambiguous=True,
+    asks=(
+        Ask(EnvironmentVariables, "`CUDA_VISIBLE_DEVICES` is empty, -1 or no GPU's number", "CUDA_VISIBLE_DEVICES=-1"),
+        Ask(
+            Nvml,
+            "its table with a GPU in it",
+            "| NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |",
+        ),
     ),
     fires={
         "an index beyond the only GPU": (EnvironmentVariables({_gpus.VARIABLE: "3"}), ONE_GPU, NONE_SEEN),

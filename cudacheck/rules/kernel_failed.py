@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.benchmark import Measurement
@@ -132,6 +132,19 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=MESSAGES,
+    ambiguous=True,
+    asks=(
+        Ask(
+            TorchBuild,
+            "the GPU's architecture: then an extension lacks it",
+            "2.8.0+cu128 12.8 ['sm_75', 'sm_80', 'sm_90', 'sm_120']",
+        ),
+        Ask(
+            Gpu,
+            "a GPU that PyTorch was built for",
+            "GPU 0: NVIDIA H200 (UUID: GPU-6d5c7f3e-0000-1111-2222-333344445555)",
+        ),
+    ),
     fires={
         "an illegal address": (
             KernelRun(0, "float16 matmul", ok=False, error="CUDA error: an illegal memory access was encountered"),

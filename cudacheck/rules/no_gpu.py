@@ -25,19 +25,20 @@ from collections.abc import Iterator
 from cudacheck import remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
+from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine
 
 
-def check(bus: PciBus, nvml: Nvml, system: System | None, facts: Facts) -> Iterator[Finding]:
-    if _driver.owner_of_silence(nvml, facts) != "no-gpu":
+def check(bus: PciBus, nvml: Nvml | None, system: System | None, facts: Facts) -> Iterator[Finding]:
+    if _driver.owner(nvml, facts) != "no-gpu":
         return
     seen = Evidence("no NVIDIA GPU on the PCI bus", bus.found_in)
     if not bus.readable:
@@ -79,6 +80,10 @@ RULE = Rule(
         Family.NO_KERNEL_MODULE,
     ),
     check=check,
+    asks=(
+        Ask(PciGpu, "no line, on a machine or virtual machine of its own", ""),
+        Ask(System, "neither WSL nor Jetson", "Linux 6.8.0-45-generic x86_64"),
+    ),
     fires={
         "an ordinary server": (BARE, PciBus(readable=True), ABSENT, LibCuda(found=False)),
         "a container on such a server": (DOCKER, PciBus(readable=True), ABSENT),
@@ -96,6 +101,7 @@ RULE = Rule(
             LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
         ),
         "macOS": (System(os="darwin", container=""), PciBus(readable=False), ABSENT),
+        "PyTorch finds none, and nobody asked the driver": (BARE, PciBus(readable=True), TorchCuda(available=False)),
         "a server on which PyTorch is installed": (BARE, PciBus(readable=True), ABSENT, TorchBuild("2.8.0+cpu")),
     },
     quiet={
@@ -115,6 +121,7 @@ RULE = Rule(
             ABSENT,
             LibCuda(found=True, init_code=0, device_count=1),
         ),
+        "the bus is empty, and nothing was asked for a GPU": (BARE, PciBus(readable=True)),
         "a GPU without a driver": (BARE, PciBus(readable=True), PciGpu("0000:01:00.0", "0x2684"), ABSENT),
         "a container that got device files": (
             DOCKER,

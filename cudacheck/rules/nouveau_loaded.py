@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
@@ -101,6 +101,15 @@ RULE = Rule(
     messages=(
         r"NVIDIA probe routine was not called for \d+ device",
         r"Nouveau kernel driver is currently in use by your system|Kernel driver in use: nouveau",
+    ),
+    asks=(
+        Ask(
+            PciGpu,
+            "`Kernel driver in use: nouveau`",
+            "01:00.0 VGA compatible controller [0300]: NVIDIA Corporation AD102 [GeForce RTX 4090] [10de:2684] (rev a1)\n"
+            "\tKernel driver in use: nouveau\n"
+            "\tKernel modules: nouveau",
+        ),
     ),
     fires={
         "nouveau has it, NVIDIA's driver is installed": (

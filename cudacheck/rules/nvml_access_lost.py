@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from cudacheck import remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
@@ -87,6 +87,7 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=(r"(?i)failed to initialize nvml:? unknown error",),
+    asks=(Ask(Nvml, "`Failed to initialize NVML: Unknown Error`", "Failed to initialize NVML: Unknown Error"),),
     fires={
         "after systemctl daemon-reload on the host": (
             DOCKER,

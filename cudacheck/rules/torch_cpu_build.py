@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus
 from cudacheck.probes.host.system import System
@@ -84,6 +84,7 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=(r"(?i)torch not compiled with CUDA enabled", r"\(you have (\d[\w.]*\+cpu)\)"),
+    asks=(Ask(TorchBuild, "`+cpu`, or `None` for its CUDA", "2.8.0+cpu None []"),),
     fires={
         "a +cpu wheel beside an NVIDIA A10": (TorchBuild("2.8.0+cpu"), Gpu(0, "NVIDIA A10", compute_capability="8.6")),
         "aarch64 wheel of the default index on a GB200": (

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
@@ -162,6 +162,13 @@ RULE = Rule(
     messages=(
         r"GPU access blocked(?: by the operating system)?",
         r"cuInit[^\n]{0,60}CUDA_ERROR_NO_DEVICE",
+    ),
+    asks=(
+        Ask(
+            Nvml,
+            "`GPU access blocked by the operating system`",
+            "Failed to initialize NVML: GPU access blocked by the operating system",
+        ),
     ),
     fires={
         "WSL 1": (System(os="linux", kernel="4.4.0-19041-Microsoft", container="", wsl=1),),

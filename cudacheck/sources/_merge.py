@@ -10,6 +10,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
+from cudacheck.probes.host.pci import PciBus
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ErrorMessage
@@ -44,6 +45,8 @@ def merged(found: Iterable[object]) -> Facts:
     by_type[Distribution] = _distributions(by_type.get(Distribution, []))
     by_type[CudaToolkit] = list({fact.version: fact for fact in reversed(by_type.get(CudaToolkit, []))}.values())
     _torch(by_type, whole)
+    if System not in by_type:
+        by_type.pop(PciBus, None)  # under WSL no GPU is on it, and nobody said that this is none
     if _processes_hidden(by_type):
         whole.discard(GpuProcess)
     return Facts((fact for facts in by_type.values() for fact in facts), complete=whole)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from cudacheck.probes.host.environment import ALLOWED, LONGEST_VALUE, PREFIXES, EnvironmentVariables
+from cudacheck.probes.host.environment import ALLOWED, LONGEST_VALUE, PREFIXES, PROBE, EnvironmentVariables
+from cudacheck.sources import _prompts
 from cudacheck.sources._source import Source
 
 _ASSIGNED = re.compile(r"\s*(?:(?:export |set |setx |ENV |\$env:|\$ |-e |--env )\s*)?([A-Z][A-Z0-9_]{1,60})=(.*)$")
@@ -24,7 +25,7 @@ def facts(lines: Sequence[str]) -> Iterator[EnvironmentVariables]:
         match = _ASSIGNED.match(line)
         if match and (match.group(1) in ALLOWED or match.group(1).startswith(PREFIXES)):
             values.setdefault(match.group(1), _value(match.group(2))[:LONGEST_VALUE])
-    if values:
+    if values or any(_prompts.answers(lines, PROBE)):
         yield EnvironmentVariables(values, complete=False, found_in="paste")
 
 

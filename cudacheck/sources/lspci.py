@@ -1,4 +1,7 @@
-"""Reads `lspci -nn` and `lspci -nnk`: NVIDIA's GPUs on the bus, and the kernel driver of each."""
+"""Reads `lspci -nn` and `lspci -nnk`: NVIDIA's GPUs on the bus, and the kernel driver of each.
+
+Whole is only the answer to the very command that cudacheck asks for, between its prompt and the next.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,19 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 
-from cudacheck.probes.host.pci import PciGpu
+from cudacheck.probes.host.pci import PROBE, PciBus, PciGpu
+from cudacheck.sources import _prompts
 from cudacheck.sources._source import Source
+from cudacheck.sources._whole import Whole
 
 _DEVICE = re.compile(r"\s*((?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]) [A-Z3]")
 _GPU = re.compile(r"(?:VGA compatible|3D) controller(?: \[03\d\d\])?: NVIDIA .{1,120}\[10de:([0-9a-f]{4})\]")
 _DRIVER = re.compile(r"\s*Kernel driver in use: (\S{1,40})")
+_ROW = re.compile(r"\s|$|(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7] ")
 _MODULES = re.compile(r"\s*Kernel modules: ")
 
 
-def facts(lines: Sequence[str]) -> Iterator[PciGpu]:
+def facts(lines: Sequence[str]) -> Iterator[object]:
     """Only GPUs whose device number is shown; without `-k` nobody knows the driver.
 
     >>> [gpu] = facts(["01:00.0 3D controller [0302]: NVIDIA Corporation GA102GL [A10] [10de:2236] (rev a1)",
@@ -37,6 +43,11 @@ def facts(lines: Sequence[str]) -> Iterator[PciGpu]:
             gpu = dataclasses.replace(gpu, driver="")  # -k names the modules that could drive it, and none does
     if gpu:
         yield gpu
+    for answer in _prompts.answers(lines, PROBE):
+        if all(map(_ROW.match, answer)):
+            yield Whole(PciGpu)
+        if not any(line.strip() for line in answer):
+            yield PciBus(readable=True, found_in="lspci")
 
 
 SOURCE = Source(facts=facts, trust=20)

@@ -18,6 +18,21 @@ _HEADER = re.compile(
 _VERSION_LINE = re.compile(r"\s*(NVML|DRIVER|KMD|CUDA|CUDA UMD) version\s*:\s*(\S{1,40})\s*$", re.IGNORECASE)
 _LISTED = re.compile(r"\s*GPU (\d{1,3}): (\S.{0,120}?) \(UUID: ([^()]{1,80})\)")
 _LISTED_MIG = re.compile(r"\s*MIG \S.{0,60}?Device\s+\d+: \(UUID: ([^()]{1,120})\)")
+NO_LIBRARY = 12
+CODES = {
+    "insufficient permissions": 4,
+    "driver not loaded": 9,
+    "couldn't communicate with the nvidia driver": 9,
+    "couldn't find libnvidia-ml.so": NO_LIBRARY,
+    "gpu access blocked by the operating system": 17,
+    "driver/library version mismatch": 18,
+    "unknown error": 999,
+}
+"""nvmlErrorString's words, and nvidia-smi's own two: NVML's codes (nvml.h)."""
+_WORDS = "|".join(CODES)
+_FAILED = re.compile(rf"(?i)(?:failed to initialize nvml: |NVIDIA-SMI (?:has failed because it )?)({_WORDS})")
+_WITHOUT = re.compile(r"[ \t|]{0,20}(?:(No devices were found)[ \t|.]*$|Unable to determine the device handle for )")
+"""NVML answered, and no GPU, or not each of them."""
 MAX_FACTS = 1000
 """Of one form of output."""
 _NO_MIG = re.compile(r"\bNo MIG devices found\b")
@@ -39,6 +54,7 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
                 yield fact
     yield from _header(lines)
     yield from _versions(lines)
+    yield from _failures(lines)
     no_mig = any(_NO_MIG.search(line) for line in lines)
     for gpu in gpus:
         yield dataclasses.replace(gpu, mig_instances=()) if no_mig and gpu.mig_enabled else gpu
@@ -52,6 +68,17 @@ def _header(lines: Sequence[str]) -> Iterator[Nvml]:
             driver, cuda = (_values.version(text or "") for text in match.groups())
             # it printed its table, so NVML answered
             yield Nvml(True, init_code=0, driver_version=driver, cuda_version=cuda, found_in="nvidia-smi")
+
+
+def _failures(lines: Sequence[str]) -> Iterator[Nvml]:
+    """What it says instead of its table, as NVML's codes."""
+    for line in lines:
+        if match := _FAILED.search(line):
+            words = match.group(1)
+            code = CODES[words.lower()]
+            yield Nvml(code != NO_LIBRARY, init_code=code, init_error=words, found_in="nvidia-smi")
+        elif match := _WITHOUT.match(line):
+            yield Nvml(True, init_code=0, gpu_count=0 if match.group(1) else None, found_in="nvidia-smi")
 
 
 def _versions(lines: Sequence[str]) -> Iterator[Nvml]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
-from cudacheck.probes import Probe
+from cudacheck.probes import ByHand, Probe
 
 ALLOWED = (
     # which GPUs, and how the driver serves them
@@ -113,4 +113,5 @@ PROBE = Probe(
     collect,
     timeout_s=2.0,
     facts=(EnvironmentVariables,),
+    by_hand=ByHand('env | grep -E "^(CUDA|NVIDIA|LD_)"'),
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
-from cudacheck.probes import Probe, Skipped, _roots
+from cudacheck.probes import ByHand, Probe, Skipped, _roots
 
 DRIVER_VERSION = "/proc/driver/nvidia/version"
 MODULE_FILE = re.compile(r"nvidia(-current|-legacy-\w+|-tesla[\w-]*)?(-open)?\.ko(\.\w+)?$")
@@ -108,4 +108,5 @@ PROBE = Probe(
     collect,
     timeout_s=3.0,
     facts=(KernelModule,),
+    by_hand=ByHand("cat /proc/driver/nvidia/version"),
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from cudacheck.model import holds
-from cudacheck.probes import Probe, Skipped, _roots
+from cudacheck.probes import ByHand, Probe, Skipped, _roots
 from cudacheck.probes.host._mapped import mapped_file
 
 # Numbers of nvml.h, written out because an old `pynvml` may lack the names.
@@ -361,4 +361,5 @@ PROBE = Probe(
         Gpu,
         GpuProcess,
     ),
+    by_hand=ByHand("nvidia-smi", on_windows=True),
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
-from cudacheck.probes import Probe, _roots
+from cudacheck.probes import ByHand, Probe, _roots
 
 DEVICES = "/sys/bus/pci/devices"
 NVIDIA = "0x10de"
@@ -87,4 +87,5 @@ PROBE = Probe(
         PciBus,
         PciGpu,
     ),
+    by_hand=ByHand("lspci -nnk -d 10de:"),
 )

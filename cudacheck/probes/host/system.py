@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
-from cudacheck.probes import Probe, _roots
+from cudacheck.probes import ByHand, Probe, _roots
 
 
 @dataclass(frozen=True)
@@ -198,4 +198,5 @@ PROBE = Probe(
     collect,
     timeout_s=5.0,
     facts=(System,),
+    by_hand=ByHand("uname -srm; ls /.dockerenv"),
 )

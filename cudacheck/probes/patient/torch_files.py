@@ -10,7 +10,7 @@ from importlib.machinery import PathFinder
 from typing import Iterator
 
 from cudacheck.model import holds
-from cudacheck.probes import Probe
+from cudacheck.probes import ByHand, Probe
 from cudacheck.probes.patient import _installed, _torch
 from cudacheck.probes.patient._elf import Elf, c_strings
 from cudacheck.probes.patient._symbols import exports, gnu_hash
@@ -188,5 +188,9 @@ PROBE = Probe(
     facts=(
         TorchBuild,
         ShadowingModule,
+    ),
+    by_hand=ByHand(
+        'python -c "import torch; print(torch.__version__, torch.version.cuda, torch.cuda.get_arch_list())"',
+        on_windows=True,
     ),
 )

@@ -20,6 +20,8 @@ MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", Stat
 SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 LABEL = 12
+MOST_ANSWERS = 20
+"""To one question; there are fewer rules that ask."""
 NARROWEST, USUAL, WIDEST = 40, 100, 120
 """Columns: a narrower terminal wraps by itself, a pipe gets the usual, and longer lines are hard to read."""
 
@@ -62,6 +64,7 @@ class _Screen:
         for root in shown.roots:
             yield from self._root(root)
         yield from _columns.more(shown.more_roots, "findings")
+        yield from self._questions()
         if shown.read:
             yield from self._labelled("read", " · ".join(shown.read))
         for label, text in _glance.lines(self.report.facts):
@@ -113,6 +116,18 @@ class _Screen:
         for source in root.sources:
             yield from self._whole("source", clean(source))
         yield Text()
+
+    def _questions(self) -> Iterator[Text]:
+        for question in self.outline.questions:
+            yield from self._typed("ask", question.command)
+            for answer in question.answers[:MOST_ANSWERS]:
+                yield from self._labelled("", f"{answer.says}: {answer.rule}", dim=True)
+        if self.outline.ask_all:
+            yield from self._labelled("all at once", "paste what this prints")
+        for line in self.outline.ask_all:
+            yield from self._typed("", line)
+        if self.outline.questions:
+            yield Text()
 
     def _note(self, note: Root) -> Iterator[Text]:
         yield from self._headline("·", note.finding.message, note.finding.rule)

@@ -1,0 +1,107 @@
+"""What to ask where a paste leaves the cause open: the commands whose answers split the causes that remain.
+
+Nothing here names a fault: the rules say what would make them sure (`asks`), the probes how to find out (`by_hand`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Answer, Finding, Layer, Question, Severity
+from cudacheck.model.rule import Ask, Family, Rule
+from cudacheck.probes import ByHand
+from cudacheck.probes.chosen import Patient
+from cudacheck.probes.host.system import System
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.registry import causes_of, probe_of, rules
+
+
+def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str] = ()) -> tuple[Question, ...]:
+    """The shortest answer first; none where the machine itself was looked at, or where nothing is open."""
+    if facts.one(Patient) is not None:
+        return ()
+    root = next((f for f in findings if f.severity is not Severity.NOTE), None)
+    known = [rule for rule in rules() if rule.asks and {*ignore}.isdisjoint(rule.names)]
+    own = next((rule for rule in known if root and rule.id == root.rule), None)
+    cuda = facts.one(TorchCuda)
+    if root:
+        candidates = _deeper(own, known) if own and _is_vague(own, facts) else []
+    elif cuda is not None and not cuda.available:
+        candidates = [rule for rule in known if _hides_gpus(rule)]
+    elif (system := facts.one(System)) and system.jetson:
+        candidates = []  # its builds bear the names of others, and nvidia-smi tells little there
+    else:
+        seen = cuda is not None and cuda.available
+        candidates = [rule for rule in known if _lacks_one(rule, facts) and not (seen and _hides_gpus(rule))]
+    return tuple(_asked(candidates, facts, own.id if own else ""))
+
+
+def block(questions: Sequence[Question]) -> tuple[str, ...]:
+    """Lines for a shell that print all answers, each below its command, as the readers want them."""
+    return (*(f"echo '$ {question.command}'; {question.command}" for question in questions), "echo '$'")
+
+
+def _hides_gpus(rule: Rule) -> bool:
+    """Whether PyTorch finds no GPU then: all that sits deeper than its kernels."""
+    return rule.layer <= Layer.TORCH_BUILD and Family.WRONG_KERNELS not in rule.joins
+
+
+def _is_vague(rule: Rule, facts: Facts) -> bool:
+    """Whether others may be behind it, and it was not told all that it asks for."""
+    return rule.ambiguous and not all(_is_answered(ask, facts) for ask in rule.asks)
+
+
+def _deeper(rule: Rule, known: Sequence[Rule]) -> list[Rule]:
+    """The rule and what may be behind it: what it names as its causes, and those with the same consequences.
+
+    They are asked for what the rule itself asks for. Where something ran on the GPU, there is a driver.
+    """
+    wanted = {_by_hand(ask) for ask in rule.asks}
+    deepest = Layer.TORCH_BUILD if rule.layer >= Layer.RUN_TIME else Layer.HARDWARE
+    return [
+        other
+        for other in known
+        if (other is rule or other.id in causes_of(rule.id) or {*other.joins} & {*rule.joins})
+        and other.layer >= deepest
+        and wanted & {_by_hand(ask) for ask in other.asks}
+    ]
+
+
+def _lacks_one(rule: Rule, facts: Facts) -> bool:
+    """Whether one answer is all that is lacking of what must fit together: driver, build and GPU."""
+    if not Layer.DRIVER <= rule.layer <= Layer.TORCH_BUILD:
+        return False
+    answered = {_by_hand(ask): _is_answered(ask, facts) for ask in rule.asks}
+    return len(answered) > 1 and [*answered.values()].count(False) == 1
+
+
+def _asked(candidates: Sequence[Rule], facts: Facts, about: str) -> Iterator[Question]:
+    """One question for each command that was not answered yet and that this system has."""
+    system = facts.one(System)
+    by_command: dict[ByHand, list[tuple[Rule, Ask]]] = {}
+    for rule in candidates:
+        for ask in rule.asks:
+            hand = _by_hand(ask)
+            if hand and not _is_answered(ask, facts) and (hand.on_windows or not system or system.os == "linux"):
+                by_command.setdefault(hand, []).append((rule, ask))
+    for hand in sorted(by_command, key=lambda hand: _size(by_command[hand])):
+        answers = (Answer(ask.says, rule.id, rule.title) for rule, ask in by_command[hand])
+        yield Question(hand.command, tuple(dict.fromkeys(answers)), about)
+
+
+def _size(asked: Sequence[tuple[Rule, Ask]]) -> int:
+    return max(len(ask.answer) for _, ask in asked)
+
+
+def _by_hand(ask: Ask) -> ByHand | None:
+    probe = probe_of(ask.fact)
+    return probe.by_hand if probe else None
+
+
+def _is_answered(ask: Ask, facts: Facts) -> bool:
+    """Whether the fact is known, or the program itself said why it tells nothing."""
+    hand = _by_hand(ask)
+    said = hand is not None and any(hand.command in said.text.lower() for said in facts.all(ErrorMessage))
+    return said or facts.is_answered(ask.fact)

@@ -1,0 +1,54 @@
+"""Reads commands that start a container: whether they ask for the host's GPU. What else they say is not kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from cudacheck.probes.messages import ContainerStart
+from cudacheck.sources._source import Source
+
+MAX_LINES = 40
+"""Of one command, each but the last ending in a backslash."""
+_START = re.compile(r"(?:[^'\"`|;&#>]{0,100}[\$#] |\s*)(?:sudo )?(docker|podman|nerdctl) (?:run|create)(?=\s|$)")
+_GPU = re.compile(r"--gpus\b|--runtime[= ]nvidia\b|nvidia\.com/gpu|--device[= ]/dev/nvidia|--gpu\b")
+_UNCLEAR = re.compile(r"NVIDIA_VISIBLE_DEVICES|--privileged|/dev/kfd|/dev/dri|/dev/dxg|\$\{?[A-Z_]|\.\.\.|…")
+"""A default runtime may pass it on, another maker's GPU is meant, or a part is left out or filled in by a shell."""
+
+
+def facts(lines: Sequence[str]) -> Iterator[ContainerStart]:
+    r"""One fact for each command that is whole; those of which that is not sure are left out.
+
+    >>> for start in facts(["$ docker run --rm -it \\", "    pytorch/pytorch:latest", "docker run --gpus all app"]):
+    ...     print(start.engine, start.gpus)
+    docker False
+    docker True
+    """
+    for number, line in enumerate(lines):
+        begun = _START.match(line)
+        if not begun:
+            continue
+        command = _whole(lines[number : number + MAX_LINES])
+        if _GPU.search(command):
+            yield ContainerStart(begun.group(1), gpus=True)
+        elif not _UNCLEAR.search(command) and _is_typed(command, begun.end()):
+            yield ContainerStart(begun.group(1), gpus=False)
+
+
+def _whole(lines: Sequence[str]) -> str:
+    parts = []
+    for line in lines:
+        parts.append(line.rstrip("\\"))
+        if not line.endswith("\\"):
+            break
+    return " ".join(parts)
+
+
+def _is_typed(command: str, end: int) -> bool:
+    """Whether it is a command, with an image, and no sentence about one: behind a prompt, or with an option."""
+    words = command[end:].split()
+    options = [word for word in words if word.startswith("-")]
+    return len(options) < len(words) and (bool(options) or re.match(r"[^a-z]*[$#] |.{0,100}[$#] ", command) is not None)
+
+
+SOURCE = Source(facts=facts, trust=8)

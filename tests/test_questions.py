@@ -1,0 +1,144 @@
+"""Where a paste leaves the cause open it asks, and what comes back to a question is read and decides."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from cudacheck.commands import doctor
+from cudacheck.model.findings import Question, Severity
+from cudacheck.model.report import Report
+from cudacheck.model.rule import Ask, Rule
+from cudacheck.probes import ByHand
+from cudacheck.registry import probe_of, rules
+
+ASKING = [rule for rule in rules() if rule.asks]
+RIDDLE = (
+    "PyTorch version: 2.8.0+cu128\nIs debug build: False\nCUDA used to build PyTorch: 12.8\nIs CUDA available: False"
+)
+OPEN = {
+    "PyTorch finds none": RIDDLE,
+    "the same, and its build is not told": ">>> import torch\n>>> torch.cuda.is_available()\nFalse",
+    "no driver": "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU",
+    "no GPU to use": "RuntimeError: No CUDA GPUs are available",
+    "no kernel": "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+    "WSL": RIDDLE + "\nOS: Ubuntu 24.04 LTS (x86_64)\nPython platform: Linux-5.15.167.4-microsoft-standard-WSL2-x86_64",
+}
+"""Pastes that more than one cause would explain."""
+HEALTHY = {
+    "nvidia-smi": """\
+| NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |
+|   0  NVIDIA L4                      On  |   00000000:31:00.0 Off |                    0 |
+| N/A   32C    P8             12W /   72W |       0MiB /  23034MiB |      0%      Default |""",
+    "lspci": """\
+01:00.0 3D controller [0302]: NVIDIA Corporation AD104GL [L4] [10de:27b8] (rev a1)
+\tSubsystem: NVIDIA Corporation Device [10de:16ca]
+\tKernel driver in use: nvidia
+\tKernel modules: nvidiafb, nouveau, nvidia_drm, nvidia""",
+    "cat": "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder@U22-I3)",
+    "env": "",
+    "uname": "Linux 6.8.0-45-generic x86_64\nls: cannot access '/.dockerenv': No such file or directory",
+    "python": "2.8.0+cu128 12.8 ['sm_75', 'sm_80', 'sm_86', 'sm_90', 'sm_100', 'sm_120']",
+}
+"""What each command prints where all is well, by its program."""
+
+
+def hand_of(ask: Ask) -> ByHand:
+    probe = probe_of(ask.fact)
+    assert probe
+    assert probe.by_hand, f"{ask.fact.__name__}: its probe says not how to ask by hand"
+    return probe.by_hand
+
+
+def answered(*answers: tuple[str, str]) -> str:
+    """As a terminal shows it."""
+    return "\n".join(f"ada@box:~$ {command}\n{answer}" for command, answer in answers) + "\nada@box:~$ "
+
+
+def judged(*texts: str) -> Report:
+    return doctor.read("\n\n".join(texts))
+
+
+def causes(questions: tuple[Question, ...]) -> set[str]:
+    return {answer.rule for question in questions for answer in question.answers}
+
+
+def open_for(rule: Rule) -> list[str]:
+    return [name for name, text in OPEN.items() if rule.id in causes(judged(text).questions)]
+
+
+@pytest.mark.parametrize("rule", ASKING, ids=lambda rule: rule.id)
+def test_the_answers_to_all_that_a_rule_asks_make_it_the_root(rule):
+    reached = open_for(rule)
+    assert reached, "no paste that leaves the cause open leads to its questions"
+    decided = {}
+    for name in reached:
+        told = answered(*((hand_of(ask).command, ask.answer) for ask in rule.asks))
+        roots = [
+            f.rule for f in judged(OPEN[name], told).findings if f.severity is not Severity.NOTE and not f.caused_by
+        ]
+        decided[name] = roots[:1]
+    assert [rule.id] in decided.values(), decided
+
+
+@pytest.mark.parametrize(
+    ("rule", "ask"), [(r, a) for r in ASKING for a in r.asks], ids=lambda one: getattr(one, "id", "")
+)
+def test_an_answer_is_not_asked_for_again(rule, ask):
+    hand = hand_of(ask)
+    for name in open_for(rule):
+        left = judged(OPEN[name], answered((hand.command, ask.answer))).questions
+        assert hand.command not in [question.command for question in left], name
+
+
+def test_every_healthy_answer_is_read_and_convicts_nobody():
+    asked = {hand_of(ask).command for rule in ASKING for ask in rule.asks}
+    assert {command.split()[0] for command in asked} == {*HEALTHY}
+    whole = answered(*((command, HEALTHY[command.split()[0]]) for command in sorted(asked)))
+    for name, text in OPEN.items():
+        report = judged(text, whole)
+        before = {f.rule for f in judged(text).findings}
+        new = {f.rule for f in report.findings if f.severity is not Severity.NOTE} - before
+        assert new <= {"kernel-failed"}, name
+        assert report.questions == (), name
+
+
+def test_a_proven_cause_asks_nothing():
+    assert judged("Failed to initialize NVML: Driver/library version mismatch").questions == ()
+    assert judged("torch: 2.8.0+cpu\n" + RIDDLE.replace("+cu128", "+cpu").replace("12.8", "None")).questions == ()
+
+
+def test_the_shortest_answer_is_asked_for_first():
+    questions = judged(RIDDLE).questions
+    sizes = [
+        max(len(ask.answer) for rule in ASKING for ask in rule.asks if hand_of(ask).command == question.command)
+        for question in questions
+    ]
+    assert sizes == sorted(sizes)
+    assert len(questions) > 2
+
+
+def test_windows_is_asked_for_what_it_has():
+    commands = [q.command for q in judged(RIDDLE + "\nOS: Microsoft Windows 11 Pro").questions]
+    assert commands == ["nvidia-smi"]
+
+
+def test_a_rule_that_lacks_one_fact_asks_for_it():
+    """The driver is known, and nothing else: whether it serves PyTorch hangs on PyTorch's build."""
+    (question,) = judged(HEALTHY["nvidia-smi"]).questions
+    assert question.command.startswith("python -c")
+    assert "driver-too-old" in causes((question,))
+
+
+def test_what_is_ignored_is_not_asked_for():
+    asked = doctor.read(RIDDLE, ignore=["gpus-hidden"]).questions
+    assert "gpus-hidden" not in causes(asked)
+
+
+def test_every_answer_names_a_rule_and_commands_can_stand_in_single_quotes():
+    ids = {rule.id for rule in rules()}
+    for question in itertools.chain.from_iterable(judged(text).questions for text in OPEN.values()):
+        assert causes((question,)) <= ids
+        assert "'" not in question.command
+        assert "\n" not in question.command
