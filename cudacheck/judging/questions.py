@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Answer, Finding, Layer, Question, Severity
+from cudacheck.model.findings import Finding, Layer, PossibleAnswer, Question, Severity
 from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes import ByHand
 from cudacheck.probes.chosen import Patient
@@ -87,7 +87,7 @@ def _asked(candidates: Sequence[Rule], facts: Facts, about: str) -> Iterator[Que
             if hand and not _is_answered(ask, facts) and (hand.on_windows or not system or system.os == "linux"):
                 by_command.setdefault(hand, []).append((rule, ask))
     for hand in sorted(by_command, key=lambda hand: _size(by_command[hand])):
-        answers = (Answer(ask.says, rule.id, rule.title) for rule, ask in by_command[hand])
+        answers = (PossibleAnswer(ask.says, rule.id, rule.title) for rule, ask in by_command[hand])
         yield Question(hand.command, tuple(dict.fromkeys(answers)), about)
 
 

@@ -109,7 +109,7 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class PossibleAnswer:
     says: str
     """How this cause looks in what the command prints."""
     rule: holds.Term
@@ -123,7 +123,7 @@ class Question:
     """What to find out where a paste leaves the cause open, and what each answer would mean."""
 
     command: holds.Shell
-    answers: tuple[Answer, ...]
+    answers: tuple[PossibleAnswer, ...]
     about: holds.Term = ""
     """The finding whose cause it splits; empty where nothing was found."""
 
