@@ -12,10 +12,10 @@ from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes import Probe, host, patient
 from cudacheck.probes.chosen import Patient
-from cudacheck.probes.messages import ContainerStart, ErrorMessage
+from cudacheck.probes.messages import ContainerStart, Contradiction, ErrorMessage
 from cudacheck.speed.baseline import Baseline
 
-UNASKED = (Patient, Baseline, ErrorMessage, ContainerStart)
+UNASKED = (Patient, Baseline, ErrorMessage, ContainerStart, Contradiction)
 """The facts that no probe owns: what was chosen, what was saved, what was said."""
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
-import healthy
+import healthy  # type: ignore[import-not-found]
 
 
 def test_no_alarm():

@@ -10,7 +10,7 @@ from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import ContainerStart, Contradiction, ErrorMessage
 from cudacheck.probes.patient.cuda_libraries import LibraryFile
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.interpreter import Interpreter
@@ -30,10 +30,11 @@ WORDS: dict[type, tuple[str, str]] = {
     LibraryFile: ("1 library", "libraries"),
     Distribution: ("1 package", "packages"),
     EnvironmentVariables: ("environment variables", ""),
+    ContainerStart: ("how a container was started", ""),
     ErrorMessage: ("1 message", "messages"),
 }
 """How one fact of a type is called, and several."""
-_NOT_ABOUT_CUDA = (System, Interpreter)
+_NOT_ABOUT_CUDA = (System, Interpreter, Contradiction)
 _ORDINARY = {"numpy", "pip", "uv", "gradio"}
 """Packages that are everywhere."""
 _VARIABLE = re.compile(r"CUDA|CUDNN|NVIDIA|NVCC|NCCL|GPU|TORCH|TRITON|FLASH_ATTENTION")
@@ -48,6 +49,11 @@ def counted(facts: Facts) -> list[str]:
         elif kind is TorchBuild:
             told.append("that PyTorch is not installed")
     return told
+
+
+def differing(facts: Facts) -> list[str]:
+    """What of the pastes is of different environments, each in words."""
+    return [f"{c.what} {c.first} and {c.other}: the first counts" for c in facts.all(Contradiction)]
 
 
 def unheard(facts: Facts) -> str | None:

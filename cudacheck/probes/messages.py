@@ -27,3 +27,13 @@ class ContainerStart:
     gpus: bool
     """Whether it asks for the host's GPUs, in any way."""
     found_in: holds.FreeText = "paste"
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Two pastes, or two dumps in one, are of different environments: the first counts."""
+
+    what: holds.Term
+    """`PyTorch`, `driver`."""
+    first: holds.Term
+    other: holds.Term

@@ -61,6 +61,8 @@ class Outline:
     """and what prints the answers to all of them; empty where there are not several."""
     read: tuple[str, ...]
     """What of a paste counted; empty for what was inspected live."""
+    differing: tuple[str, ...]
+    """Of which things two pastes say different ones."""
     notes: tuple[Root, ...]
     probes: tuple[ProbeRun, ...]
     """How each ended, for who wants to know."""
@@ -81,6 +83,7 @@ def of(report: Report, *, verbose: bool = False) -> Outline:
         questions=report.questions[:MOST_FINDINGS],
         ask_all=questions.block(report.questions[:MOST_FINDINGS]) if len(report.questions) > 1 else (),
         read=tuple(understood.counted(report.facts)) if report.facts.one(Patient) is None else (),
+        differing=tuple(understood.differing(report.facts)),
         # Advice is for the healthy.
         notes=tuple(_root(report, note, verbose=verbose) for note in notes) if not broken or verbose else (),
         probes=report.probes if verbose else (),

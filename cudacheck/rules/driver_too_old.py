@@ -170,7 +170,8 @@ RULE = Rule(
         Ask(
             Nvml,
             "a driver older than the CUDA that PyTorch was built for",
-            "| NVIDIA-SMI 535.129.03    Driver Version: 535.129.03    CUDA Version: 12.2     |",
+            "| NVIDIA-SMI 535.129.03    Driver Version: 535.129.03    CUDA Version: 12.2     |\n"
+            "|   0  NVIDIA A10                     On  |   00000000:31:00.0 Off |                    0 |",
         ),
     ),
     fires={

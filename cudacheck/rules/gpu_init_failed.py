@@ -101,7 +101,15 @@ RULE = Rule(
         r"(?P<closed>is not supported by open\s+nvidia\.ko)",
         r"(?m)^[ \t|]*No devices were found[ \t|.]*$",
     ),
-    asks=(Ask(Nvml, "`No devices were found`", "No devices were found"),),
+    ambiguous=True,
+    asks=(
+        Ask(Nvml, "`No devices were found`", "No devices were found"),
+        Ask(
+            KernelModule,
+            "`Open Kernel Module`",
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder@U22-I3)",
+        ),
+    ),
     fires={
         "the firmware gave it no memory window": (
             ErrorMessage(

@@ -144,7 +144,8 @@ RULE = Rule(
         Ask(
             Nvml,
             "its table with a GPU in it",
-            "| NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |",
+            "| NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |\n"
+            "|   0  NVIDIA A10                     On  |   00000000:31:00.0 Off |                    0 |",
         ),
     ),
     fires={

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
@@ -79,6 +79,16 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=(r"No MIG devices found",),
+    asks=(
+        Ask(
+            Gpu,
+            "`Enabled` under MIG M., and `No MIG devices found`",
+            "|   0  NVIDIA A100-SXM4-80GB          On  |   00000000:07:00.0 Off |                   On |\n"
+            "| N/A   31C    P0             62W /  400W |       1MiB /  81920MiB |     N/A      Default |\n"
+            "|                                         |                        |              Enabled |\n"
+            "|  No MIG devices found                                                                   |",
+        ),
+    ),
     fires={
         "MIG on, nothing made": (
             Nvml(library_found=True, init_code=0, gpu_count=1),

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
@@ -77,6 +77,21 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=(r"requires use of the NVIDIA\s+open kernel modules",),
+    asks=(
+        Ask(Nvml, "`No devices were found`", "No devices were found"),
+        Ask(
+            PciGpu,
+            "a GPU of Blackwell or newer",
+            "01:00.0 VGA compatible controller [0300]: NVIDIA Corporation GB202 [10de:2b85] (rev a1)\n"
+            "\tKernel driver in use: nvidia\n"
+            "\tKernel modules: nvidiafb, nouveau, nvidia",
+        ),
+        Ask(
+            KernelModule,
+            "a version without `Open`",
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  Tue Sep 23 10:11:16 UTC 2025",
+        ),
+    ),
     fires={
         "an RTX 5090 and the proprietary module": (
             BARE,

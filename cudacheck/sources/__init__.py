@@ -13,6 +13,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
 from cudacheck.reports.read import ReportError
 from cudacheck.sources import _clean, _merge, messages, report_json
+from cudacheck.sources._environments import Environments, parts
 from cudacheck.sources._source import Source
 
 MAX_CHARACTERS = 4 * 1024 * 1024
@@ -49,6 +50,7 @@ def read(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Fac
     """
     reports: list[Report] = []
     found: list[object] = []
+    environments = Environments()
     for name, text in texts:
         if len(text) > MAX_CHARACTERS or text.count("\n") > MAX_LINES:
             limits = f"{MAX_CHARACTERS // 1024 // 1024} MiB or {MAX_LINES} lines"
@@ -58,7 +60,7 @@ def read(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Fac
                 f"{name} is the text for people; ask for the report: cudacheck doctor --output report.json"
             )
         report, rest = _split(name, text)
-        said = list(_said(name, rest)) or [*messages.unknown(_clean.lines(rest), name)]
+        said = list(_said(name, rest, environments)) or [*messages.unknown(_clean.lines(rest), name)]
         if report:
             reports.append(report)
         elif not said and name not in perhaps:
@@ -66,17 +68,18 @@ def read(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Fac
         found.extend(said)
     if not found and not reports:
         raise SourceError(_not_understood("any of these files"))
-    return _with_reports(reports, _merge.merged(found))
+    return _with_reports(reports, _merge.merged([*found, *environments.named]))
 
 
 def _not_understood(where: str) -> str:
     return f"nothing about CUDA, PyTorch or a GPU was understood in {where}: understood are {UNDERSTOOD}"
 
 
-def _said(name: str, text: str) -> Iterator[object]:
+def _said(name: str, text: str, environments: Environments) -> Iterator[object]:
     lines = [line[: untrusted.MAX_TEXT] for line in _clean.lines(text)]
-    for source in readers():
-        yield from itertools.islice(source.facts(lines), MAX_FACTS)
+    for number, part in enumerate(parts(lines)):
+        told = [fact for source in readers() for fact in itertools.islice(source.facts(part), MAX_FACTS)]
+        yield from environments.counted(told, same_text=number > 0)
     yield from messages.facts(lines, name)
 
 

@@ -17,6 +17,11 @@ _TAG = re.compile(r"</?(?:details|summary|pre|code|p|br|div|span|b|sub|sup|kbd)\
 _FENCE = re.compile(r"\s{0,8}(?:`{3,}|~{3,})[^`~]{0,80}$")
 _QUOTE = re.compile(r"(?:\s{0,8}>)+ ?")
 _BULLET = re.compile(r"\s{0,16}(?:[-*•]|\d{1,2}[.)])\s+(?=\S)")
+_PAIR = re.compile(
+    r"\|[ *`]{0,80}([A-Za-z][\w ()?./-]{0,60}?)[ *`:]{0,80}"
+    r"\|[ `]{0,80}([^|\s`][^|]{0,400}?)[ `]{0,80}\|?$"
+)
+"""A row of two cells: key and value in a table of Markdown. nvidia-smi's rows have three, or begin otherwise."""
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,\d]{0,12}(?:Z|[+-]\d\d:?\d\d)?[ \t]")
 _LOG = re.compile(
     r"[\w.-]{1,60}-\d{1,3} +\| "  # docker compose
@@ -39,7 +44,13 @@ def lines(text: str) -> list[str]:
     >>> lines("> **Python version:** 3.12\r\n\x1b[31mError 804\x1b[0m\n```text\n- `CUDA_HOME=/usr`")
     ['Python version: 3.12', 'Error 804', '', 'CUDA_HOME=/usr']
     """
-    return [_line(raw[:MAX_LINE]) for raw in _LINE_END.split(text.translate(_TRANSLATION))]
+    return [_line(raw[:MAX_LINE]) for raw in _dedented(_LINE_END.split(text.translate(_TRANSLATION)))]
+
+
+def _dedented(lines: list[str]) -> list[str]:
+    """Without what every line is indented by: a block of code in Markdown."""
+    margin = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    return [line[margin:] for line in lines] if margin else lines
 
 
 def _line(line: str) -> str:
@@ -56,6 +67,8 @@ def _line(line: str) -> str:
     for _ in range(MAX_LOGS):
         begun = _LOG.match(line)
         line = line[begun.end() :] if begun else line
+    if line.startswith("|") and (row := _PAIR.match(line)):
+        line = f"{row.group(1)}: {row.group(2)}"
     if "**" in line:
         line = line.replace("**", "")
     stripped = line.strip()

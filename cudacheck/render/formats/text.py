@@ -67,6 +67,8 @@ class _Screen:
         yield from self._questions()
         if shown.read:
             yield from self._labelled("read", " · ".join(shown.read))
+        if shown.differing:
+            yield from self._labelled("differs", " · ".join(shown.differing))
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
         if self.report.facts.one(BenchPlan):

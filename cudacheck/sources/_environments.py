@@ -1,0 +1,79 @@
+"""Keeps apart what is of two environments: two PyTorch, two drivers. The first counts, and the difference is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
+from cudacheck.probes.messages import Contradiction, ErrorMessage
+from cudacheck.probes.patient.cuda_libraries import LibraryFile
+from cudacheck.probes.patient.distributions import Distribution
+from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.probes.patient.torch_files import TorchBuild
+from cudacheck.probes.patient.torch_import import TorchImport
+from cudacheck.sources import installs
+from cudacheck.sources._whole import Whole
+
+MOST = 20
+"""Environments in one text."""
+_TORCH = re.compile(r"(?i)[\W_]{0,8}(?:py)?torch version\b[^:\n]{0,20}:\W{0,6}(\d{1,2}\.\d{1,3}(?:\.\d{1,3})?)")
+"""With this key begins what a dump says of an environment."""
+
+PATIENT = (TorchBuild, TorchCuda, TorchImport, Distribution, Interpreter, LibraryFile)
+MACHINE = (Nvml, Gpu, GpuProcess)
+
+
+def parts(lines: Sequence[str]) -> list[Sequence[str]]:
+    """The lines of each environment of a text: a dump that names another PyTorch begins the next."""
+    begins, version = [0], ""
+    for number, line in enumerate(lines):
+        match = _TORCH.match(line) if "orch" in line and len(begins) < MOST else None
+        if match and version and not _agree(version, match.group(1)):
+            begins.append(number)
+        version = match.group(1) if match else version
+    ends = [*begins[1:], len(lines)]
+    return [lines[begin:end] for begin, end in zip(begins, ends, strict=True)]
+
+
+class Environments:
+    """What counts of the environments of several texts, as they come."""
+
+    def __init__(self) -> None:
+        self.torch = self.driver = ""
+        self.named: list[Contradiction] = []
+
+    def counted(self, found: Sequence[object], *, same_text: bool) -> Iterator[object]:
+        """The facts of one environment that do not belong to another than those before.
+
+        What stands behind another dump in one text is of another machine; of another text, as of a host and its
+        container, the machine's facts still count, and those of PyTorch where only the driver is another.
+        """
+        torch = next((b.version for b in found if isinstance(b, TorchBuild) and _is_told(b)), "")
+        driver = next((n.driver_version for n in found if isinstance(n, Nvml) and n.driver_version), "")
+        other_torch = self._differs("PyTorch", self.torch, torch)
+        other_driver = self._differs("driver", self.driver, driver)
+        out: tuple[type, ...] = (*(PATIENT if other_torch else ()), *(MACHINE if other_driver else ()))
+        foreign = same_text and other_torch
+        for fact in found:
+            kind = fact.fact_type if isinstance(fact, Whole) else type(fact)
+            if kind not in out and (not foreign or kind is ErrorMessage):
+                yield fact
+        self.torch, self.driver = self.torch or torch, self.driver or (driver if not foreign else "")
+
+    def _differs(self, what: str, first: str, other: str) -> bool:
+        if not first or not other or _agree(first, other):
+            return False
+        self.named.append(Contradiction(what, first, other))
+        return True
+
+
+def _is_told(build: TorchBuild) -> bool:
+    return bool(build.version) and build.found_in != installs.COMMAND
+
+
+def _agree(one: str, other: str) -> bool:
+    """`2.8` and `2.8.0+cu128` are one version; two builds of it are not."""
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and not re.match(r"[0-9]", long[len(short) :])

@@ -1,0 +1,158 @@
+"""Judge tickets in disguise: `python tests/tools/disguise.py FOLDER --labels LABELS.jsonl` tells what each costs.
+
+A ticket is a file FOLDER/ID.txt; a line of the labels holds `id`, `expected` and `also_acceptable`. Of thirteen
+disguises eleven only look otherwise, one puts a healthy machine's dump behind the ticket, one takes a line away (each
+line once). The root that was found before may be kept, or lost to a question or to "not proven"; a coarser one
+that asks for what would split it counts as a question. Any other error that is not labelled is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import json
+import re
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cudacheck.commands import doctor
+from cudacheck.model.findings import Severity
+from cudacheck.model.report import Report
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from healthy_pastes import H100, collect_env
+
+MOST_LINES = 60
+"""Of one ticket, that are taken away one by one."""
+TRANSLATED = (
+    # bash, coreutils and glibc of a German system; cmd.exe and Windows of a Chinese one
+    (r"bash: (\S+): command not found", r"bash: \1: Befehl nicht gefunden."),
+    (r"No such file or directory", "Datei oder Verzeichnis nicht gefunden"),
+    (r"cannot open shared object file: .*", "cannot open shared object file: Datei oder Verzeichnis nicht gefunden"),
+    (r"is not recognized as an internal or external command,?", "不是内部或外部命令，也不是可运行的程序"),
+    (r"operable program or batch file\.?", "或批处理文件。"),
+    (r"The specified module could not be found\.?", "找不到指定的模块。"),
+    (r"Microsoft Windows (\d+) Pro\b", r"Microsoft Windows \1 专业版"),
+    (r"Microsoft Windows (\d+) Home\b", r"Microsoft Windows \1 家庭版"),
+)
+"""What these systems print in their user's language; PyTorch, pip and nvidia-smi are English everywhere."""
+
+
+def each_line(form: str) -> Callable[[str], str]:
+    return lambda text: "\n".join(form.format(line) for line in text.splitlines())
+
+
+def wrapped(text: str) -> str:
+    broken = (textwrap.wrap(line, 60, drop_whitespace=False) or [""] for line in text.splitlines())
+    return "\n".join(part for line in broken for part in line)
+
+
+def translated(text: str) -> str:
+    for english, other in TRANSLATED:
+        text = re.sub(english, other, text)
+    return text
+
+
+def in_a_table(text: str) -> str:
+    """Keys and values as a table of two columns; other lines as they are."""
+    return re.sub(r"(?m)^([A-Za-z][\w ()?.-]{1,40}): (\S.*)$", r"| \1 | \2 |", text)
+
+
+def in_bold(text: str) -> str:
+    return re.sub(r"(?m)^([A-Za-z][\w ()?.-]{1,40}): (\S.*)$", r"- **\1:** \2", text)
+
+
+ANOTHER = collect_env("2.15.0+cu132", "13.2", "torch==2.15.0", "torchvision==0.29.2", **H100)
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "quoted": each_line("> {}"),
+    "fenced": lambda text: f"<details>\n<summary>log</summary>\n\n```console\n{text}\n```\n</details>",
+    "wrapped at 60": wrapped,
+    "with times": each_line("2026-03-09T18:06:51.151Z {}"),
+    "in the journal": each_line("Mar  9 18:06:51 node17 app[4711]: {}"),
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "escaped": html.escape,
+    "indented": each_line("    {}"),
+    "in bold": in_bold,
+    "in a table": in_a_table,
+    "translated": translated,
+    "another's dump behind it": lambda text: f"{text}\n\nOn a colleague's machine it works:\n\n{ANOTHER}",
+}
+TAKEN = "a line taken away"
+
+
+def without_a_line(text: str) -> Iterator[str]:
+    lines = text.splitlines()
+    for number in [n for n, line in enumerate(lines) if line.strip()][:MOST_LINES]:
+        yield "\n".join(lines[:number] + lines[number + 1 :])
+
+
+def judged(text: str) -> Report | None:
+    """None where nothing is understood in it, which is said in one line."""
+    try:
+        return doctor.read(text)
+    except doctor.InputError:
+        return None
+
+
+def errors(report: Report | None) -> list[str]:
+    """The roots."""
+    found = report.findings if report else ()
+    return [f.rule for f in found if f.severity is Severity.ERROR and not f.caused_by]
+
+
+def outcome(report: Report | None, before: list[str], allowed: set[str]) -> str:
+    now = errors(report)
+    wrong = [rule for rule in now if rule not in allowed]
+    asks = {question.about for question in report.questions} if report else set()
+    if wrong and not asks.issuperset(wrong):
+        return "wrong: " + " ".join(wrong)
+    if now[:1] == before[:1]:
+        return "kept"
+    if now and not wrong:
+        return "another that is right"
+    return "asked" if report and report.questions else "not proven"
+
+
+def outcomes(text: str, labels: set[str]) -> Iterator[tuple[str, str]]:
+    """(disguise, what became of it) for every disguise, that with a line less once for each line."""
+    before = errors(judged(text))
+    allowed = {*before, *labels}
+    for name, disguised in DISGUISES.items():
+        yield name, outcome(judged(disguised(text)), before, allowed)
+    for less in without_a_line(text):
+        yield TAKEN, outcome(judged(less), before, allowed)
+
+
+def labels_of(file: Path | None) -> dict[str, set[str]]:
+    rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()] if file else []
+    return {row["id"]: {*row["expected"], *row["also_acceptable"]} for row in rows}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--labels", type=Path)
+    parser.add_argument(
+        "--show", action="store_true", help="name every ticket of which a disguise makes something else"
+    )
+    options = parser.parse_args()
+    labels, table = labels_of(options.labels), dict[str, Counter[str]]()
+    tickets = sorted(options.folder.glob("*.txt"))
+    for ticket in tickets:
+        for name, told in outcomes(ticket.read_text(encoding="utf-8"), labels.get(ticket.stem, set())):
+            table.setdefault(name, Counter())[told.partition(":")[0]] += 1
+            if options.show and told != "kept" and (name != TAKEN or told.startswith("wrong")):
+                print(f"{ticket.stem} {name}: {told}", flush=True)
+    for name, counts in table.items():
+        print(f"{name:<26} " + ", ".join(f"{told} {count}" for told, count in counts.most_common()))
+    wrong = sum(counts["wrong"] for counts in table.values())
+    print(f"{len(tickets)} tickets, {sum(map(Counter.total, table.values()))} inputs, {wrong} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
