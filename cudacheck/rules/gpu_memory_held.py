@@ -176,7 +176,7 @@ RULE = Rule(
             ErrorMessage("RuntimeError: CUDA error: out of memory", "ticket.txt"),
         ),
         "a little over the least, on a board of a data centre": (
-            Gpu(0, "Tesla T4", memory_used_bytes=1300 << 20, memory_total_bytes=15 * GIB),
+            Gpu(0, "Tesla T4", memory_used_bytes=1300 << 20, memory_total_bytes=15 * _memory.GIB),
             GpuProcess(0, 4711, memory_bytes=100 << 20, visible=True),
         ),
         "out of memory, and others hold a third": (
@@ -223,7 +223,7 @@ RULE = Rule(
             ),
         ),
         "a little under the least": (
-            Gpu(0, "Tesla T4", memory_used_bytes=1000 << 20, memory_total_bytes=15 * GIB),
+            Gpu(0, "Tesla T4", memory_used_bytes=1000 << 20, memory_total_bytes=15 * _memory.GIB),
             GpuProcess(0, 4711, memory_bytes=100 << 20, visible=True),
         ),
         "out of memory, and others hold a sixth": (
