@@ -9,12 +9,20 @@ from cudacheck.judging import questions, understood
 from cudacheck.judging.verdict import interrupted
 from cudacheck.model.findings import Evidence, Finding, Question, Remedy, Severity, Unchecked
 from cudacheck.model.report import ProbeRun, Report, State, Verdict
+from cudacheck.model.findings import Evidence, Finding, Remedy, Severity, Unchecked
+from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
 from cudacheck.probes.chosen import Patient
+from cudacheck.render._clean import clean
+
+MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
+SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 
 MOST_FINDINGS = 200
 """There are fewer rules: more findings are not ours."""
 MOST_EVIDENCE = 20
 """Of one finding: a report may hold thousands of rows that failed alike."""
+MOST_WORDS = 12
+"""Lines of a log."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,21 @@ class LastLines:
     knowledge_date: str
     ask: str
     """The rule whose page says more; empty where there is nothing to explain."""
+
+    @property
+    def parts(self) -> list[str]:
+        """In words: counts, the time, the day of the knowledge."""
+        told = [
+            f"{self.errors} error{'s' * (self.errors != 1)}",
+            f"{self.warnings} warning{'s' * (self.warnings != 1)}",
+        ]
+        if n := self.unchecked:
+            told.append(f"{n} rule{'s' * (n != 1)} unchecked ({clean(self.why_unchecked, 60)})")
+        if self.seconds is not None:
+            told.append(f"{self.seconds:.1f} s")
+        if self.knowledge_date:
+            told.append(f"knowledge of {clean(self.knowledge_date, 20)}")
+        return told
 
 
 @dataclass(frozen=True)
@@ -90,6 +113,37 @@ def of(report: Report, *, verbose: bool = False) -> Outline:
         unchecked=report.unchecked if verbose else (),
         summary=_summary(report, (faults or roots)[:1]),
     )
+
+
+def mark_of(finding: Finding) -> str:
+    return SEVERITY_MARKS[finding.severity or Severity.ERROR]
+
+
+def titled(remedy: Remedy) -> str:
+    """What it does, and what it needs: `upgrade the NVIDIA driver (root, reboot)`."""
+    marks = [word for word, on in (("root", remedy.needs_root), ("reboot", remedy.needs_reboot)) if on]
+    return remedy.title + (f" ({', '.join(marks)})" if marks else "")
+
+
+def to_type(remedy: Remedy) -> tuple[str, ...]:
+    """Line by line: what to put into the file that the title names, then commands."""
+    edit = remedy.edit.rstrip("\n").split("\n") if remedy.edit else []
+    return (*edit, *remedy.commands)
+
+
+def explained(root: Root) -> str:
+    return " · ".join(f"{finding.rule}: {finding.message}" for finding in root.explains)
+
+
+def ended(run: ProbeRun) -> str:
+    """`torch_import crashed 1.20 s SIGSEGV`"""
+    seconds = f" {run.seconds:.2f} s" if run.seconds is not None else ""
+    return f"{run.probe} {run.outcome}{seconds}" + (f" {run.detail}" if run.detail else "")
+
+
+def last_words(run: ProbeRun) -> list[str]:
+    """What a probe that did not come to its end printed last."""
+    return [] if run.outcome in {Outcome.OK, Outcome.SKIPPED} else run.log.splitlines()[-MOST_WORDS:]
 
 
 def _root(report: Report, finding: Finding, *, verbose: bool) -> Root:

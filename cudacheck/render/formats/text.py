@@ -8,16 +8,12 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from cudacheck.model.findings import Remedy, Severity
-from cudacheck.model.report import Outcome, Report, State
-from cudacheck.probes.patient.bench_kernels import BenchPlan
-from cudacheck.render import Format, Shown, _columns, _glance, _kernels, out, outline
+from cudacheck.model.findings import Remedy
+from cudacheck.model.report import Report
+from cudacheck.render import Format, Shown, _columns, _glance, _measured, out, outline
 from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
-from cudacheck.render.outline import LastLines, Root
-from cudacheck.speed.steps import measured
+from cudacheck.render.outline import MARKS, LastLines, Root, ended, explained, last_words, mark_of, titled, to_type
 
-MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
-SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 LABEL = 12
 MOST_ANSWERS = 20
@@ -60,7 +56,7 @@ class _Screen:
         if shown.verdict:
             yield from self._headline(MARKS[shown.verdict.state], shown.verdict.headline)
             yield Text()
-            yield from self._steps("advice")
+            yield from _measured.advice(self.report, self.width)
         for root in shown.roots:
             yield from self._root(root)
         yield from _columns.more(shown.more_roots, "findings")
@@ -71,22 +67,13 @@ class _Screen:
             yield from self._labelled("differs", " · ".join(shown.differing))
         for label, text in _glance.lines(self.report.facts):
             yield from self._labelled(label, text)
-        if self.report.facts.one(BenchPlan):
-            yield from _kernels.lines(self.report, self.width)
-        yield from self._steps("lines")
+        yield from _measured.lines(self.report, self.width)
         for note in shown.notes:
             yield Text()
             yield from self._note(note)
         yield from self._details()
         yield Text()
         yield from self._summary(shown.summary)
-
-    def _steps(self, part: str) -> Iterator[Text]:
-        """Imported where there is something to show: a doctor without it starts 0.03 s sooner."""
-        if any(self.report.facts.all(kind) for kind in measured.MEASURED):
-            from cudacheck.render.steps import tables
-
-            yield from getattr(tables, part)(self.report.facts, self.width)
 
     def _headline(self, mark: str, message: str, right: str = "") -> Iterator[Text]:
         first, *rest = wrapped(message, self.width - 2) or [""]
@@ -103,7 +90,7 @@ class _Screen:
 
     def _root(self, root: Root) -> Iterator[Text]:
         finding = root.finding
-        yield from self._headline(SEVERITY_MARKS[finding.severity or Severity.ERROR], finding.message, finding.rule)
+        yield from self._headline(mark_of(finding), finding.message, finding.rule)
         for evidence in root.evidence:
             where = f" ({clean(_glance.short(evidence.found_in))})" if evidence.found_in else ""
             yield from self._labelled("evidence", f"{evidence.fact}{where}", dim=True)
@@ -114,7 +101,7 @@ class _Screen:
         if root.verify:
             yield from self._typed("check", root.verify)
         if root.explains:
-            yield from self._labelled("explains", " · ".join(f"{f.rule}: {f.message}" for f in root.explains), dim=True)
+            yield from self._labelled("explains", explained(root), dim=True)
         for source in root.sources:
             yield from self._whole("source", clean(source))
         yield Text()
@@ -137,11 +124,8 @@ class _Screen:
             yield from self._remedy("do", remedy)
 
     def _remedy(self, label: str, remedy: Remedy) -> Iterator[Text]:
-        marks = [word for word, on in (("root", remedy.needs_root), ("reboot", remedy.needs_reboot)) if on]
-        title = remedy.title + (f" ({', '.join(marks)})" if marks else "")
-        yield from self._labelled(label, title)
-        edit = remedy.edit.rstrip("\n").split("\n") if remedy.edit else []
-        for line in (*edit, *remedy.commands):
+        yield from self._labelled(label, titled(remedy))
+        for line in to_type(remedy):
             yield from self._typed("", line)
 
     def _labelled(self, label: str, text: str, *, dim: bool = False) -> Iterator[Text]:
@@ -160,27 +144,14 @@ class _Screen:
             return
         yield Text()
         for run in self.outline.probes:
-            seconds = f" {run.seconds:.2f} s" if run.seconds is not None else ""
-            detail = f" {run.detail}" if run.detail else ""
-            yield from self._labelled("probe", f"{run.probe} {run.outcome}{seconds}{detail}")
-            if run.outcome not in {Outcome.OK, Outcome.SKIPPED}:
-                for line in run.log.splitlines()[-12:]:
-                    yield from self._whole("", clean(line))
+            yield from self._labelled("probe", ended(run))
+            for line in last_words(run):
+                yield from self._whole("", clean(line))
         for unchecked in self.outline.unchecked:
             yield from self._labelled("unchecked", f"{unchecked.rule}: {unchecked.reason}")
 
     def _summary(self, told: LastLines) -> Iterator[Text]:
-        parts = [
-            f"{told.errors} error{'s' * (told.errors != 1)}",
-            f"{told.warnings} warning{'s' * (told.warnings != 1)}",
-        ]
-        if n := told.unchecked:
-            parts.append(f"{n} rule{'s' * (n != 1)} unchecked ({clean(told.why_unchecked, 60)})")
-        if told.seconds is not None:
-            parts.append(f"{told.seconds:.1f} s")
-        if told.knowledge_date:
-            parts.append(f"knowledge of {clean(told.knowledge_date, 20)}")
-        for line in packed(parts, self.width):
+        for line in packed(told.parts, self.width):
             yield Text(line, "dim")
         if told.ask:
             yield Text.assemble(("more: ", "dim"), (f"cudacheck explain {told.ask}", "green"))
