@@ -16,6 +16,7 @@ from cudacheck.cli.doctor import doctor
 from cudacheck.cli.explain import explain
 from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
+from cudacheck.cli.ticket import ticket
 from cudacheck.render import out
 
 app = typer.Typer(
@@ -75,5 +76,6 @@ def main(
 
 
 app.command()(doctor)
+app.command()(ticket)
 app.command()(explain)
 app.add_typer(bench_app, name="bench")

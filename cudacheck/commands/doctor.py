@@ -36,6 +36,8 @@ class InputError(ValueError):
 class Inspected:
     report: Report
     interrupted: bool = False
+    told: tuple[str, ...] = ()
+    """To be said beside the report, one line each."""
 
 
 def live(
@@ -121,23 +123,32 @@ def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
     below = {str(path): None for name in folders for path in _files_in(Path(name))}
     names = [*(name for name in files if name not in folders), *below]
     texts = [("standard input" if name == "-" else name, _text(name)) for name in names]
-    return Inspected(_judged_texts(texts, ignore, perhaps=below))
+    return _judged_texts(texts, ignore, perhaps=below)
 
 
 def read(text: str, *, ignore: Collection[str] = ()) -> Report:
     """Judge one text. Raises InputError where nothing in it is understood."""
-    return _judged_texts([("the text", text)], ignore)
+    return _judged_texts([("the text", text)], ignore).report
 
 
-def _judged_texts(texts: Sequence[tuple[str, str]], ignore: Collection[str], perhaps: Collection[str] = ()) -> Report:
+def _judged_texts(
+    texts: Sequence[tuple[str, str]], ignore: Collection[str], perhaps: Collection[str] = ()
+) -> Inspected:
     """Those that are named in `perhaps` may say nothing."""
     from cudacheck import sources
+    from cudacheck.judging import again
 
     try:
-        facts = sources.read(texts, perhaps=perhaps)
+        gathered = sources.gather(texts, perhaps=perhaps)
     except sources.SourceError as error:
         raise InputError(str(error)) from None
-    return judged(facts, facts.all(ProbeRun), ignore, None)
+    report = judged(gathered.facts, gathered.facts.all(ProbeRun), ignore, None)
+    told = [
+        f"{name} was judged otherwise by cudacheck {stored.cudacheck_version}: by today's rules {changes}"
+        for name, stored in gathered.reports
+        if (changes := again.changed(stored, report, ignore))
+    ]
+    return Inspected(report, told=tuple(told))
 
 
 def prepare() -> None:

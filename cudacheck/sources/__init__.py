@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from cudacheck.model import untrusted
 from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
+from cudacheck.reports.folding import DamagedError
 from cudacheck.reports.read import ReportError
 from cudacheck.sources import _clean, _merge, messages, report_json
 from cudacheck.sources._environments import Environments, parts
@@ -27,8 +30,8 @@ UNDERSTOOD = (
     "environment variables and known error messages"
 )
 
-OWN_TEXT = "more: cudacheck explain "
-"""The last line of `cudacheck doctor` at a terminal."""
+_OWN_TEXT = re.compile("more: `?cudacheck explain ")
+"""The last line of `cudacheck doctor`, at a terminal and as Markdown."""
 
 
 @lru_cache
@@ -42,17 +45,30 @@ class SourceError(ValueError):
     """A paste that cannot be made use of; the words say why, in one line."""
 
 
+@dataclass(frozen=True)
+class Gathered:
+    facts: Facts
+    reports: tuple[tuple[str, Report], ...]
+    """The saved ones among the texts, as they were judged then, each with the name of its text."""
+
+
 def read(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Facts:
+    """The facts alone of what `gather` finds."""
+    return gather(texts, perhaps).facts
+
+
+def gather(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Gathered:
     """The facts in these (name, text) pairs, whatever kinds of paste they hold; what none of them says is unknown.
 
     Raises SourceError for a text in which nothing is recognised, not even an exception that has to do with CUDA;
     for those named in `perhaps` only where nothing is in any text.
     """
-    reports: list[Report] = []
+    reports: list[tuple[str, Report]] = []
     found: list[object] = []
     environments = Environments()
     for name, text in texts:
-        if len(text) > MAX_CHARACTERS or text.count("\n") > MAX_LINES:
+        report, rest = _split(name, text)
+        if len(rest) > MAX_CHARACTERS or rest.count("\n") > MAX_LINES:
             limits = f"{MAX_CHARACTERS // 1024 // 1024} MiB or {MAX_LINES} lines"
             raise SourceError(f"{name} is larger than {limits}: paste the part that matters")
         if OWN_TEXT in text:
@@ -61,14 +77,18 @@ def read(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Fac
             )
         report, rest = _split(name, text)
         said = list(_said(name, rest, environments)) or [*messages.unknown(_clean.lines(rest), name)]
+        if _OWN_TEXT.search(rest):
+            raise SourceError(f"{name} is the text for people; ask for the report: cudacheck ticket -o ticket.md")
+        said = list(_said(name, rest)) or [*messages.unknown(_clean.lines(rest), name)]
         if report:
-            reports.append(report)
+            reports.append((name, report))
         elif not said and name not in perhaps:
             raise SourceError(_not_understood(name))
         found.extend(said)
     if not found and not reports:
         raise SourceError(_not_understood("any of these files"))
     return _with_reports(reports, _merge.merged([*found, *environments.named]))
+    return Gathered(_with_reports([report for _, report in reports], _merge.merged(found)), tuple(reports))
 
 
 def _not_understood(where: str) -> str:
@@ -85,13 +105,27 @@ def _said(name: str, text: str, environments: Environments) -> Iterator[object]:
 
 def _split(name: str, text: str) -> tuple[Report | None, str]:
     """A report, as it is or as it looks quoted in an issue, and what stands around it."""
-    if '"schema_version"' not in text:
+    if not report_json.may_hold_one(text):
         return None, text
-    try:
-        report, rest = report_json.split(text)
-        return (report, rest) if report else report_json.split("\n".join(_clean.lines(text)))
-    except ReportError as error:
-        raise SourceError(f"{name}: {error}") from None
+    report, rest = _first_report(name, text)
+    # Copied from a page the marks are lost: what we wrote ourselves says no more than the report.
+    return (report, "" if _OWN_TEXT.search(rest) else rest) if report else (None, text)
+
+
+def _first_report(name: str, text: str) -> tuple[Report | None, str]:
+    """In the text as it is, else without what trackers and mail put around lines."""
+    wrong: ValueError | None = None
+    for cleaned in (False, True)[: 1 + (len(text) <= MAX_CHARACTERS)]:
+        try:
+            report, rest = report_json.split("\n".join(_clean.lines(text)) if cleaned else text)
+        except (ReportError, DamagedError) as error:
+            wrong = wrong if isinstance(wrong, ReportError) else error  # quoted, it only seems damaged
+            continue
+        if report:
+            return report, rest
+    if wrong:
+        raise SourceError(f"{name}: {wrong}")
+    return None, text
 
 
 def _with_reports(reports: Sequence[Report], pasted: Facts) -> Facts:
