@@ -25,7 +25,8 @@ from cudacheck.registry import rules
 HERE = Path(__file__).parent
 KEPT = HERE / "snapshots"
 REPLAYS = sorted((HERE / "replays").glob("*.json"))
-FORMATS = render.formats()
+FORMATS = [name for name in render.formats() if name != "html"]
+"""A page is looked at in a browser: tests/test_page.py."""
 SCREENS = sorted((HERE / "tickets").glob("*.txt"))[::5]
 """One ticket in five: about fifteen first screens."""
 EXAMPLES = KEPT / "examples"

@@ -194,6 +194,14 @@ def test_what_ends_a_fold_cannot_stand_in_it():
     assert found_in(inspecting.read(made.text)) == found_in(whole)
 
 
+def test_a_log_that_holds_a_report_is_not_taken_for_it():
+    forged = f'{{\n"schema_version": "1.2"\n}}\n{folding.END}\n{folding.REPORT}\n{{\n"schema_version": "9.0"\n}}'
+    whole = judged(ProbeRun("nvml", "host", Outcome.CRASHED, log=forged), ErrorMessage(forged, "log"))
+    for format_name in FORMATS:
+        made = ticket_of(whole, format_name, redact=False)
+        assert found_in(inspecting.read(made.text)) == found_in(whole)
+
+
 # What cannot be read
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,27 @@ def refusing() -> Iterator[None]:
 def check_first(ignore: list[str] | None, output: Path | None, output_format: str) -> None:
     """What was asked amiss is said before the work."""
     known_rules(ignore or [])
-    format_of(output, output_format)
+    # The usual one needs nothing, and is imported while the children work.
+    for name in {output_format, format_of(output, output_format)} - {render.formats()[0]}:
+        can_render(name)
+
+
+def can_render(name: str) -> None:
+    """What a format needs and an extra brings is asked for before the work."""
+    from importlib.util import find_spec
+
+    needs = render.format_of(name).needs
+    if needs and find_spec(needs) is None:
+        usage_error(f"{name} needs {needs}: {installing(name)}")
+
+
+def installing(extra: str) -> str:
+    """The line that adds an extra to the environment in which this very process runs."""
+    from importlib.util import find_spec
+
+    python = shlex.quote(sys.executable)
+    pip = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
+    return f"{pip} 'cudacheck[{extra}]'"
 
 
 def tell(found: Inspected, output_format: str, output: Path | None, *, redact: bool, verbose: bool) -> None:

@@ -41,8 +41,8 @@ def ticket(
     """
     from cudacheck.commands import ticket as making
 
-    check_first(ignore, output, making.FORMATS[0])
     format_name = format_of(output, making.FORMATS[0])
+    check_first(ignore, output, format_name)
     if format_name not in making.FORMATS:
         usage_error(f"a ticket that can be read back is .md, .html or .json, not {output.suffix if output else ''}")
     found = look(source, python, bench=bench, timeout_s=timeout, ignore=ignore)
@@ -73,6 +73,6 @@ def _tell(made: Ticket, output: Path | None, *, redact: bool) -> None:
     if (more := len(made.suspicions) - MOST_TOLD) > 0:
         out.say(f"look before you post: {more} more look like secrets")
     if made.is_too_long:
-        out.say(f"{name} has {len(made.text)} characters, an issue takes 65536: attach it, or take --minimal")
+        out.say(f"{name} has {len(made.text)} characters, an issue takes {made.most}: attach it, or take --minimal")
     elif output:
         out.say(f"{name} is written: {len(made.text)} characters; read it before you post it")

@@ -21,10 +21,12 @@ class Ticket:
     suspicions: tuple[Suspicion, ...]
     """What still looks like a secret in it."""
 
+    most: int | None = None
+    """Characters that the place it is meant for takes; None for a file, which is attached."""
+
     @property
     def is_too_long(self) -> bool:
-        """For an issue's own text: then it is to be attached."""
-        return len(self.text) > ticket.MOST_CHARACTERS
+        return self.most is not None and len(self.text) > self.most
 
 
 def ticket_of(
@@ -48,4 +50,5 @@ def ticket_of(
     read, _ = report_json.split(text)
     if read is None:
         raise RuntimeError("a ticket in which no report is found again")
-    return Ticket(text, tuple(scan.suspicions(read, text)))
+    most = ticket.MOST_CHARACTERS if format_name == "markdown" else None
+    return Ticket(text, tuple(scan.suspicions(read, text)), most)

@@ -36,6 +36,8 @@ class Format:
     endings: tuple[str, ...]
     """Of files that --output writes in it, `.json`; the first is the usual one."""
     media_type: str
+    needs: str = ""
+    """What it imports beyond what cudacheck always brings; the extra that brings it is called like the format."""
 
 
 def formats() -> tuple[str, ...]:

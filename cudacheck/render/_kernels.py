@@ -59,13 +59,13 @@ def _compared(facts: Facts) -> dict[Measurement, Comparison] | None:
 def _table(run: runs.GpuRun, compared: dict[Measurement, Comparison] | None, width: int) -> Iterator[Text]:
     meters = width >= (100 if compared is None else 114)
     rows, call = [], None
-    for row in _by_call(run.rows)[:MOST_ROWS]:
-        same_call = row.backend is not None and call == _call(row)
-        call = _call(row)
+    for row in by_call(run.rows)[:MOST_ROWS]:
+        same_call = row.backend is not None and call == call_of(row)
+        call = call_of(row)
         cells = [
-            Text(_name(row, indented=same_call)),
-            _time(row),
-            Text(_speed(row)),
+            Text(name_of(row, indented=same_call)),
+            time_of(row),
+            Text(speed_of(row)),
             *_of_peaks(run, row, meters=meters),
         ]
         rows.append([*cells, _baseline(compared.get(row))] if compared is not None else cells)
@@ -83,17 +83,17 @@ def _table(run: runs.GpuRun, compared: dict[Measurement, Comparison] | None, wid
     yield from _columns.more(len(run.rows) - MOST_ROWS)
 
 
-def _by_call(rows: Sequence[Measurement]) -> list[Measurement]:
+def by_call(rows: Sequence[Measurement]) -> list[Measurement]:
     """What was run, the backends of one call together, in the order of the calls."""
-    order = {call: number for number, call in reversed([*enumerate(map(_call, rows))])}
-    return sorted((row for row in rows if not row.skipped), key=lambda row: order[_call(row)])
+    order = {call: number for number, call in reversed([*enumerate(map(call_of, rows))])}
+    return sorted((row for row in rows if not row.skipped), key=lambda row: order[call_of(row)])
 
 
-def _call(row: Measurement) -> tuple[str, str, str]:
+def call_of(row: Measurement) -> tuple[str, str, str]:
     return row.case, row.dtype, row.shape
 
 
-def _name(row: Measurement, *, indented: bool) -> str:
+def name_of(row: Measurement, *, indented: bool) -> str:
     """Short: the report holds it in full."""
     if indented:
         return f"    by {clean(row.backend, 40)}"
@@ -103,7 +103,7 @@ def _name(row: Measurement, *, indented: bool) -> str:
     return clean(f"{case}{dtype}{shape}", 60)
 
 
-def _time(row: Measurement) -> Text:
+def time_of(row: Measurement) -> Text:
     if row.error and not row.median_us:
         return Text("failed", "bold red")
     if kinds.of(row.case) in kinds.NEW_LENGTHS and row.first_call_ms is not None:
@@ -114,7 +114,7 @@ def _time(row: Measurement) -> Text:
     return Text(text + doubt)
 
 
-def _speed(row: Measurement) -> str:
+def speed_of(row: Measurement) -> str:
     if row.ok is False:
         return "WRONG"
     if kinds.of(row.case).limited_by == "memory":

@@ -22,4 +22,4 @@ def as_markdown(report: Report, encoding: str = "utf-8") -> str:
 
 def _joined(people: str, report: str, language: str = "json") -> str:
     fold = markdown.folded(HOW_TO_READ, markdown.block(report.rstrip("\n").split("\n"), language))
-    return "\n\n".join([folding.BEGIN, people.rstrip("\n"), fold, folding.END]) + "\n"
+    return "\n\n".join([folding.BEGIN, people.rstrip("\n"), folding.REPORT, fold, folding.END]) + "\n"

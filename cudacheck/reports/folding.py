@@ -15,6 +15,8 @@ import zlib
 
 BEGIN, END = "<!-- cudacheck ticket -->", "<!-- /cudacheck ticket -->"
 """Between these nothing was written by hand: what stands there says no more than the report in it."""
+REPORT = "<!-- the report -->"
+"""After the last of these it follows: a log that is quoted before it may hold JSON, too."""
 PACKED = "cudacheck report, gzip, base64:"
 MAX_BYTES = 16 * 1024 * 1024
 """Unpacked; a report larger than this is not one of ours."""
@@ -71,9 +73,9 @@ def _decoded(lines: str) -> str | None:
 
 
 def apart(text: str) -> tuple[str, str]:
-    """A ticket, and what somebody wrote around it; all of a text that bears no marks may be a ticket."""
+    """The report of a ticket, and what somebody wrote around that; a text without marks may be a report as a whole."""
     before, mark, rest = text.partition(BEGIN)
     if not mark:
         return text, ""
-    ticket, _, after = rest.partition(END)
-    return ticket, f"{before}\n{after}"
+    ticket, end, after = rest.rpartition(END)
+    return (ticket if end else after).rpartition(REPORT)[2], f"{before}\n{after if end else ''}"
