@@ -505,6 +505,20 @@ def test_thousands_of_gpus_stay_a_screen():
     assert "and 1884 more GPUs" in many
 
 
+def test_many_gpus_of_one_number_stay_a_screen():
+    """Each would be shown with the axes of all."""
+    measured = [
+        fact if not hasattr(fact, "index") else dataclasses.replace(fact, index=0)
+        for fact in many_gpus(500)
+        if not isinstance(fact, Measurement)
+    ]
+    axes = tuple(Axis(0, f"axis {n}", Health.HEALTHY, ("well",)) for n in range(3500))
+    whole = example.report(
+        *measured, *(Measurement("matmul", "float16", "x", 0, median_us=float(n)) for n in range(99))
+    )
+    assert len(as_text(dataclasses.replace(whole, speed=axes), width=100).splitlines()) < 4000
+
+
 def test_the_work_for_each_gpu_does_not_grow_with_their_number():
     """Counted in looks at facts, not in seconds."""
     from cudacheck.speed import runs

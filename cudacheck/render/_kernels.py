@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cudacheck.bench import kinds
 from cudacheck.model.facts import Facts
-from cudacheck.model.report import Health, Report
+from cudacheck.model.report import Axis, Health, Report
 from cudacheck.probes.patient.bench_kernels import HostCopy, LaunchOverhead, PeerBandwidth
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
@@ -20,6 +20,8 @@ from cudacheck.speed.baseline import Baseline, Comparison
 
 SHORT = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 MOST_REASONS = 5
+MOST_AXES = 20
+"""Of one GPU: there are seven, and a report may call many GPUs by one number."""
 MOST_ROWS = 200
 """Of one GPU, and of pairs of them: no run of ours measures more."""
 INDENT = 27
@@ -185,16 +187,21 @@ def _overheads(facts: Facts, index: int) -> Iterator[tuple[str, str]]:
 
 
 def _axes(report: Report, index: int, width: int) -> Iterator[Text]:
-    for axis in report.speed:
-        if axis.device_index == index:
-            health = (f"{axis.health:<13}", STYLES[axis.health])
-            for n, reason in enumerate(axis.reasons[:MOST_REASONS]):
-                name = "" if n else f"  {clean(axis.axis, 11):<12}{axis.health}"
-                for number, (before, words) in enumerate(hanging(name, reason, width, INDENT)):
-                    if n or number:
-                        yield Text(before + words)
-                    else:
-                        yield Text.assemble((before[:14], "cyan"), health, before[27:], words)
+    judged = [axis for axis in report.speed if axis.device_index == index]
+    for axis in judged[:MOST_AXES]:
+        yield from _axis(axis, width)
+    yield from _columns.more(len(judged) - MOST_AXES, "axes")
+
+
+def _axis(axis: Axis, width: int) -> Iterator[Text]:
+    health = (f"{axis.health:<13}", STYLES[axis.health])
+    for n, reason in enumerate(axis.reasons[:MOST_REASONS]):
+        name = "" if n else f"  {clean(axis.axis, 11):<12}{axis.health}"
+        for number, (before, words) in enumerate(hanging(name, reason, width, INDENT)):
+            if n or number:
+                yield Text(before + words)
+            else:
+                yield Text.assemble((before[:14], "cyan"), health, before[27:], words)
 
 
 def _peers(facts: Facts) -> Iterator[Text]:
