@@ -216,6 +216,14 @@ def test_a_report_that_is_too_long_is_looked_through_as_far_as_it_is_kept():
     assert "hunter" not in shown
 
 
+def test_a_report_that_is_too_long_is_read_back():
+    """What was left out for want of time is text: the words that reading goes by stay."""
+    said = Facts(ErrorMessage(f"line {n} {'of a log ' * 400}", "log") for n in range(1000))
+    shown = redacted(dataclasses.replace(judged(), facts=said))
+    assert redact.LEFT_OUT in dumps(shown)
+    assert loads(dumps(shown)).schema_version == shown.schema_version
+
+
 # What stays
 
 
