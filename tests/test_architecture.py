@@ -16,7 +16,7 @@ FLOORS = (
     ("cli",),
     ("commands",),
     ("sources", "render", "probing"),
-    ("reports",),
+    ("reports", "comparing"),
     ("judging",),
     ("registry",),
     ("rules",),
@@ -30,6 +30,7 @@ FLOORS = (
 PATIENT_CODE = sorted(
     [
         PACKAGE / "model" / "__init__.py",
+        PACKAGE / "model" / "identity.py",
         PACKAGE / "model" / "holds.py",
         PACKAGE / "probing" / "__init__.py",
         PACKAGE / "probing" / "_child.py",
@@ -136,7 +137,7 @@ def test_patient_code_imports_only_what_the_patient_has(path):
         assert name.partition(".")[0] in allowed or known or name == "cudacheck", name
 
 
-@pytest.mark.parametrize("room", ["rules", "judging", "speed"])
+@pytest.mark.parametrize("room", ["rules", "judging", "speed", "comparing"])
 def test_what_thinks_touches_nothing(room):
     """Rules, judging and the meaning of measurements are pure: facts in, values out."""
     for path in (PACKAGE / room).rglob("*.py"):

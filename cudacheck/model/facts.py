@@ -46,6 +46,14 @@ class Facts:
         """Say that the list of these facts is complete."""
         self._complete.update(fact_types)
 
+    def having(self, fact_type: type[T], facts: Iterable[T], *, complete: bool) -> Facts:
+        """The same, but for the facts of one type, and whether their list is whole."""
+        changed = Facts(facts, [*self._complete - {fact_type}, *([fact_type] if complete else [])])
+        changed._cut |= self._cut - {fact_type}
+        changed._by_type = {**self._by_type, fact_type: changed._by_type.get(fact_type, [])}
+        changed._seen |= self._seen
+        return changed
+
     def all(self, fact_type: type[T]) -> tuple[T, ...]:
         return tuple(self._by_type.get(fact_type, ()))
 

@@ -8,6 +8,8 @@ import enum
 from cudacheck.model import holds
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, Question, Severity, Unchecked
+from cudacheck.model.findings import Finding, Severity, Unchecked
+from cudacheck.model.identity import Identity
 
 SCHEMA_VERSION = "1.3"
 """MAJOR.MINOR: fields are added with a new minor; a new major is refused by older readers."""
@@ -80,6 +82,8 @@ class ProbeRun:
     cut_short: bool = False
     """The whole run was over: its time (`--timeout`), or, where it was skipped, by Ctrl-C. That says nothing of what it
     examined."""
+
+    IDENTITY = Identity(never=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 
 
 @dataclass(frozen=True)
@@ -15,3 +16,5 @@ class Patient:
     """As it will be started; symbolic links are kept, because a venv's python is one."""
     found_via: holds.FreeText
     """`--python`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `PATH` or `cudacheck's own`."""
+
+    IDENTITY = Identity(never=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 
 LONGEST = 4000
 """Longer texts are not searched further: no message that software prints about itself is."""
@@ -37,3 +38,4 @@ class Contradiction:
     """`PyTorch`, `driver`."""
     first: holds.Term
     other: holds.Term
+    IDENTITY = Identity(key=("text",))

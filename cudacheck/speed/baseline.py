@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from cudacheck.bench import kinds
 from cudacheck.model import holds
 from cudacheck.model.facts import Facts
+from cudacheck.model.identity import Identity
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 
@@ -31,6 +32,8 @@ class Baseline:
     sm_clock_mhz: float | None = None
     found_in: holds.FreeText = "--baseline"
     """The report's own date."""
+
+    IDENTITY = Identity(never=True)
 
 
 class Change(enum.StrEnum):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped, _roots
 
 OPENED = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
@@ -27,6 +28,8 @@ class DeviceNode:
     """`EACCES`, `EPERM` …; empty when it opens, None when it was not tried."""
     mode: holds.Term | None = None
     """`crw-rw-rw-`"""
+
+    IDENTITY = Identity(key=("path",))
 
 
 def collect() -> Iterator[object]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped, _roots
 
 SONAMES = ("libcuda.so.1", "libnvidia-ml.so.1")
@@ -42,6 +43,8 @@ class DriverLibrary:
     """Of the file's name, `575.57.08`; None where the name carries none."""
     found_via: holds.FreeText = ""
     """`LD_LIBRARY_PATH`, `ld.so.cache`, `directory`; the loader takes the first of them."""
+
+    IDENTITY = Identity(key=("soname",), finer=("path",))
 
 
 def collect() -> Iterator[object]:

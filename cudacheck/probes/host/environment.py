@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from cudacheck.model import holds
 from cudacheck.probes import ByHand, Probe
+from cudacheck.model.identity import Identity
+from cudacheck.probes import Probe
 
 ALLOWED = (
     # which GPUs, and how the driver serves them
@@ -102,6 +104,8 @@ class EnvironmentVariables:
     complete: bool = True
     """False for a paste: a variable that is not in it may be set all the same."""
     found_in: holds.FreeText = "environment"
+
+    IDENTITY = Identity(aside=("complete",))
 
 
 def collect() -> Iterator[object]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 from cudacheck.probes.host._mapped import mapped_file
 
@@ -30,6 +31,8 @@ class LibCuda:
     load_error: holds.FreeText | None = None
     """The loader's words where the library is missing or does not load."""
     found_in: holds.FreeText = "libcuda.so.1"
+
+    IDENTITY = Identity(why=(("init_code", "init_error"), ("found", "load_error")))
 
 
 def collect() -> Iterator[object]:

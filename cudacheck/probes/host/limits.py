@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped, _roots
 
 RESOURCES = (
@@ -36,6 +37,8 @@ class ProcessLimit:
     used: int | None = None
     """Of the memory: what cannot be given back."""
     found_in: holds.FreeText = "getrlimit"
+
+    IDENTITY = Identity(key=("resource",), aside=("used",))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, _roots
 
 PATHS = ("CUDA_HOME", "CUDA_PATH", "CUDNN_HOME", "CUDNN_PATH", "TRITON_LIBCUDA_PATH", "TRITON_PTXAS_PATH")
@@ -24,6 +25,8 @@ class NamedPath:
     exists: bool
     """On this machine; a command without a slash is looked for on PATH."""
     found_in: holds.FreeText = "environment"
+
+    IDENTITY = Identity(key=("variable",), finer=("path",))
 
 
 def collect() -> Iterator[object]:

@@ -13,6 +13,8 @@ from typing import Any, Callable
 
 from cudacheck.model import holds
 from cudacheck.probes import ByHand, Probe, Skipped, _roots
+from cudacheck.model.identity import Identity
+from cudacheck.probes import Probe, Skipped, _roots
 from cudacheck.probes.host._mapped import mapped_file
 
 # Numbers of nvml.h, written out because an old `pynvml` may lack the names.
@@ -63,6 +65,8 @@ class Nvml:
     nvml_version: holds.Term | None = None
     gpu_count: int | None = None
     found_in: holds.FreeText = "NVML"
+
+    IDENTITY = Identity(why=(("init_code", "init_error"),))
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,24 @@ class Gpu:
     error_code: int | None = None
     found_in: holds.FreeText = "NVML"
 
+    IDENTITY = Identity(
+        gpu=("index", "uuid"),
+        aside=(
+            "pci_address",
+            "memory_used_bytes",
+            "pcie_generation",  # it is lower while the GPU is idle
+            "power_draw_w",
+            "sm_clock_mhz",
+            "memory_clock_mhz",
+            "temperature_c",
+            "utilization_percent",
+            "clock_event_reasons",
+            "mig_instances",
+            "error_code",
+        ),
+        none=("error",),
+    )
+
 
 @dataclass(frozen=True)
 class GpuProcess:
@@ -129,6 +151,8 @@ class GpuProcess:
     """Its owner's name; the number where there is none."""
     started: holds.Term | None = None
     """ISO 8601, UTC."""
+
+    IDENTITY = Identity(key=("name",), gpu=("gpu_index",), aside=("pid", "memory_bytes", "user", "started", "visible"))
 
     @property
     def program(self) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from cudacheck.model import holds
 from cudacheck.probes import ByHand, Probe, _roots
+from cudacheck.model.identity import Identity
+from cudacheck.probes import Probe, _roots
 
 DEVICES = "/sys/bus/pci/devices"
 NVIDIA = "0x10de"
@@ -36,6 +38,8 @@ class PciGpu:
     link_width: int | None = None
     link_width_max: int | None = None
     found_in: holds.FreeText = ""
+
+    IDENTITY = Identity(finer=("address",))
 
 
 def collect() -> Iterator[object]:

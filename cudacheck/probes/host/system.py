@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from cudacheck.model import holds
 from cudacheck.probes import ByHand, Probe, _roots
+from cudacheck.model.identity import Identity
+from cudacheck.probes import Probe, _roots
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class System:
     """What the machine, or the container, calls itself."""
     boot_id: holds.Uuid = ""
     """Of the running kernel: another one after each start."""
+
+    IDENTITY = Identity(aside=("memory_available_bytes", "container_sign", "node", "boot_id"))
 
 
 def collect() -> Iterator[object]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, _roots
 
 NVCC = "nvcc.exe" if sys.platform == "win32" else "nvcc"
@@ -31,6 +32,8 @@ class CudaToolkit:
     """The path of its nvcc; None where it has none (runtime images)."""
     found_via: holds.FreeText = ""
     """`CUDA_HOME`, `PATH`, `directory`, `paste`."""
+
+    IDENTITY = Identity(finer=("path",), none=("nvcc",))
 
 
 def collect() -> Iterator[object]:

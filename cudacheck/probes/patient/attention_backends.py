@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 
 
@@ -22,6 +23,8 @@ class AttentionBackend:
     enabled: dict[holds.Term, bool]
     """Backend → whether torch.backends.cuda has it switched on."""
     device_uuid: holds.Uuid | None = None
+
+    IDENTITY = Identity(key=("case",), gpu=("device_index", "device_uuid"), aside=("refused",), asked=True)
 
 
 SWITCHES = {

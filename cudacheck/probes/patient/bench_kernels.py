@@ -10,6 +10,7 @@ from typing import Any, Iterator
 from cudacheck.bench import kinds
 from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.patient.benchmark import Measurement
 
@@ -28,6 +29,8 @@ class BenchPlan:
     dtype: holds.Term | None = None
     """The one 16-bit type that was asked for; None for both."""
 
+    IDENTITY = Identity(never=True)
+
 
 @dataclass(frozen=True)
 class LaunchOverhead:
@@ -44,6 +47,8 @@ class LaunchOverhead:
     synchronize_us: float | None = None
     """`tensor.item()`: a launch, a wait and a copy of one number."""
     attempt: int = 1
+
+    IDENTITY = Identity(never=True)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class GpuConditions:
     """Whether NVML knew this GPU by its UUID."""
     attempt: int = 1
 
+    IDENTITY = Identity(never=True)
+
 
 @dataclass(frozen=True)
 class HostCopy:
@@ -84,6 +91,12 @@ class HostCopy:
     """Of the link, while it was copying."""
     pcie_width: int | None = None
 
+    IDENTITY = Identity(
+        gpu=("device_index", "device_uuid"),
+        aside=("pinned_to_gpu_gb_per_s", "pinned_from_gpu_gb_per_s", "pageable_to_gpu_gb_per_s"),
+        asked=True,
+    )
+
 
 @dataclass(frozen=True)
 class PeerBandwidth:
@@ -96,6 +109,10 @@ class PeerBandwidth:
     """Whether the GPUs reach each other's memory directly; else the copy goes through the host."""
     ok: bool | None = None
     error: holds.FreeText | None = None
+
+    IDENTITY = Identity(
+        key=("source_index", "destination_index"), aside=("gb_per_s",), why=(("ok", "error"),), asked=True
+    )
 
 
 def collect() -> Iterator[object]:

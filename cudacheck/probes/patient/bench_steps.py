@@ -15,6 +15,7 @@ from typing import Any, Callable, Iterator
 
 from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
 
 
@@ -72,6 +73,15 @@ class StepRow:
     skipped: holds.FreeText | None = None
     """Why it was not run; no fault by itself."""
 
+    IDENTITY = Identity(
+        key=("row", "table", "dtype"),
+        gpu=("device_index", "device_uuid"),
+        only=("ok",),  # the times have no interval
+        figure="itl_ms",
+        why=(("ok", "error"),),
+        asked=True,
+    )
+
 
 @dataclass(frozen=True)
 class RowLaunches:
@@ -84,6 +94,8 @@ class RowLaunches:
     gpu_ms: float | None = None
     """The time that these kept the GPU busy."""
     error: holds.FreeText | None = None
+
+    IDENTITY = Identity(never=True)
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,8 @@ class NewLengthStalls:
     """All of the decoded tokens together, where each made the cache as long as it had never been."""
     decode_again_ms: float | None = None
     error: holds.FreeText | None = None
+
+    IDENTITY = Identity(never=True)
 
 
 @dataclass(frozen=True)
@@ -127,6 +141,8 @@ class ColdStart:
     again_ms: float | None = None
     """The same prompt again."""
 
+    IDENTITY = Identity(never=True)
+
 
 @dataclass(frozen=True)
 class DecodeCeiling:
@@ -147,6 +163,8 @@ class DecodeCeiling:
     matmul_tflops: float | None = None
     """A large matmul of the rows' 16-bit type."""
 
+    IDENTITY = Identity(never=True)
+
 
 @dataclass(frozen=True)
 class PrefixReuse:
@@ -166,6 +184,8 @@ class PrefixReuse:
     """Against the full prefill's logits."""
     ok: bool | None = None
     error: holds.FreeText | None = None
+
+    IDENTITY = Identity(never=True)
 
 
 @dataclass(frozen=True)
@@ -191,6 +211,8 @@ class Concurrency:
     error: holds.FreeText | None = None
     skipped: holds.FreeText | None = None
     """Why it was not tried: no memory for so many copies of the weights."""
+
+    IDENTITY = Identity(never=True)
 
 
 def collect() -> Iterator[object]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 
 
@@ -61,6 +62,15 @@ class Measurement:
     """Whether the last call gave the same bits as the first."""
     attempt: int = 1
     """2 where a first measurement looked slow and a fresh process measured again."""
+
+    IDENTITY = Identity(
+        key=("case", "dtype", "shape", "backend"),
+        gpu=("device_index", "device_uuid"),
+        only=("ok", "refused"),  # times have intervals: speed/baseline.py
+        figure="median_us",
+        why=(("ok", "error"),),
+        asked=True,
+    )
 
 
 BUDGET_S = 2.5

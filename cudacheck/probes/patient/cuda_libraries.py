@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.patient import _libraries, _torch
 from cudacheck.probes.patient._elf import Elf, c_strings
@@ -25,6 +26,8 @@ class LibraryFile:
     found_via: holds.FreeText = ""
     """`LD_LIBRARY_PATH`, `wheel`, `torch/lib`, `conda`, `ld.so.cache`, `toolkit`."""
 
+    IDENTITY = Identity(key=("soname",), finer=("path",))
+
 
 @dataclass(frozen=True)
 class MissingLibraryFile:
@@ -34,6 +37,8 @@ class MissingLibraryFile:
     wanted_by: holds.Path
     """The path of the library that names it."""
     search: tuple[holds.Path, ...] = ()
+
+    IDENTITY = Identity(key=("soname",), finer=("wanted_by",), aside=("search",))
 
 
 # What `import torch` maps, and what torch opens later on.

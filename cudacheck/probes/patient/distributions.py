@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 from cudacheck.probes.patient import _installed
 
@@ -28,6 +29,8 @@ class Distribution:
     shadowed_by: holds.Path | None = None
     """The location of a same-named distribution earlier on the path."""
 
+    IDENTITY = Identity(key=("name",), finer=("location",), aside=("requires",), none=("shadowed_by",))
+
 
 @dataclass(frozen=True)
 class FileClash:
@@ -38,6 +41,8 @@ class FileClash:
     """`name==version` of each."""
     winner: holds.Term | None = None
     """The owner whose recorded hash the file on disk has; None where none or several match."""
+
+    IDENTITY = Identity(key=("path",))
 
 
 _REQUIRES_READ = {"torch", "torchvision", "torchaudio", "xformers", "flash-attn", "vllm"}

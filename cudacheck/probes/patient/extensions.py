@@ -12,6 +12,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from typing import Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.patient import _installed, _torch
 from cudacheck.probes.patient._elf import Elf
@@ -34,6 +35,8 @@ class ExtensionFile:
     glibcxx_required: holds.Term | None = None
     wheel_tag: holds.Term | None = None
     """`cu12torch2.6cxx11abiFALSE`, of the wheel it came from."""
+
+    IDENTITY = Identity(key=("package",), finer=("path",), none=("cuda_major",))
 
 
 _FILES = (

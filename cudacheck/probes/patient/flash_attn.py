@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient import _installed
@@ -30,6 +31,10 @@ class FlashAttention:
     """Largest relative error against float64 on the CPU."""
     run_error: holds.FreeText | None = None
     found_in: holds.FreeText = "import flash_attn"
+
+    IDENTITY = Identity(
+        aside=("error_type", "missing_symbol", "max_error"), why=(("imports", "error"), ("ran", "run_error"))
+    )
 
 
 EXTENSION = re.compile(r"flash_attn_2_cuda\b.*\.(so|pyd)")

@@ -12,6 +12,7 @@ from importlib.machinery import PathFinder
 from typing import Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 from cudacheck.probes.patient import _installed
 
@@ -44,6 +45,8 @@ class Interpreter:
     """Whether Python.h is installed (Triton compiles against it)."""
     compiler: holds.Path | None = None
     """The C compiler that $CC or PATH names; empty when there is none."""
+
+    IDENTITY = Identity(aside=("executable", "prefix", "base_prefix", "paths", "installer_found_in"))
 
 
 _OS_OF_PLATFORM = {"win32": "windows", "cygwin": "windows", "darwin": "darwin"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, NamedTuple
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.loaded_libraries import LoadedLibrary, mapped_libraries
@@ -26,6 +27,14 @@ class KernelRun:
     tolerance: float | None = None
     error: holds.FreeText | None = None
     seconds: float | None = None
+
+    IDENTITY = Identity(
+        key=("kernel",),
+        gpu=("device_index", "device_uuid"),
+        aside=("max_error", "tolerance"),
+        why=(("ok", "error"),),
+        asked=True,
+    )
 
 
 class Kernel(NamedTuple):

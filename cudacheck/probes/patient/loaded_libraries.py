@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 from cudacheck.probes.patient import _libraries, _torch
 from cudacheck.probes.patient._elf import Elf
@@ -18,6 +19,8 @@ class LoadedLibrary:
     path: holds.Path
     """As /proc/self/maps shows it, symbolic links resolved."""
     version: holds.Term | None = None
+
+    IDENTITY = Identity(key=("soname",), finer=("path",))
 
 
 def collect() -> Iterator[object]:

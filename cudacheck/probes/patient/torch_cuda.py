@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient import _torch
@@ -26,6 +27,8 @@ class TorchCuda:
     seconds: float | None = None
     found_in: holds.FreeText = "torch.cuda"
 
+    IDENTITY = Identity(why=(("available", "error"),))
+
 
 @dataclass(frozen=True)
 class TorchDevice:
@@ -38,6 +41,8 @@ class TorchDevice:
     multiprocessors: int | None = None
     l2_bytes: int | None = None
     pci_address: holds.Term | None = None
+
+    IDENTITY = Identity(gpu=("index", "uuid"), aside=("pci_address",))
 
 
 # PyTorch's C++ warnings end with the line of its source; both ways of saying it start with who speaks.

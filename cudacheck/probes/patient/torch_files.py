@@ -11,6 +11,8 @@ from typing import Iterator
 
 from cudacheck.model import holds
 from cudacheck.probes import ByHand, Probe
+from cudacheck.model.identity import Identity
+from cudacheck.probes import Probe
 from cudacheck.probes.patient import _installed, _torch
 from cudacheck.probes.patient._elf import Elf, c_strings
 from cudacheck.probes.patient._symbols import exports, gnu_hash
@@ -38,6 +40,8 @@ class TorchBuild:
     conda_build: holds.Term | None = None
     found_in: holds.FreeText = "torch/version.py"
 
+    IDENTITY = Identity(none=("cuda", "hip"))
+
 
 @dataclass(frozen=True)
 class ShadowingModule:
@@ -49,6 +53,8 @@ class ShadowingModule:
     version: holds.Term | None = None
     found_via: holds.FreeText = ""
     """`PYTHONPATH`, `user site`, `sys.path`."""
+
+    IDENTITY = Identity(finer=("path",))
 
 
 _ARCHITECTURES = re.compile(rb"sm_\d+[af]?(?: (?:sm|compute)_\d+[af]?)*")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Iterator
 
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient import _torch
@@ -26,6 +27,8 @@ class TorchImport:
     missing_library: holds.Term | None = None
     """`libcudnn.so.8`, where the error names one."""
     found_in: holds.FreeText = "import torch"
+
+    IDENTITY = Identity(aside=("error_type", "missing_library"), why=(("ok", "error"),))
 
 
 _LONGEST_MESSAGE = 8000

@@ -1,0 +1,1 @@
+"""What is different between two reports, what of it matters first, and why the second fails."""
