@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.text import Text
 
 from cudacheck.model.findings import Remedy
 from cudacheck.model.report import Report
-from cudacheck.render import Format, Shown, _columns, _glance, _measured, out, outline
-from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
+from cudacheck.render import Format, Shown, _columns, _glance, _measured, _screen, outline
+from cudacheck.render._clean import clean, packed, typed
 from cudacheck.render.outline import MARKS, LastLines, Root, ended, explained, last_words, mark_of, titled, to_type
 
-STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 LABEL = 12
 MOST_ANSWERS = 20
 """To one question; there are fewer rules that ask."""
@@ -24,22 +21,8 @@ NARROWEST, USUAL, WIDEST = 40, 100, 120
 
 def render(report: Report, shown: Shown) -> str:
     """The whole screen as text. Nothing that someone must copy is wrapped or cut."""
-    width = max(NARROWEST, min(WIDEST, shown.width or out.width() or USUAL))
-    console = Console(
-        # A string of our own: while capturing, Console would still touch a stdout that may be closed or full.
-        file=io.StringIO(),
-        width=width,
-        force_terminal=shown.colour,
-        no_color=not shown.colour,
-        color_system="auto" if shown.colour else None,
-        highlight=False,
-    )
-    with console.capture() as capture:
-        for line in _Screen(report, width, verbose=shown.verbose).lines():
-            line.plain = harmless(line.plain)  # whatever was forgotten on the way: colours are ours alone
-            console.print(line, soft_wrap=True)
-    text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
-    return passing(text, shown.encoding, colour=shown.colour)
+    width = _screen.width_of(shown)
+    return _screen.printed(_Screen(report, width, verbose=shown.verbose).lines(), width, shown)
 
 
 class _Screen:
@@ -76,17 +59,7 @@ class _Screen:
         yield from self._summary(shown.summary)
 
     def _headline(self, mark: str, message: str, right: str = "") -> Iterator[Text]:
-        first, *rest = wrapped(message, self.width - 2) or [""]
-        line = Text.assemble((f"{mark} ", STYLES[mark]), (first, "bold"))
-        if right and not rest and len(first) + len(right) + 5 <= self.width:
-            line.append(" " * (self.width - len(line) - len(right)))
-            line.append(right, "dim")
-            right = ""
-        yield line
-        for more in rest:
-            yield Text.assemble("  ", (more, "bold"))
-        if right:
-            yield Text.assemble("  ", (right, "dim"))
+        return _screen.headline(mark, message, self.width, right)
 
     def _root(self, root: Root) -> Iterator[Text]:
         finding = root.finding
