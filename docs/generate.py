@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout
 
 from cudacheck import knowledge
 from cudacheck.commands import explain
+from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
 
@@ -43,6 +44,8 @@ def pages() -> dict[Path, str]:
     )
     wanted[DOCS / "messages.md"] = messages()
     wanted[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    for name, schema in (("report", json_schema()), ("diff", diff_schema())):
+        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return wanted
 
 

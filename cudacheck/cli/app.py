@@ -12,6 +12,7 @@ import typer
 from cudacheck import __version__
 from cudacheck.cli import interrupts
 from cudacheck.cli.bench import bench_app
+from cudacheck.cli.diff import diff
 from cudacheck.cli.doctor import doctor
 from cudacheck.cli.explain import explain
 from cudacheck.cli.options import FAULT, USAGE
@@ -77,5 +78,6 @@ def main(
 
 app.command()(doctor)
 app.command()(ticket)
+app.command()(diff)
 app.command()(explain)
 app.add_typer(bench_app, name="bench")

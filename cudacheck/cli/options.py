@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -26,10 +26,16 @@ class FailOn(enum.StrEnum):
     NEVER = "never"
 
 
-def _known_format(name: str) -> str:
-    if name not in render.formats():
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, render.formats()))}")
-    return name
+def format_option(folder: str = "formats") -> Any:
+    """`--format` with the names of this folder's formats."""
+    names = render.formats(folder)
+
+    def known(name: str) -> str:
+        if name not in names:
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, names))}")
+        return name
+
+    return typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(names)}>", callback=known)
 
 
 Python = Annotated[
@@ -40,10 +46,7 @@ Timeout = Annotated[float, typer.Option(min=1, help="Seconds for the whole run."
 Strict = Annotated[bool, typer.Option("--strict", help="Fail also when nothing proves the machine ready.")]
 FailingFrom = Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")]
 Ignore = Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")]
-OutputFormat = Annotated[
-    str,
-    typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(render.formats())}>", callback=_known_format),
-]
+OutputFormat = Annotated[str, format_option()]
 Output = Annotated[
     Path | None, typer.Option(help="Write the report to a file as well; its ending chooses the format.", metavar="FILE")
 ]

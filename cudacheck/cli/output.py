@@ -60,17 +60,22 @@ def installing(extra: str) -> str:
 
 
 def tell(found: Inspected, output_format: str, output: Path | None, *, redact: bool, verbose: bool) -> None:
+    deliver(redacted(found.report) if redact else found.report, output_format, output, verbose=verbose)
+
+
+def deliver(
+    what: object, output_format: str, output: Path | None, *, folder: str = "formats", verbose: bool = False
+) -> None:
     """To the file that --output names, then to stdout: what befalls one does not cost the other."""
-    result = redacted(found.report) if redact else found.report
     unwritten = ""
     if output:
         try:
-            text = render.as_text(result, format_of(output, output_format), verbose=verbose)
+            text = render.as_text(what, format_of(output, output_format, folder), folder=folder, verbose=verbose)
             output.write_text(text, encoding="utf-8")
         except OSError as error:
             unwritten = f"cannot write {output}: {error.strerror}"
     colour = _colour()
-    text = render.as_text(result, output_format, verbose=verbose, colour=colour, encoding=out.encoding())
+    text = render.as_text(what, output_format, folder=folder, verbose=verbose, colour=colour, encoding=out.encoding())
     show(text, colour=colour)
     if unwritten:
         usage_error(unwritten)
@@ -110,14 +115,14 @@ def draw(found: Inspected, path: Path | None, *, redact: bool) -> None:
         usage_error(f"cannot write {path}: {error.strerror}")
 
 
-def format_of(output: Path | None, asked: str) -> str:
+def format_of(output: Path | None, asked: str, folder: str = "formats") -> str:
     """A file's format follows from its ending, else from --format. What cannot be written is said before the work."""
     if output is None:
         return asked
     _can_write(output)
     if not output.suffix:
         return asked
-    endings = render.endings()
+    endings = render.endings(folder)
     if output.suffix.lower() not in endings:
         usage_error(f"cannot write {output.suffix} files; the endings are {' '.join(endings)}")
     return endings[output.suffix.lower()]

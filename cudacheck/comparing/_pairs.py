@@ -19,6 +19,8 @@ from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.probes.patient.torch_files import TorchBuild
 
 UNKNOWN = object()
+LONGEST_NAME = 100
+"""A message is no name."""
 ENVIRONMENT = "<environment>"
 SITE = "<site-packages>"
 
@@ -162,13 +164,15 @@ def _lone(kind: type, told: Identity, before: Any, after: Any, a: Side, b: Side)
 def _which(fact: Any, told: Identity, side: Side) -> str:
     number = side.gpu(fact, told)
     parts = [f"GPU {number}"] if number is not None else []
-    return " ".join([*parts, *(str(getattr(fact, name)) for name in told.key if getattr(fact, name) is not None)])
+    named = (str(getattr(fact, name)) for name in told.key if getattr(fact, name) is not None)
+    return " ".join([*parts, *(name for name in named if len(name) <= LONGEST_NAME)])
 
 
 def summary(fact: Any) -> str:
     """A whole fact in short: its version or where it lies, else that it is there."""
     told = (getattr(fact, name, None) for name in ("version", "path", "wanted_by"))
-    return " ".join(filter(None, told)) or str(getattr(fact, "name", None) or "there")
+    other = next(filter(None, (getattr(fact, name, None) for name in ("name", "text"))), "there")
+    return " ".join(filter(None, told)) or str(other)
 
 
 @lru_cache

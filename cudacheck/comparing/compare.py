@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cudacheck.comparing import _order, _pairs, _reasons
@@ -119,3 +119,28 @@ def _told(changes: list[Changed], leader: dict[int, int], number: int) -> Differ
     told = changes[number].told
     follows = changes[leader[number]].told.what if number in leader else ""
     return dataclasses.replace(told, follows=follows)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    label: str
+    """As it was named: a file, `this machine`."""
+    report: Report
+    is_file: bool = False
+    """It can be read a second time under that name."""
+
+
+@dataclass(frozen=True)
+class Diffs:
+    """One report, and what is different in each of the others."""
+
+    first: Labelled
+    others: tuple[tuple[Labelled, Diff], ...]
+
+    @property
+    def is_same(self) -> bool:
+        return all(diff.is_same for _, diff in self.others)
+
+
+def compare_all(first: Labelled, others: Iterable[Labelled]) -> Diffs:
+    return Diffs(first, tuple((other, compare(first.report, other.report)) for other in others))

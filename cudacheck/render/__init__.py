@@ -1,4 +1,4 @@
-"""Shows a report, and decides nothing: one file a format in formats/."""
+"""Shows a report, and decides nothing: one file a format in formats/; of what is no report, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cudacheck.model.declared import declared, names_in
-from cudacheck.render import formats as _package
-
-if TYPE_CHECKING:
-    from cudacheck.model.report import Report
+from cudacheck.render import formats as _formats  # imported later, it would hide the function of that name
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,8 @@ class Shown:
 class Format:
     """What a module of formats/ declares of itself."""
 
-    render: Callable[[Report, Shown], str]
+    render: Callable[[Any, Shown], str]
+    """Of a report; in another folder of what that shows."""
     endings: tuple[str, ...]
     """Of files that --output writes in it, `.json`; the first is the usual one."""
     media_type: str
@@ -40,30 +38,32 @@ class Format:
     """What it imports beyond what cudacheck always brings; the extra that brings it is called like the format."""
 
 
-def formats() -> tuple[str, ...]:
+def formats(folder: str = "formats") -> tuple[str, ...]:
     """The names of all formats, without importing one; the usual one first."""
-    return tuple(sorted(names_in(_package), key=lambda name: name != "text"))
+    package = _formats if folder == "formats" else importlib.import_module(f"{__name__}.{folder}")
+    return tuple(sorted(names_in(package), key=lambda name: name != "text"))
 
 
 @lru_cache
-def format_of(name: str) -> Format:
+def format_of(name: str, folder: str = "formats") -> Format:
     """Raises TypeError where the module declares no FORMAT."""
-    return declared(importlib.import_module(f"{_package.__name__}.{name}"), "FORMAT", Format)
+    return declared(importlib.import_module(f"{__name__}.{folder}.{name}"), "FORMAT", Format)
 
 
-def endings() -> dict[str, str]:
+def endings(folder: str = "formats") -> dict[str, str]:
     """The format's name by the ending of a file, `.json`."""
-    return {ending: name for name in formats() for ending in format_of(name).endings}
+    return {ending: name for name in formats(folder) for ending in format_of(name, folder).endings}
 
 
 def as_text(
-    report: Report,
+    what: Any,
     name: str = "text",
     *,
+    folder: str = "formats",
     verbose: bool = False,
     colour: bool = False,
     width: int | None = None,
     encoding: str = "utf-8",
 ) -> str:
-    """The report in the format of this name."""
-    return format_of(name).render(report, Shown(verbose, colour, width, encoding))
+    """A report, or what another folder shows, in the format of this name."""
+    return format_of(name, folder).render(what, Shown(verbose, colour, width, encoding))

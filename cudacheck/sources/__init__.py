@@ -96,6 +96,9 @@ def _not_understood(where: str) -> str:
 
 
 def _said(name: str, text: str, environments: Environments) -> Iterator[object]:
+def _said(name: str, text: str) -> Iterator[object]:
+    if not text.strip():  # a report alone: to be ready for messages takes as long as to judge it
+        return
     lines = [line[: untrusted.MAX_TEXT] for line in _clean.lines(text)]
     for number, part in enumerate(parts(lines)):
         told = [fact for source in readers() for fact in itertools.islice(source.facts(part), MAX_FACTS)]

@@ -13,14 +13,14 @@ _NOT_ASCII = re.compile("[^\n -~]")
 
 
 def render(report: Report, shown: Shown) -> str:
-    """The versioned report; docs/report.schema.json describes it.
+    """The versioned report; docs/report.schema.json describes it."""
+    return escaped(dumps(report), shown.encoding)
 
-    What is harmful to a terminal, or what the encoding lacks, is escaped: the same value, once it is parsed.
-    """
-    lines = dumps(report).split("\n")
+
+def escaped(text: str, encoding: str) -> str:
+    """JSON in which what is harmful to a terminal, or what the encoding lacks, is escaped: once parsed, the same."""
     return "\n".join(
-        line if is_harmless(line) and encodes(line, shown.encoding) else _escaped(line, shown.encoding)
-        for line in lines
+        line if is_harmless(line) and encodes(line, encoding) else _escaped(line, encoding) for line in text.split("\n")
     )
 
 

@@ -1,0 +1,1 @@
+"""What is different between reports: one file a format. Each declares FORMAT."""

@@ -1,0 +1,55 @@
+"""What is different, as Markdown, for an issue or a job's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cudacheck.comparing.compare import Diff, Diffs, LikelyReason
+from cudacheck.render import Format, Shown
+from cudacheck.render._clean import passing, typed
+from cudacheck.render.diff import _outline
+from cudacheck.render.formats.markdown import block, code, prose
+from cudacheck.render.outline import MARKS, mark_of
+
+
+def render(diffs: Diffs, shown: Shown) -> str:
+    return passing("\n\n".join(_blocks(diffs, verbose=shown.verbose)) + "\n", shown.encoding)
+
+
+def _blocks(diffs: Diffs, *, verbose: bool) -> Iterator[str]:
+    for other, diff in diffs.others:
+        mark, words = _outline.headline(diff)
+        yield f"## {mark} {prose(words)}"
+        lines = ["| | |", "|---|---|"]
+        for named in (diffs.first, other):
+            verdict = named.report.verdict
+            told = prose(verdict.headline, cell=True)
+            lines.append(f"| {prose(_outline.title(named), cell=True)} | {MARKS[verdict.state]} {told} |")
+        yield "\n".join(lines)
+        for reason in diff.likely_reasons:
+            yield from _reason(reason)
+        if diff.only_first:
+            yield "**only before**: " + ", ".join(code(finding.rule) for finding in diff.only_first)
+        yield from _table(diff, verbose=verbose)
+        if command := diff.likely_reasons and _outline.to_ask(other):
+            yield "**what to do**"
+            yield block([typed(command)])
+
+
+def _reason(reason: LikelyReason) -> Iterator[str]:
+    finding = reason.finding
+    yield f"### {mark_of(finding)} {prose(finding.message)} ({code(finding.rule)})"
+    yield "\n".join(["rests on", *(f"- {prose(line)}" for line in _outline.resting(reason))])
+
+
+def _table(diff: Diff, *, verbose: bool) -> Iterator[str]:
+    shown, left = _outline.rows(diff, verbose=verbose)
+    if shown:
+        lines = ["| what differs | |", "|---|---|"]
+        lines += [f"| {prose(row.told.what, cell=True)} | {prose(row.words, cell=True)} |" for row in shown]
+        yield "\n".join(lines)
+    if left:
+        yield f"and {left} more"
+
+
+FORMAT = Format(render=render, endings=(".md",), media_type="text/markdown")

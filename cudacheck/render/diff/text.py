@@ -1,0 +1,74 @@
+"""What is different, for a person at a terminal: why the second fails, then what differs, what matters first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from cudacheck.comparing.compare import Diff, Diffs, Labelled, LikelyReason
+from cudacheck.render import Format, Shown, _columns, _screen
+from cudacheck.render._clean import clean
+from cudacheck.render.diff import _outline
+from cudacheck.render.outline import MARKS, mark_of
+
+LABEL = 12
+WIDEST_NAME = 44
+
+
+def render(diffs: Diffs, shown: Shown) -> str:
+    width = _screen.width_of(shown)
+    return _screen.printed(_lines(diffs, width, verbose=shown.verbose), width, shown)
+
+
+def _lines(diffs: Diffs, width: int, *, verbose: bool) -> Iterator[Text]:
+    for number, (other, diff) in enumerate(diffs.others):
+        if number:
+            yield Text()
+        yield from _screen.headline(*_outline.headline(diff), width)
+        yield Text()
+        for named in (diffs.first, other):
+            verdict = named.report.verdict
+            words = f"{MARKS[verdict.state]} {verdict.headline}"
+            yield from _labelled("compared" if named is diffs.first else "with", _outline.title(named), width)
+            yield from _labelled("", words, width, dim=True)
+        if not diff.is_same:
+            yield from _differing(diff, other, width, verbose=verbose)
+
+
+def _differing(diff: Diff, other: Labelled, width: int, *, verbose: bool) -> Iterator[Text]:
+    for reason in diff.likely_reasons:
+        yield Text()
+        yield from _reason(reason, width)
+    if diff.only_first:
+        yield Text()
+        names = ", ".join(finding.rule for finding in diff.only_first)
+        yield from _labelled("only before", names, width)
+    shown, left = _outline.rows(diff, verbose=verbose)
+    if shown:
+        yield Text()
+        yield Text("what differs", "bold")
+    indent = 2 + min(WIDEST_NAME, width // 2 - 2, max((len(row.told.what) for row in shown), default=0)) + 2
+    for row in shown:
+        name = clean(row.told.what, 200)
+        if 2 + len(name) + 2 > indent:
+            yield Text(f"  {name}", "cyan")
+        yield from _columns.labelled("" if 2 + len(name) + 2 > indent else name, row.words, width, indent=indent)
+    yield from _columns.more(left, "(--verbose shows them)")
+    if command := diff.likely_reasons and _outline.to_ask(other):
+        yield Text()
+        yield Text.assemble(("what to do: ", "dim"), (clean(command), "green"))
+
+
+def _reason(reason: LikelyReason, width: int) -> Iterator[Text]:
+    finding = reason.finding
+    yield from _screen.headline(mark_of(finding), finding.message, width, finding.rule)
+    for number, line in enumerate(_outline.resting(reason)):
+        yield from _labelled("" if number else "rests on", line, width, dim=True)
+
+
+def _labelled(label: str, text: str, width: int, *, dim: bool = False) -> Iterator[Text]:
+    yield from _columns.labelled(label, text, width, indent=LABEL + 2, style="dim" if dim else "")
+
+
+FORMAT = Format(render=render, endings=(".txt",), media_type="text/plain")
