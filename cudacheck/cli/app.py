@@ -15,6 +15,7 @@ from cudacheck.cli.bench import bench_app
 from cudacheck.cli.diff import diff
 from cudacheck.cli.doctor import doctor
 from cudacheck.cli.explain import explain
+from cudacheck.cli.fleet import fleet_app
 from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
 from cudacheck.cli.ticket import ticket
@@ -81,3 +82,4 @@ app.command()(ticket)
 app.command()(diff)
 app.command()(explain)
 app.add_typer(bench_app, name="bench")
+app.add_typer(fleet_app, name="fleet")

@@ -36,6 +36,8 @@ class Changed:
     after: Any
     aside: bool = False
     """Of a field that is not compared for its own sake: only shown where a finding rests on it."""
+    entry: str | None = None
+    """Of a field that is a dictionary."""
 
 
 class Side:
@@ -48,13 +50,7 @@ class Side:
         """By UUID the number of the first machine's GPU that it stands for."""
 
     def plain(self, value: Any) -> Any:
-        """A value without the folders that only this machine's environment has."""
-        if isinstance(value, str):
-            for place, name in self.places:
-                if place in value:
-                    value = value.replace(place, name)
-            return value
-        return tuple(map(self.plain, value)) if isinstance(value, (tuple, list)) else value
+        return without_places(value, self.places)
 
     def which(self, fact: Any, told: Identity) -> tuple[Any, ...]:
         """What must be the same for two facts to be about the same thing."""
@@ -66,6 +62,16 @@ class Side:
         number: int
         number, *uuid = (getattr(fact, name) for name in told.gpu)
         return self.gpus.get(uuid[0], number) if uuid else number
+
+
+def without_places(value: Any, places: Sequence[tuple[str, str]]) -> Any:
+    """A value without the folders that only one machine's environment has."""
+    if isinstance(value, str):
+        for place, name in places:
+            if place in value:
+                value = value.replace(place, name)
+        return value
+    return tuple(without_places(one, places) for one in value) if isinstance(value, (tuple, list)) else value
 
 
 def _places(facts: Facts) -> list[tuple[str, str]]:
@@ -158,10 +164,10 @@ def changes(kind: type, a: Side, b: Side) -> tuple[list[Changed], int, int]:
 def _lone(kind: type, told: Identity, before: Any, after: Any, a: Side, b: Side) -> Changed:
     side, fact = (b, after) if before is None else (a, before)
     expected, found = (None if one is None else summary(one) for one in (before, after))
-    return Changed(Difference(kind.__name__, _which(fact, told, side), "", expected, found), kind, before, after)
+    return Changed(Difference(kind.__name__, which_of(fact, told, side), "", expected, found), kind, before, after)
 
 
-def _which(fact: Any, told: Identity, side: Side) -> str:
+def which_of(fact: Any, told: Identity, side: Side) -> str:
     number = side.gpu(fact, told)
     parts = [f"GPU {number}"] if number is not None else []
     named = (str(getattr(fact, name)) for name in told.key if getattr(fact, name) is not None)
@@ -181,27 +187,27 @@ def names(kind: Any) -> tuple[str, ...]:
 
 
 def _fields(kind: type, told: Identity, before: Any, after: Any, a: Side, b: Side) -> Iterator[Changed]:
-    which = _which(before, told, a)
+    which = which_of(before, told, a)
     for name in names(kind):
-        aside = _is_aside(name, told)
+        aside = is_aside(name, told)
         if name in told.key or name in told.gpu or any(name == words for _, words in told.why):
             continue
         if told.only and name not in (*told.only, told.figure):
             continue
-        values = _value(before, name, told), _value(after, name, told)
+        values = told_value(before, name, told), told_value(after, name, told)
         if UNKNOWN in values or values[0] == values[1] or a.plain(values[0]) == b.plain(values[1]):
             continue
         if isinstance(values[0], dict) and isinstance(values[1], dict):
-            yield from _entries(kind, name, before, after, a, b, aside=aside)
+            yield from _entries(kind, which, name, before, after, a, b, aside=aside)
         else:
             yield Changed(Difference(kind.__name__, which, name, *values), kind, before, after, aside)
 
 
-def _is_aside(name: str, told: Identity) -> bool:
+def is_aside(name: str, told: Identity) -> bool:
     return told.never or name in told.aside or name in ALWAYS_ASIDE or bool(told.only and name not in told.only)
 
 
-def _value(fact: Any, name: str, told: Identity) -> Any:
+def told_value(fact: Any, name: str, told: Identity) -> Any:
     value = getattr(fact, name)
     known = getattr(fact, f"{name}_known", True)
     words = next((getattr(fact, words) for field, words in told.why if field == name), None)
@@ -210,7 +216,9 @@ def _value(fact: Any, name: str, told: Identity) -> Any:
     return UNKNOWN if not known or (value is None and name not in told.none) else value
 
 
-def _entries(kind: type, name: str, before: Any, after: Any, a: Side, b: Side, *, aside: bool) -> Iterator[Changed]:
+def _entries(
+    kind: type, of: str, name: str, before: Any, after: Any, a: Side, b: Side, *, aside: bool
+) -> Iterator[Changed]:
     """Of a dictionary, one by one; where a side does not hold them all, what it lacks is not known."""
     ours, theirs = getattr(before, name), getattr(after, name)
     whole = getattr(before, "complete", True), getattr(after, "complete", True)
@@ -219,4 +227,5 @@ def _entries(kind: type, name: str, before: Any, after: Any, a: Side, b: Side, *
             continue
         values = ours.get(key), theirs.get(key)
         if a.plain(values[0]) != b.plain(values[1]):
-            yield Changed(Difference(kind.__name__, key, name, *values), kind, before, after, aside)
+            which = f"{of} {key}" if of else key
+            yield Changed(Difference(kind.__name__, which, name, *values), kind, before, after, aside, key)

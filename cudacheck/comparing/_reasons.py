@@ -137,7 +137,7 @@ def _restored(change: Changed, after: Any) -> Any:
         return dataclasses.replace(change.before, **{field: getattr(after, field) for field in told.gpu})
     old, new = getattr(change.before, name), getattr(after, name)
     if isinstance(old, dict) and isinstance(new, dict):
-        key = change.told.which
+        key = change.entry
         entry = {key: old[key]} if key in old else {}
         return dataclasses.replace(after, **{name: {k: v for k, v in new.items() if k != key} | entry})
     words = {words: getattr(change.before, words) for field, words in told.why if field == name}

@@ -59,8 +59,7 @@ def record(cls: type, raw: Any) -> Any:
                 fields[name] = value(hint, raw[name])
             except MalformedError as error:
                 raise MalformedError(f"{name}: {error}") from None
-    missing = [f.name for f in dataclasses.fields(cls) if _needed(f) and f.name not in fields]
-    if missing:
+    if missing := [name for name in _needed(cls) if name not in fields]:
         raise MalformedError(f"{missing[0]}: missing")
     return cls(**fields)
 
@@ -70,13 +69,17 @@ def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _needed(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+@lru_cache
+def _needed(cls: Any) -> tuple[str, ...]:
+    """The fields without a default."""
+    fields = dataclasses.fields(cls)
+    missing = dataclasses.MISSING
+    return tuple(f.name for f in fields if f.default is missing and f.default_factory is missing)
 
 
 def value(hint: Any, raw: Any) -> Any:
     """A value of this type, of which our dataclasses use few. Raises MalformedError."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin, arguments = _parts(hint)
     if origin in {typing.Union, types.UnionType}:
         inner = next(argument for argument in arguments if argument is not types.NoneType)
         return None if raw is None else value(inner, raw)
@@ -95,6 +98,11 @@ def value(hint: Any, raw: Any) -> Any:
     if hint in {int, float} and isinstance(raw, int | float) and not isinstance(raw, bool):
         return _number(hint, raw)
     raise MalformedError(f"not {_spoken(hint)}")
+
+
+@lru_cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def _number(hint: Any, raw: float) -> float:

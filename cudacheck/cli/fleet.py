@@ -1,0 +1,79 @@
+"""`cudacheck fleet judge`."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from cudacheck.cli import interrupts
+from cudacheck.cli.options import FailingFrom, FailOn, Ignore, Output, Strict, Verbose, format_option, known_rules
+from cudacheck.cli.output import deliver, format_of, refusing
+
+FOLDER = "fleet"
+fleet_app = typer.Typer(
+    help="The same report from every node of a cluster, judged together.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+class ExcludeAs(enum.StrEnum):
+    SLURM = "slurm"
+    HOSTFILE = "hostfile"
+    KUBECTL = "kubectl"
+
+
+@fleet_app.command()
+def judge(
+    reports: Annotated[
+        list[str],
+        typer.Argument(
+            help="Reports: files, folders, patterns in quotes, .jsonl with one a line; gzip is unpacked, - is stdin.",
+            metavar="REPORTS…",
+        ),
+    ],
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            help="The nodes that should have reported: a file of names, n[01-64], or how many.", metavar="FILE|N"
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="An earlier result as JSON: tell what changed since.", metavar="FILE")
+    ] = None,
+    max_age: Annotated[
+        float, typer.Option(min=0.1, help="Hours behind the newest report, beyond which one is stale.", metavar="H")
+    ] = 24,
+    exclude_file: Annotated[
+        str | None,
+        typer.Option(
+            help="Write the nodes to leave out into this file; - is stdout, instead of the result.", metavar="FILE"
+        ),
+    ] = None,
+    exclude_as: Annotated[
+        ExcludeAs, typer.Option(help="As Slurm's --exclude, as a hostfile of the others, or as kubectl cordon lines.")
+    ] = ExcludeAs.SLURM,
+    strict: Strict = False,
+    fail_on: FailingFrom = FailOn.ERROR,
+    ignore: Ignore = None,
+    output_format: Annotated[str, format_option(FOLDER)] = "text",
+    output: Output = None,
+    verbose: Verbose = False,
+) -> None:
+    """Tell which nodes fail, which are other than their kind, slow, missing or stale.
+
+    Exit code 0: none at or above --fail-on. 1: there is one, or a node is missing. 2: bad usage or nothing to read.
+    """
+    from cudacheck.commands import fleet_judge
+
+    known_rules(ignore or [])
+    format_of(output, output_format, FOLDER)
+    with refusing(), interrupts.raised():
+        told = fleet_judge.told(reports, expect=expect, max_age_s=max_age * 3600, ignore=ignore or (), since=since)
+        if exclude_file:
+            fleet_judge.exclude(told.fleet, exclude_as, exclude_file)
+    if exclude_file != "-":
+        deliver(told, output_format, output, folder=FOLDER, verbose=verbose)
+    raise typer.Exit(fleet_judge.exit_code(told.fleet, fail_on=fail_on, strict=strict))

@@ -1,0 +1,339 @@
+"""Reports of many nodes, from files, folders, patterns and streams, summed up on all cores and judged together."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import itertools
+import os
+import shlex
+import sys
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from cudacheck.commands.doctor import GZIP, InputError
+from cudacheck.comparing.fleet import document, nodeset
+from cudacheck.comparing.fleet.document import Told
+from cudacheck.comparing.fleet.judge import (
+    MAX_AGE_S,
+    Broken,
+    Expected,
+    Fleet,
+    Level,
+    is_proven,
+    judge_fleet,
+    level_of,
+)
+from cudacheck.comparing.fleet.summary import Block, NodeSummary, Reader
+from cudacheck.render import out
+from cudacheck.reports.read import MAX_BYTES, ReportError
+
+CHUNK = 64
+"""Reports that a process is given at a time."""
+AHEAD = 4
+"""Chunks for each process that are read from a stream before they are asked for."""
+FILES = (".json", ".json.gz")
+LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+MAX_RESULT_BYTES = 1024 * 1024 * 1024
+"""Of an earlier result: 100,000 nodes have 60 MiB."""
+TOO_LARGE = f"larger than {MAX_BYTES // 1024 // 1024} MiB: not a cudacheck report"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A report to be read."""
+
+    source: str
+    """Its file, or the line of one."""
+    name: str
+    """What the node is called where the report does not say."""
+    data: bytes | None = None
+    """None: the file's."""
+    why_not: str = ""
+    """Why it cannot be read, where that is known."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one process made of its reports."""
+
+    summaries: list[NodeSummary]
+    broken: list[Broken]
+    blocks: dict[bytes, Block]
+
+
+def judged(
+    sources: Sequence[str],
+    *,
+    expect: str | None = None,
+    max_age_s: float = MAX_AGE_S,
+    ignore: Collection[str] = (),
+) -> Fleet:
+    """The fleet whose reports these are: files, folders of them, patterns, JSON lines; - is standard input.
+
+    Raises InputError where there is nothing to be judged, or the list of expected nodes cannot be read.
+    """
+    expected = expected_in(expect) if expect is not None else None
+    return _judged(texts(sources), expected, max_age_s, tuple(ignore))
+
+
+def told(
+    sources: Sequence[str],
+    *,
+    expect: str | None = None,
+    max_age_s: float = MAX_AGE_S,
+    ignore: Collection[str] = (),
+    since: str | None = None,
+) -> Told:
+    """The same, and what changed since an earlier result (JSON), where one is named."""
+    before = _earlier(since) if since else None
+    fleet = judged(sources, expect=expect, max_age_s=max_age_s, ignore=ignore)
+    if since is None or before is None:
+        return Told(fleet)
+    return Told(fleet, since, document.changes(before, document.document(Told(fleet))))
+
+
+def _earlier(name: str) -> document.FleetDocument:
+    try:
+        return document.loads(_file(name, MAX_RESULT_BYTES).decode("utf-8", "replace"))
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}") from None
+    except (document.DocumentError, ReportError) as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def exit_code(fleet: Fleet, *, fail_on: str = "error", strict: bool = False) -> int:
+    """0: nothing at or above `fail_on`. 1: something is, a node is missing or unreadable; or `strict`, and no proof."""
+    level = level_of(fleet)
+    failing = {"error": Level.FAILING, "warning": Level.DEVIATING}.get(fail_on)
+    if failing is not None and level >= failing:
+        return 1
+    return int(strict and (level is Level.NOT_PROVEN or not is_proven(fleet)))
+
+
+def exclude(fleet: Fleet, form: str, name: str) -> None:
+    """Write the nodes where nothing should be run, in the form that a scheduler takes; - is stdout."""
+    text = excluded(fleet, form)
+    if name == "-":
+        out.tell(text)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {name}: {error.strerror}") from None
+
+
+def excluded(fleet: Fleet, form: str) -> str:
+    """`slurm`: for `--exclude`; `hostfile`: a line for each of the other nodes; `kubectl`: lines to type."""
+    bad = {*fleet.bad}
+    if form == "hostfile":
+        return "".join(f"{node.node}\n" for node in fleet.nodes if node.node not in bad)
+    if form == "kubectl":
+        return "".join(f"kubectl cordon {shlex.quote(node)}\n" for node in sorted(bad))
+    return nodeset.folded(bad) + "\n"
+
+
+def of_reports(reports: Mapping[str, str], missing: Mapping[str, str], *, ignore: Collection[str] = ()) -> Fleet:
+    """The fleet of these reports, JSON by node; `missing` says why others have none."""
+    given = (Text(node, node, report.encode("utf-8", "replace")) for node, report in reports.items())
+    expected = Expected(names=(*reports, *missing), why=missing)
+    return _judged(given, expected, MAX_AGE_S, tuple(ignore))
+
+
+def _judged(given: Iterable[Text], expected: Expected | None, max_age_s: float, ignore: tuple[str, ...]) -> Fleet:
+    summaries: list[NodeSummary] = []
+    broken: list[Broken] = []
+    blocks: dict[bytes, Block] = {}
+    for chunk in _chunks(given, ignore):
+        summaries += chunk.summaries
+        broken += chunk.broken
+        blocks.update(chunk.blocks)
+    if not summaries and not broken and (expected is None or not expected.names):
+        raise InputError("no report in this: name files, folders or patterns of them, or - for standard input")
+    return judge_fleet(summaries, blocks, broken, expected, now_s=time.time(), max_age_s=max_age_s)
+
+
+def expected_in(expect: str) -> Expected:
+    """A number of nodes, or a file with their names."""
+    if expect.isdecimal():
+        return Expected(count=int(expect[:9]))
+    try:
+        with Path(expect).open("rb") as file:
+            names = nodeset.unfolded(file.read(MAX_BYTES).decode("utf-8", "replace"))
+    except OSError as error:
+        raise InputError(f"cannot read {expect}: {error.strerror}") from None
+    except nodeset.NodesetError as error:
+        raise InputError(f"{expect}: {error}") from None
+    return Expected(names=tuple(names))
+
+
+# What there is to read
+
+
+def texts(sources: Iterable[str]) -> Iterator[Text]:
+    for source in sources:
+        for name in _named(source):
+            yield from _texts_of(name)
+
+
+def _named(source: str) -> Iterable[str]:
+    """What a source stands for: itself, a folder's reports, what a pattern matches."""
+    if source == "-":
+        return [source]
+    try:
+        if Path(source).is_dir():
+            with os.scandir(source) as entries:
+                found = sorted(entry.path for entry in entries if not entry.name.startswith("."))
+            return [name for name in found if name.endswith(FILES + LINES)]
+        if glob.has_magic(source) and not Path(source).exists():
+            return sorted(glob.glob(source, recursive=True)) or [source]  # noqa: PTH207 - from the root, too
+    except OSError:  # a name that is too long: reading it says so
+        pass
+    return [source]
+
+
+def _texts_of(name: str) -> Iterator[Text]:
+    if name != "-" and not name.endswith(LINES):
+        yield Text(name, Path(name).name.removesuffix(".gz").removesuffix(".json"))
+        return
+    try:
+        if name == "-":
+            if sys.stdin is None:
+                raise InputError("standard input is closed")
+            yield from _documents(sys.stdin.buffer, "standard input")
+        else:
+            with gzip.open(name) if name.endswith(".gz") else Path(name).open("rb") as stream:
+                yield from _documents(stream, name)  # type: ignore[arg-type]
+    except (OSError, EOFError, zlib.error) as error:
+        yield Text(name, name, why_not=_why(error))
+
+
+def _documents(stream: BinaryIO, name: str) -> Iterator[Text]:
+    """A report a line; or, between a line `{` and a line `}`, one over many lines, as a report is saved."""
+    parts: list[bytes] = []
+    size = begun = 0
+    for number, line in enumerate(_lines(stream), 1):
+        bare = line.strip()
+        if not parts and bare == b"{":
+            parts, size, begun = [line], len(line), number
+        elif parts:
+            size += len(line)
+            parts.append(line if size <= MAX_BYTES else b"")
+            if line.rstrip() == b"}":
+                yield _document(name, begun, b"".join(parts), too_large=size > MAX_BYTES)
+                parts = []
+        elif bare:
+            yield _document(name, number, bare, too_large=len(line) > MAX_BYTES)
+    if parts:
+        yield _document(name, begun, b"".join(parts), too_large=size > MAX_BYTES)
+
+
+def _document(name: str, line: int, data: bytes, *, too_large: bool) -> Text:
+    source = f"{name}:{line}"
+    if too_large:
+        return Text(source, source, why_not=TOO_LARGE)
+    if not data.startswith(b"{"):
+        return Text(source, source, why_not=f"not a report: {data[:100].decode('utf-8', 'replace')!r}")
+    return Text(source, source, data)
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Each with its end; one that is too long is cut, and is too long by one byte then."""
+    while line := stream.readline(MAX_BYTES + 1):
+        rest = line
+        while rest and not rest.endswith(b"\n") and len(line) > MAX_BYTES:
+            rest = stream.readline(MAX_BYTES)
+        yield line
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "no whole gzip file"
+
+
+# On all cores
+
+
+def _chunks(given: Iterable[Text], ignore: tuple[str, ...]) -> Iterator[Batch]:
+    """In this process where there are few; else in one process a core, never many chunks ahead of what is done."""
+    given = iter(given)
+    first = [*itertools.islice(given, CHUNK)]
+    if len(first) < CHUNK:
+        yield _read(first, ignore, Reader())
+        return
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),))
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for batch in itertools.chain([first], iter(lambda: [*itertools.islice(given, CHUNK)], [])):
+            waiting.append(pool.submit(_read_there, batch, ignore))
+            if len(waiting) >= AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """Whoever is killed ends nobody: a worker looks by itself whether it is still wanted."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@cache
+def _workers_reader() -> Reader:
+    """One a process: what is equal is read, and sent, once by it."""
+    return Reader()
+
+
+def _read_there(batch: Sequence[Text], ignore: tuple[str, ...]) -> Batch:
+    return _read(batch, ignore, _workers_reader())
+
+
+def _read(batch: Sequence[Text], ignore: tuple[str, ...], reader: Reader) -> Batch:
+    summaries, broken = [], []
+    for text in batch:
+        try:
+            summaries.append(reader.read(_content(text), text.source, text.name, ignore))
+        except ReportError as error:
+            broken.append(Broken(text.source, str(error)[:300]))
+    return Batch(summaries, broken, reader.taken())
+
+
+def _content(text: Text) -> str:
+    """Raises ReportError."""
+    if text.why_not:
+        raise ReportError(text.why_not)
+    try:
+        data = text.data if text.data is not None else _file(text.source)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReportError(f"cannot be read: {_why(error)}") from None
+    if not data.strip():
+        raise ReportError("empty")
+    return data.decode("utf-8-sig", "replace")
+
+
+def _file(name: str, most: int = MAX_BYTES) -> bytes:
+    """Unpacked where it is gzip, and no more than one byte above what it may have."""
+    with Path(name).open("rb") as file:
+        data = file.read(most + 1)
+    if data[:2] == GZIP:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+            data = unpacked.read(most + 1)
+    if len(data) > most:
+        raise ReportError(f"larger than {most // 1024 // 1024} MiB")
+    return data

@@ -1,0 +1,1 @@
+"""A fleet judged: one file a format. Each declares FORMAT."""
