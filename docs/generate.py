@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout
 from cudacheck import knowledge
 from cudacheck.commands import explain
 from cudacheck.comparing.document import json_schema as diff_schema
+from cudacheck.comparing.fleet.document import json_schema as fleet_schema
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
 
@@ -45,6 +46,7 @@ def pages() -> dict[Path, str]:
     wanted[DOCS / "messages.md"] = messages()
     wanted[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     for name, schema in (("report", json_schema()), ("diff", diff_schema())):
+    for name, schema in (("report", json_schema()), ("diff", diff_schema()), ("fleet", fleet_schema())):
         wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return wanted
 

@@ -23,7 +23,7 @@ def diff(
         list[str],
         typer.Argument(
             help="Saved reports, tickets or pastes; the first is what the others are compared with. - is stdin.",
-            metavar="A B…",
+            metavar="A B",
         ),
     ],
     live: Annotated[bool, typer.Option("--live", help="Compare this machine with A as well.")] = False,

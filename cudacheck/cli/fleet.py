@@ -31,7 +31,7 @@ def judge(
         list[str],
         typer.Argument(
             help="Reports: files, folders, patterns in quotes, .jsonl with one a line; gzip is unpacked, - is stdin.",
-            metavar="REPORTS…",
+            metavar="REPORTS",
         ),
     ],
     expect: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import gzip
 import io
@@ -18,7 +19,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from cudacheck.commands.doctor import GZIP, InputError
 from cudacheck.comparing.fleet import document, nodeset
@@ -153,13 +154,25 @@ def _judged(given: Iterable[Text], expected: Expected | None, max_age_s: float, 
     summaries: list[NodeSummary] = []
     broken: list[Broken] = []
     blocks: dict[bytes, Block] = {}
-    for chunk in _chunks(given, ignore):
-        summaries += chunk.summaries
-        broken += chunk.broken
-        blocks.update(chunk.blocks)
+    once: dict[object, object] = {}
+    for batch in _batches(given, ignore):
+        summaries += (_sharing(summary, once) for summary in batch.summaries)
+        broken += batch.broken
+        blocks.update(batch.blocks)
     if not summaries and not broken and (expected is None or not expected.names):
         raise InputError("no report in this: name files, folders or patterns of them, or - for standard input")
     return judge_fleet(summaries, blocks, broken, expected, now_s=time.time(), max_age_s=max_age_s)
+
+
+def _sharing(summary: NodeSummary, once: dict[object, object]) -> NodeSummary:
+    """What is equal on thousands of nodes is kept once; it came from several processes."""
+
+    def one(value: Any) -> Any:
+        return once.setdefault(value, value)
+
+    names = {one(kind): one(digest) for kind, digest in summary.blocks.items()}
+    timed = tuple(dataclasses.replace(t, case=one(t.case), unit=one(t.unit)) for t in summary.timed)
+    return dataclasses.replace(summary, blocks=names, timed=timed, models=one(summary.models), roots=one(summary.roots))
 
 
 def expected_in(expect: str) -> Expected:
@@ -262,7 +275,7 @@ def _why(error: Exception) -> str:
 # On all cores
 
 
-def _chunks(given: Iterable[Text], ignore: tuple[str, ...]) -> Iterator[Batch]:
+def _batches(given: Iterable[Text], ignore: tuple[str, ...]) -> Iterator[Batch]:
     """In this process where there are few; else in one process a core, never many chunks ahead of what is done."""
     given = iter(given)
     first = [*itertools.islice(given, CHUNK)]

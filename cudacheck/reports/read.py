@@ -33,13 +33,18 @@ def loads(text: str) -> Report:
         data = untrusted.parse(text)
     except untrusted.MalformedError as error:
         raise ReportError(str(error)) from None
+    return _Reader(of_known_schema(data)).report()
+
+
+def of_known_schema(data: Any) -> dict[str, Any]:
+    """The same, where it says that it is a report and of a schema that is read here. Raises ReportError."""
     if not isinstance(data, dict) or not isinstance(data.get("schema_version"), str):
         raise ReportError("JSON, but not a cudacheck report: it has no schema_version")
     major = data["schema_version"].partition(".")[0]
     if major != SCHEMA_VERSION.partition(".")[0]:
         version = data["schema_version"][:20]
         raise ReportError(f"report of schema {version!r}; this cudacheck reads {SCHEMA_VERSION}: upgrade cudacheck")
-    return _Reader(data).report()
+    return data
 
 
 class _Reader:

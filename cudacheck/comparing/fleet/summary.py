@@ -26,7 +26,7 @@ from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.registry import fact_types
-from cudacheck.reports.read import ReportError, loads
+from cudacheck.reports.read import ReportError, loads, of_known_schema
 from cudacheck.speed import axes
 from cudacheck.speed.runs import spoken
 
@@ -53,14 +53,14 @@ class Block:
     """The fields whose entries have an item each: what is not among them is not set."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     rule: str
     severity: Severity
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Timed:
     """One case on one GPU."""
 
@@ -68,11 +68,11 @@ class Timed:
     gpu: int
     us: float
     amount: float | None
-    """TFLOP/s or GB/s; by the sign of `unit`."""
+    """In `unit`; None where it is not told."""
     unit: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NodeSummary:
     source: str
     node: str
@@ -128,11 +128,11 @@ class Reader:
 def _parsed(text: str) -> dict[str, Any]:
     """JSON that has the form of a report; what is in it is looked at where it is used."""
     try:
-        raw = untrusted.parse(text)
+        raw = of_known_schema(untrusted.parse(text))
     except untrusted.MalformedError as error:
         raise ReportError(str(error)) from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("schema_version"), str) or "verdict" not in raw:
-        raise ReportError("JSON, but not a cudacheck report")
+    if "verdict" not in raw:
+        raise ReportError("JSON, but not a cudacheck report: it has no verdict")
     if not isinstance(raw.get("facts", {}), dict) or not isinstance(raw.get("findings", []), list):
         raise ReportError("report: `facts` is not an object or `findings` is not a list")
     return raw
