@@ -44,8 +44,6 @@ def pages() -> dict[Path, str]:
         ]
     )
     wanted[DOCS / "messages.md"] = messages()
-    wanted[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-    for name, schema in (("report", json_schema()), ("diff", diff_schema())):
     for name, schema in (("report", json_schema()), ("diff", diff_schema()), ("fleet", fleet_schema())):
         wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return wanted

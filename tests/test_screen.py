@@ -508,7 +508,7 @@ def test_thousands_of_gpus_stay_a_screen():
 def test_many_gpus_of_one_number_stay_a_screen():
     """Each would be shown with the axes of all."""
     measured = [
-        fact if not hasattr(fact, "index") else dataclasses.replace(fact, index=0)
+        fact if not hasattr(fact, "index") else dataclasses.replace(fact, index=0)  # type: ignore[type-var]
         for fact in many_gpus(500)
         if not isinstance(fact, Measurement)
     ]

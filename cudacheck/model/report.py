@@ -8,7 +8,6 @@ import enum
 from cudacheck.model import holds
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, Question, Severity, Unchecked
-from cudacheck.model.findings import Finding, Severity, Unchecked
 from cudacheck.model.identity import Identity
 
 SCHEMA_VERSION = "1.3"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from cudacheck.judging import questions, understood
 from cudacheck.judging.verdict import interrupted
 from cudacheck.model.findings import Evidence, Finding, Question, Remedy, Severity, Unchecked
-from cudacheck.model.report import ProbeRun, Report, State, Verdict
-from cudacheck.model.findings import Evidence, Finding, Remedy, Severity, Unchecked
 from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
 from cudacheck.probes.chosen import Patient
 from cudacheck.render._clean import clean

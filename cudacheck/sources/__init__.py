@@ -71,15 +71,9 @@ def gather(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> G
         if len(rest) > MAX_CHARACTERS or rest.count("\n") > MAX_LINES:
             limits = f"{MAX_CHARACTERS // 1024 // 1024} MiB or {MAX_LINES} lines"
             raise SourceError(f"{name} is larger than {limits}: paste the part that matters")
-        if OWN_TEXT in text:
-            raise SourceError(
-                f"{name} is the text for people; ask for the report: cudacheck doctor --output report.json"
-            )
-        report, rest = _split(name, text)
-        said = list(_said(name, rest, environments)) or [*messages.unknown(_clean.lines(rest), name)]
         if _OWN_TEXT.search(rest):
             raise SourceError(f"{name} is the text for people; ask for the report: cudacheck ticket -o ticket.md")
-        said = list(_said(name, rest)) or [*messages.unknown(_clean.lines(rest), name)]
+        said = list(_said(name, rest, environments)) or [*messages.unknown(_clean.lines(rest), name)]
         if report:
             reports.append((name, report))
         elif not said and name not in perhaps:
@@ -87,8 +81,8 @@ def gather(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> G
         found.extend(said)
     if not found and not reports:
         raise SourceError(_not_understood("any of these files"))
-    return _with_reports(reports, _merge.merged([*found, *environments.named]))
-    return Gathered(_with_reports([report for _, report in reports], _merge.merged(found)), tuple(reports))
+    pasted = _merge.merged([*found, *environments.named])
+    return Gathered(_with_reports([report for _, report in reports], pasted), tuple(reports))
 
 
 def _not_understood(where: str) -> str:
@@ -96,7 +90,6 @@ def _not_understood(where: str) -> str:
 
 
 def _said(name: str, text: str, environments: Environments) -> Iterator[object]:
-def _said(name: str, text: str) -> Iterator[object]:
     if not text.strip():  # a report alone: to be ready for messages takes as long as to judge it
         return
     lines = [line[: untrusted.MAX_TEXT] for line in _clean.lines(text)]

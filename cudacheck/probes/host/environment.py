@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
-from cudacheck.probes import ByHand, Probe
 from cudacheck.model.identity import Identity
-from cudacheck.probes import Probe
+from cudacheck.probes import ByHand, Probe
 
 ALLOWED = (
     # which GPUs, and how the driver serves them

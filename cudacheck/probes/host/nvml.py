@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from cudacheck.model import holds
-from cudacheck.probes import ByHand, Probe, Skipped, _roots
 from cudacheck.model.identity import Identity
-from cudacheck.probes import Probe, Skipped, _roots
+from cudacheck.probes import ByHand, Probe, Skipped, _roots
 from cudacheck.probes.host._mapped import mapped_file
 
 # Numbers of nvml.h, written out because an old `pynvml` may lack the names.

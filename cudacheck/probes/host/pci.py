@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cudacheck.model import holds
-from cudacheck.probes import ByHand, Probe, _roots
 from cudacheck.model.identity import Identity
-from cudacheck.probes import Probe, _roots
+from cudacheck.probes import ByHand, Probe, _roots
 
 DEVICES = "/sys/bus/pci/devices"
 NVIDIA = "0x10de"

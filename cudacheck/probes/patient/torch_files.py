@@ -10,9 +10,8 @@ from importlib.machinery import PathFinder
 from typing import Iterator
 
 from cudacheck.model import holds
-from cudacheck.probes import ByHand, Probe
 from cudacheck.model.identity import Identity
-from cudacheck.probes import Probe
+from cudacheck.probes import ByHand, Probe
 from cudacheck.probes.patient import _installed, _torch
 from cudacheck.probes.patient._elf import Elf, c_strings
 from cudacheck.probes.patient._symbols import exports, gnu_hash
