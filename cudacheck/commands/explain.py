@@ -10,6 +10,8 @@ from cudacheck.model.rule import Rule
 from cudacheck.registry import causes_of, rule, rules
 from cudacheck.render._clean import hanging, typed, wrapped
 
+LEAST_TITLE = 40
+"""Columns for a severity and a title beside a rule's name; with fewer they go below it."""
 NARROWEST, WIDEST = 40, 110
 """Columns that a page is filled to."""
 
@@ -45,7 +47,10 @@ def all_rules(width: int) -> str:
     for layer, group in itertools.groupby(rules(), key=lambda r: r.layer):
         lines += ["", layer.name.lower().replace("_", " ")]
         for each in group:
-            lines += _hanging(f"  {each.id:<{longest}}  {each.severity:<9}", each.title, width)
+            if longest + LEAST_TITLE > width:
+                lines += [f"  {each.id}", *_hanging(f"    {each.severity:<9}", each.title, width)]
+            else:
+                lines += _hanging(f"  {each.id:<{longest}}  {each.severity:<9}", each.title, width)
     head = wrapped("cudacheck explain RULE prints a rule's page; `article` the article's steps", width)
     return "\n".join([*head, *lines]) + "\n"
 
