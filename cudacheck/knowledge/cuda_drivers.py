@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from cudacheck.knowledge._tables import as_version, rows
 from cudacheck.knowledge.architectures import covers
@@ -28,10 +29,19 @@ def minimum_driver(cuda: str, os: str = "linux") -> str | None:
 
     `os` is `linux` or `windows`; under WSL the driver is the one of Windows.
     """
+    row = _minimum(cuda)
+    return str(row["windows" if os == "windows" else "linux"]) if row else None
+
+
+def minimum_driver_source(cuda: str) -> str:
+    """Who says so; empty where nobody does."""
+    return str(_minimum(cuda).get("source", ""))
+
+
+def _minimum(cuda: str) -> dict[str, Any]:
     minima = {row["cuda"]: row for row in rows("cuda_drivers", "minimum") if row["verified"]}
     major, _, rest = cuda.partition(".")
-    row = minima.get(f"{major}.{rest.partition('.')[0]}") or minima.get(major)
-    return str(row["windows" if os == "windows" else "linux"]) if row else None
+    return minima.get(f"{major}.{rest.partition('.')[0]}") or minima.get(major) or {}
 
 
 @lru_cache

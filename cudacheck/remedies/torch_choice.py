@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from cudacheck import knowledge
@@ -62,6 +63,16 @@ class Choice:
         return (f"torch=={self.release.version}", *(f"{name}=={versions[name]}" for name in self.companions))
 
 
+@dataclasses.dataclass(frozen=True)
+class Obstacle:
+    """Why a build cannot be taken."""
+
+    by: str
+    """What is in the way: `gpu`, `driver`, `python`, `glibc`; of a plan also `requirement`, `partner`, `unverified`."""
+    reason: str
+    source: str = ""
+
+
 def machine_of(facts: Facts) -> Machine:
     """The machine and the environment, as far as the facts tell."""
     interpreter, system, nvml = facts.one(Interpreter), facts.one(System), facts.one(Nvml)
@@ -97,31 +108,44 @@ def capabilities(facts: Facts) -> tuple[str, ...]:
     return tuple(sorted({cc for cc in told if cc and re.fullmatch(r"\d+\.\d", cc)}, key=as_version))
 
 
-def choose(machine: Machine, installed: TorchBuild | None, *, keep_version: bool = False) -> Choice | None:
-    """The best build: the installed one where it suits, else its release with another tag, else the newest release."""
+def choose(
+    machine: Machine,
+    installed: TorchBuild | None,
+    *,
+    keep_version: bool = False,
+    pool: Sequence[Choice] | None = None,
+) -> Choice | None:
+    """The best build: the installed one where it suits, else its release with another tag, else the newest release.
+
+    `pool`: the builds to choose among, else all that PyTorch's and the default index hold for this kind of machine.
+    """
     same = knowledge.release_of(installed.version) if installed else None
     tag = knowledge.tag_of_cuda(installed.cuda) if installed and installed.cuda else None
-    fitting = candidates(machine, same, only=keep_version)
+    fitting = candidates(machine, same, only=keep_version, pool=pool)
     return max(fitting, key=lambda choice: _rank(choice, machine, same, tag), default=None)
 
 
-def candidates(machine: Machine, same: str | None = None, *, only: bool = False) -> list[Choice]:
+def candidates(
+    machine: Machine, same: str | None = None, *, only: bool = False, pool: Sequence[Choice] | None = None
+) -> list[Choice]:
     """Every verified build that suits this machine, with as many of the wanted companions as some build has.
 
     `same`: the installed release, alone where any of its builds suits. `only`: no other release.
     """
-    fitting = [c for c in _published(machine.machine, machine.os) if _suits(c, machine)]
+    known = published(machine.machine, machine.os) if pool is None else pool
+    fitting = [c for c in known if next(obstacles(c, machine), None) is None]
     kept = [c for c in fitting if c.release.version == same]
-    pool = kept if kept or only else [c for c in fitting if _serves_unseen(c.build, machine)]
+    left = kept if kept or only else [c for c in fitting if _serves_unseen(c.build, machine)]
     for wanted in (machine.companions, machine.companions[:1], ()):
-        whole = [c for c in (_with_companions(c, wanted, machine) for c in pool) if c]
+        whole = [c for c in (with_companions(c, wanted, machine) for c in left) if c]
         if whole:
             return whole
     return []
 
 
 @lru_cache
-def _published(machine: str, os: str) -> tuple[Choice, ...]:
+def published(machine: str, os: str) -> tuple[Choice, ...]:
+    """Every verified build of a verified release for a kind of machine."""
     pairs = itertools.product(knowledge.releases(), knowledge.builds(machine, os))
     return tuple(
         Choice(release, build)
@@ -134,16 +158,28 @@ def _published(machine: str, os: str) -> tuple[Choice, ...]:
     )
 
 
-def _suits(choice: Choice, machine: Machine) -> bool:
-    build, minimum = choice.build, knowledge.minimum_driver(choice.build.cuda, machine.driver_os)
-    return (
-        all(
-            knowledge.covers(build.archs, capability) and _knows(machine, capability)
-            for capability in machine.capabilities
-        )
-        and (machine.driver is None or (minimum is not None and knowledge.driver_at_least(machine.driver, minimum)))
-        and _installs(choice, machine)
-    )
+def obstacles(choice: Choice, machine: Machine) -> Iterator[Obstacle]:
+    """What keeps this build from running on that machine: nothing where it suits."""
+    build = choice.build
+    for capability in machine.capabilities:
+        if not knowledge.covers(build.archs, capability):
+            yield Obstacle("gpu", f"it has no kernels for compute capability {capability}", build.source)
+    if machine.driver is not None:
+        yield from _driver_obstacles(build, machine, machine.driver)
+    yield from _wheel_obstacles(choice, machine)
+
+
+def _driver_obstacles(build: Build, machine: Machine, driver: str) -> Iterator[Obstacle]:
+    minimum, major = knowledge.minimum_driver(build.cuda, machine.driver_os), build.cuda.partition(".")[0]
+    if minimum is None:
+        yield Obstacle("driver", f"which driver CUDA {build.cuda} needs is not known")
+    elif not knowledge.driver_at_least(driver, minimum):
+        source = knowledge.minimum_driver_source(build.cuda)
+        yield Obstacle("driver", f"CUDA {major} needs driver {minimum}, this is {driver}", source)
+    for capability in machine.capabilities:
+        first = knowledge.first_driver(capability, machine.driver_os)
+        if first is not None and not _knows(machine, capability):
+            yield Obstacle("driver", f"compute capability {capability} begins with driver {first}, this is {driver}")
 
 
 def _knows(machine: Machine, capability: str) -> bool:
@@ -152,11 +188,14 @@ def _knows(machine: Machine, capability: str) -> bool:
     return first is None or machine.driver is None or knowledge.driver_at_least(machine.driver, first.split(".")[0])
 
 
-def _installs(choice: Choice, machine: Machine) -> bool:
-    glibc = choice.build.glibc
-    return (machine.python is None or machine.python in choice.release.pythons) and (
-        machine.glibc is None or glibc is None or as_version(machine.glibc) >= as_version(glibc)
-    )
+def _wheel_obstacles(choice: Choice, machine: Machine) -> Iterator[Obstacle]:
+    """Why its wheel does not install here."""
+    pythons, glibc = choice.release.pythons, choice.build.glibc
+    if machine.python is not None and machine.python not in pythons:
+        has = f"it has wheels for Python {pythons[0]} to {pythons[-1]}, this is {machine.python}"
+        yield Obstacle("python", has, choice.release.source)
+    if machine.glibc and glibc and as_version(machine.glibc) < as_version(glibc):
+        yield Obstacle("glibc", f"its wheel needs glibc {glibc}, this is {machine.glibc}", choice.build.source)
 
 
 def _serves_unseen(build: Build, machine: Machine) -> bool:
@@ -168,12 +207,12 @@ def _serves_unseen(build: Build, machine: Machine) -> bool:
 
 def choose_cpu(machine: Machine) -> Choice | None:
     """The newest CPU build of PyTorch's index for this Python; None where none is known."""
-    linux = [c for c in _published("x86_64", "linux") if knowledge.has_cpu_build(c.release)]
+    linux = [c for c in published("x86_64", "linux") if knowledge.has_cpu_build(c.release)]
     # the CPU builds ask for a glibc as new as the strictest CUDA build of their release
     built = {c.release.version: c for c in sorted(linux, key=lambda c: as_version(c.build.glibc or "0"))}
-    pool = [c for c in built.values() if _installs(c, machine)]
+    pool = [c for c in built.values() if next(_wheel_obstacles(c, machine), None) is None]
     for wanted in (machine.companions, machine.companions[:1], ()):
-        whole = [c for c in (_with_companions(c, wanted, machine) for c in pool) if c]
+        whole = [c for c in (with_companions(c, wanted, machine) for c in pool) if c]
         if whole:
             return max(whole, key=lambda c: as_version(c.release.version))
     return None
@@ -191,7 +230,8 @@ def installed_suits(facts: Facts) -> bool:
     )
 
 
-def _with_companions(choice: Choice, wanted: tuple[str, ...], machine: Machine) -> Choice | None:
+def with_companions(choice: Choice, wanted: tuple[str, ...], machine: Machine) -> Choice | None:
+    """The same build with these partners; None where one of them has no wheel that belongs to it."""
     release, partners = choice.release, choice.release.companions
     lacking = {"torchvision": release.pythons_without_torchvision, "torchaudio": release.pythons_without_torchaudio}
     for name in wanted:
