@@ -6,7 +6,10 @@ but never convicts and is never made into a command.
 
 from cudacheck.knowledge._tables import as_of, as_version
 from cudacheck.knowledge.architectures import covers, gap
+from cudacheck.knowledge.built_with import BuiltWith, built_with, devel_image
+from cudacheck.knowledge.conda import conda_builds
 from cudacheck.knowledge.cuda_drivers import (
+    capabilities,
     driver_at_least,
     driver_serves,
     dropped_by,
@@ -14,6 +17,7 @@ from cudacheck.knowledge.cuda_drivers import (
     first_toolkit,
     first_toolkit_of,
     last_driver_branch,
+    last_driver_branch_source,
     minimum_driver,
     minimum_driver_source,
     parse_driver,
@@ -68,6 +72,7 @@ __all__ = [
     "CUDNN_SUBLIBRARIES",
     "Achieved",
     "Build",
+    "BuiltWith",
     "Companions",
     "GpuModel",
     "Message",
@@ -79,14 +84,18 @@ __all__ = [
     "as_version",
     "build_of",
     "builds",
+    "built_with",
+    "capabilities",
     "capability_of",
     "companions",
+    "conda_builds",
     "covers",
     "cuda_of_tag",
     "cudnn_bundled",
     "cudnn_major_of",
     "cudnn_wheel_lacks",
     "default_index_tag",
+    "devel_image",
     "driver_at_least",
     "driver_serves",
     "dropped_by",
@@ -109,6 +118,7 @@ __all__ = [
     "message_of",
     "messages",
     "messages_of",
+    "last_driver_branch_source",
     "minimum_driver",
     "minimum_driver_source",
     "parse_driver",

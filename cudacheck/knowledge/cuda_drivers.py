@@ -59,12 +59,18 @@ def driver_serves(driver: str) -> str | None:
 
 def last_driver_branch(capability: str) -> int | None:
     """The last driver branch that serves GPUs of this compute capability; None while new ones do."""
-    ends = [
-        int(row["branch"])
-        for row in rows("cuda_drivers", "last_branches")
-        if as_version(capability) < as_version(row["below"])
-    ]
-    return min(ends, default=None)
+    row = _last_branch(capability)
+    return int(row["branch"]) if row else None
+
+
+def last_driver_branch_source(capability: str) -> str:
+    """Who says so; empty where nobody does."""
+    return str(_last_branch(capability).get("source", ""))
+
+
+def _last_branch(capability: str) -> dict[str, Any]:
+    ends = [row for row in rows("cuda_drivers", "last_branches") if as_version(capability) < as_version(row["below"])]
+    return min(ends, key=lambda row: int(row["branch"]), default={})
 
 
 def supported_branches() -> tuple[tuple[int, str], ...]:
@@ -123,3 +129,6 @@ def first_toolkit(capability: str) -> str | None:
     """The first CUDA toolkit that compiles for this compute capability itself; None where unknown."""
     known = rows("cuda_drivers", "architectures")
     return next((str(row["first"]) for row in known if row["capability"] == capability), None)
+def capabilities() -> tuple[str, ...]:
+    """Every compute capability that a toolkit is known to compile for, oldest first."""
+    return tuple(str(row["capability"]) for row in rows("cuda_drivers", "architectures"))

@@ -37,6 +37,8 @@ class Build:
     index: bool = True
     """Whether it is on download.pytorch.org under its tag; False: only the default index is known to have it."""
     note: str = ""
+    channel: str = ""
+    """The conda channel that has it; empty for a wheel."""
 
     @property
     def cuda(self) -> str:

@@ -167,12 +167,15 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
     if needs := ", ".join(_needs(build, machine)):
         title += f" ({needs})"
     title += _left_behind(facts, choice)
-    return install(
-        facts,
+    return _remedy(title, torch_installation(facts, choice), facts)
+
+
+def torch_installation(facts: Facts, choice: Choice) -> Installation:
+    """Put this build in the place of the PyTorch that is there."""
+    return Installation(
         choice.specs,
-        title=title,
-        index_tag=build.tag if build.index else None,
-        uninstall=(*_installed_family(facts), *_wheels_of_other_major(facts, build.cuda)),
+        index_tag=choice.build.tag if choice.build.index else None,
+        uninstall=(*_installed_family(facts), *_wheels_of_other_major(facts, choice.build.cuda)),
     )
 
 
@@ -182,7 +185,7 @@ def _needs(build: Build, machine: Machine) -> Iterator[str]:
     if not machine.capabilities:
         yield f"for GPUs of compute capability {' to '.join(dict.fromkeys(span))}"
     if machine.driver is None and not machine.jetson:
-        oldest, first = _oldest_driver(build.cuda, machine), knowledge.first_driver(span[-1], machine.driver_os)
+        oldest, first = torch_choice.oldest_driver(build.cuda, machine), knowledge.first_driver(span[-1], machine.driver_os)
         yield f"driver {oldest} or newer"
         if not machine.capabilities and first and not knowledge.driver_at_least(oldest, first):
             yield f"{first} for the newest of them"
@@ -207,13 +210,6 @@ def _left_behind(facts: Facts, choice: Choice) -> str:
         return ""
     those = f"{' and '.join(names)}, which {'were' if len(names) > 1 else 'was'} built for another PyTorch"
     return f"; afterwards reinstall or remove {those}"
-
-
-def _oldest_driver(cuda: str, machine: Machine) -> str:
-    """What the build asks for, or the GPU itself where it is newer."""
-    needs = [knowledge.minimum_driver(cuda, machine.driver_os)]
-    needs += [knowledge.first_driver(capability, machine.driver_os) for capability in machine.capabilities]
-    return max((need for need in needs if need), key=knowledge.parse_driver)
 
 
 def _installed_family(facts: Facts) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ JETSON_WITH_STOCK_BUILDS = "11.0"
 NEWEST = ("10.0", "12.0")
 """The GPUs that most builds leave out, B200 and RTX 50: where nobody has seen the GPU, it may be one of them."""
 
-_MACHINES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
+MACHINES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ def machine_of(facts: Facts) -> Machine:
         driver=_driver(nvml, jetson=jetson),
         driver_os="windows" if under_windows else "linux",
         os=os,
-        machine=_MACHINES.get(machine, machine),
+        machine=MACHINES.get(machine, machine),
         python=".".join(interpreter.version.split(".")[:2]) if interpreter else None,
         glibc=system.glibc if system and os == "linux" else None,
         companions=tuple(name for name in ("torchvision", "torchaudio") if name in names),
@@ -186,6 +186,13 @@ def _knows(machine: Machine, capability: str) -> bool:
     """Whether the driver is of a branch that can know this GPU; unknown counts as yes."""
     first = knowledge.first_driver(capability, machine.driver_os)
     return first is None or machine.driver is None or knowledge.driver_at_least(machine.driver, first.split(".")[0])
+
+
+def oldest_driver(cuda: str, machine: Machine) -> str:
+    """What a build with this CUDA asks for, or the first driver of the GPUs where that is newer."""
+    needs = [knowledge.minimum_driver(cuda, machine.driver_os)]
+    needs += [knowledge.first_driver(capability, machine.driver_os) for capability in machine.capabilities]
+    return max((need for need in needs if need), key=knowledge.parse_driver)
 
 
 def _wheel_obstacles(choice: Choice, machine: Machine) -> Iterator[Obstacle]:

@@ -1,0 +1,22 @@
+"""Plans: what to install on a machine, and why."""
+
+from cudacheck.planning.answer import Plan
+from cudacheck.planning.answering import plan
+from cudacheck.planning.emitting import TOOLS, EmitError, MissingExtraError
+from cudacheck.planning.target import Target, TargetError, described, of_facts
+from cudacheck.planning.wanted import RequirementError, Wanted, wanted
+
+__all__ = [
+    "TOOLS",
+    "EmitError",
+    "MissingExtraError",
+    "Plan",
+    "RequirementError",
+    "Target",
+    "TargetError",
+    "Wanted",
+    "described",
+    "of_facts",
+    "plan",
+    "wanted",
+]

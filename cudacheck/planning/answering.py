@@ -1,0 +1,208 @@
+"""Puts a plan together: the choice, why it is the one, what ruled out the rest, what else there is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from cudacheck import knowledge
+from cudacheck.knowledge import Build, as_version
+from cudacheck.planning import advising, changes, choosing, emitting, packages, pools
+from cudacheck.planning.answer import Alternative, Chosen, Plan, PlannedFor, RuledOut, Why
+from cudacheck.planning.emitting import CONDA_TOOLS
+from cudacheck.planning.target import Target
+from cudacheck.planning.wanted import PARTNERS, Wanted
+from cudacheck.remedies import flash_attn_choice, installers, torch_choice
+from cudacheck.remedies.torch_choice import Choice
+
+
+def plan(target: Target, wanted: Wanted | None = None, tool: str | None = None) -> Plan:
+    """What to install on this machine, written for a tool: one of `TOOLS`, else what installs there.
+
+    Raises MissingExtraError where writing that takes a package that is not installed, EmitError where the tool cannot
+    say it.
+    """
+    asked, tool = wanted or Wanted(), tool or target.installer
+    channel = pools.CONDA_FORGE if tool in CONDA_TOOLS else None
+    target = emitting.prepared(target, tool)
+    chosen = choosing.best(target, asked, channel)
+    unknown = tuple(_unknown(target, chosen))
+    known_gpus = bool(target.machine.capabilities) and not target.unknown_gpus
+    return Plan(
+        choice=chosen and emitting.written(_chosen(chosen, target, asked), chosen, target, asked, tool),
+        machine=_planned_for(target),
+        requirements=tuple(str(requirement) for _, requirement in asked.packages),
+        why=tuple(_why(chosen, target, asked)) if chosen else (),
+        ruled_out=tuple(_ruled_out(chosen, target, asked, channel)) if known_gpus else (),
+        alternatives=tuple(_alternatives(chosen, target, asked, channel) if known_gpus else _by_gpu(target, asked)),
+        cannot_tell=unknown,
+        advice=tuple(advising.advice(chosen, target, asked)) if chosen else (),
+        knowledge_date=knowledge.as_of(),
+    )
+
+
+def _planned_for(target: Target) -> PlannedFor:
+    machine = target.machine
+    wsl = machine.os == "linux" and machine.driver_os == "windows"
+    return PlannedFor(
+        gpus=tuple(map(str, target.gpus)),
+        compute_capabilities=machine.capabilities,
+        driver=machine.driver,
+        os="wsl" if wsl else machine.os,
+        machine=machine.machine,
+        python=machine.python,
+        glibc=machine.glibc,
+    )
+
+
+def _chosen(choice: Choice, target: Target, wanted: Wanted) -> Chosen:
+    partners = {name: choosing.partner_version(choice, name) for name in choice.companions}
+    wheel = None
+    if wanted.flash_attn:
+        wheel, _ = flash_attn_choice.wheel_for(target.machine, choice.release.version, choice.build.cuda)
+    extra = packages.versions(choice, target.machine, wanted)
+    return Chosen(
+        torch=choice.release.version,
+        tag=choice.build.tag,
+        index=_index(choice.build),
+        torchvision=partners.get("torchvision"),
+        torchaudio=partners.get("torchaudio"),
+        flash_attn=wheel,
+        python=target.machine.python,
+        pythons=choice.release.pythons,
+        packages=extra,
+        channel=choice.build.channel or None,
+    )
+
+
+def _index(build: Build) -> str | None:
+    return installers.index_url(build.tag) if build.index else None
+
+
+def _unknown(target: Target, chosen: Choice | None) -> Iterator[str]:
+    machine = target.machine
+    for gpu in target.unknown_gpus:
+        yield f"what compute capability {gpu} has"
+    if not target.gpus and not machine.capabilities:
+        yield "which GPU it is for: no NVIDIA GPU is seen here or described (--gpu NAME)"
+    newest = max((as_version(arch[3:]) for c in pools.pool(machine, None) for arch in c.build.archs), default=())
+    for capability in machine.capabilities:
+        if newest and as_version(capability.replace(".", "")) > newest:
+            yield f"whether a newer PyTorch has kernels for compute capability {capability}"
+    if chosen and machine.driver is None:
+        oldest = torch_choice.oldest_driver(chosen.build.cuda, machine)
+        yield f"which driver is there: this build needs {oldest} or newer"
+
+
+def _why(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Why]:
+    build, machine = choice.build, target.machine
+    for gpu in target.gpus:
+        if capability := gpu.compute_capability:
+            arch = next(arch for arch in build.archs if knowledge.covers([arch], capability))
+            yield Why("gpu", f"{gpu}: the build holds {arch}", build.source)
+    yield _driver_why(build, target)
+    pythons = f"{choice.release.pythons[0]} to {choice.release.pythons[-1]}"
+    yield Why("python", f"it has wheels for Python {pythons}", choice.release.source)
+    if build.glibc and machine.glibc:
+        yield Why("glibc", f"its wheel needs glibc {build.glibc}, this is {machine.glibc}", build.source)
+    for name in choice.companions:
+        yield Why("partner", f"{name} {choosing.partner_version(choice, name)} belongs to it", choice.release.source)
+    for name, version in packages.versions(choice, machine, wanted).items():
+        says = f"{name} {version} was built for it" if version else f"{name} goes with any PyTorch, for all that is known"
+        row = next((row for row in knowledge.built_with(name) if row.version == version), None)
+        yield Why("requirement", says, row.source if row else "")
+
+
+def _driver_why(build: Build, target: Target) -> Why:
+    machine, major = target.machine, build.cuda.partition(".")[0]
+    minimum = knowledge.minimum_driver(build.cuda, machine.driver_os)
+    this = f", this is {machine.driver}" if machine.driver else ""
+    return Why("driver", f"CUDA {major} needs driver {minimum} or newer{this}", knowledge.minimum_driver_source(build.cuda))
+
+
+def _ruled_out(chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None) -> Iterator[RuledOut]:
+    """Every build of the chosen release and of newer ones that cannot be taken; the newest first."""
+    least = as_version(chosen.release.version) if chosen else ()
+    found = [*_barred(target, wanted, channel), *(_unverified(target) if channel is None else ())]
+    found = [row for row in found if as_version(row.torch) >= least and not (chosen and _same(row, chosen))]
+    yield from sorted(found, key=lambda row: (as_version(row.torch), as_version(row.tag)), reverse=True)
+
+
+def _same(row: RuledOut, chosen: Choice) -> bool:
+    return (row.torch, row.tag) == (chosen.release.version, chosen.build.tag)
+
+
+def _barred(target: Target, wanted: Wanted, channel: str | None) -> Iterator[RuledOut]:
+    asking = choosing.asking_for(target, wanted).machine
+    for choice in pools.pool(target.machine, channel):
+        reason = next(choosing.reasons(choice, target, wanted), None)
+        version, tag = choice.release.version, choice.build.tag
+        if reason:
+            yield RuledOut(version, tag, reason.by, reason.reason, reason.source)
+            continue
+        lacking = [name for name in PARTNERS if name in asking.companions and not _has(choice, name, target)]
+        if lacking:
+            yield RuledOut(version, tag, "partner", f"there is no {' and no '.join(lacking)} for it", choice.release.source)
+
+
+def _has(choice: Choice, name: str, target: Target) -> bool:
+    return torch_choice.with_companions(choice, (name,), target.machine) is not None
+
+
+def _unverified(target: Target) -> Iterator[RuledOut]:
+    for release, build in pools.unverified(target.machine):
+        yield RuledOut(
+            release.version, build.tag, "unverified", "that it exists, and for what, is not certain", build.source
+        )
+
+
+def _alternatives(
+    chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None
+) -> Iterator[Alternative]:
+    others = _runners_up(chosen, target, wanted, channel) if chosen else []
+    for choice in others:
+        yield _alternative("runner-up", "", choice, _why_not_first(choice, target))
+    for other in changes.bought(target, wanted, channel, chosen):
+        if other.by == "driver" or not any(not choosing.newer(other.choice, c) for c in others):
+            yield _alternative(other.by, other.says, other.choice)
+
+
+def _runners_up(chosen: Choice, target: Target, wanted: Wanted, channel: str | None) -> list[Choice]:
+    """The builds that fit as well: of those that are newer than the choice the newest by CUDA, else the next best."""
+    others = [c for c in choosing.fitting(target, wanted, channel) if choosing.order(c) != choosing.order(chosen)]
+    others.sort(key=choosing.order, reverse=True)
+    newer = {c.build.tag: c for c in reversed(others) if choosing.newer(c, chosen)}
+    return sorted(newer.values(), key=choosing.order, reverse=True) or others[:1]
+
+
+def _why_not_first(choice: Choice, target: Target) -> str:
+    if choice.build.experimental:
+        return "a line that PyTorch publishes beside its main ones, as experimental"
+    if target.machine.driver is None:
+        return f"needs driver {torch_choice.oldest_driver(choice.build.cuda, target.machine)} or newer"
+    return ""
+
+
+def _alternative(by: str, change: str, choice: Choice, note: str = "") -> Alternative:
+    partners = {name: choosing.partner_version(choice, name) for name in choice.companions}
+    return Alternative(
+        by,  # type: ignore[arg-type]
+        change,
+        choice.release.version,
+        choice.build.tag,
+        _index(choice.build),
+        partners.get("torchvision"),
+        partners.get("torchaudio"),
+        note,
+    )
+
+
+def _by_gpu(target: Target, wanted: Wanted) -> Iterator[Alternative]:
+    """Where nobody knows the GPU: the choice for each generation, those with the same choice together."""
+    spans: dict[Choice, list[str]] = {}
+    for capability in knowledge.capabilities():
+        guessed = dataclasses.replace(target.with_machine(capabilities=(capability,)), gpus=())
+        if choice := choosing.best(guessed, wanted):
+            spans.setdefault(choice, []).append(capability)
+    for choice, span in sorted(spans.items(), key=lambda pair: choosing.order(pair[0]), reverse=True):
+        yield _alternative("gpu", f"for compute capability {', '.join(span)}", choice)

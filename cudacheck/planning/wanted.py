@@ -1,0 +1,134 @@
+"""What a plan has to install: requirements as people write them, on the command line and in files."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from cudacheck.remedies.torch_choice import Machine
+
+MAX_REQUIREMENTS = 500
+PARTNERS = ("torchvision", "torchaudio")
+FLASH_ATTN = "flash-attn"
+
+
+class RequirementError(ValueError):
+    """What was asked for cannot be read, or leaves nothing to choose; the words say why, in one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """The requirements, one a package. Without any: the newest PyTorch with its family."""
+
+    packages: tuple[tuple[str, Requirement], ...] = ()
+    """By their canonical names, in the order they were asked for."""
+
+    def get(self, name: str) -> Requirement | None:
+        return next((found for known, found in self.packages if known == name), None)
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """torchvision and torchaudio, where they are wanted."""
+        return tuple(name for name in PARTNERS if not self.packages or self.get(name))
+
+    @property
+    def flash_attn(self) -> bool:
+        return self.get(FLASH_ATTN) is not None
+
+    @property
+    def others(self) -> tuple[tuple[str, Requirement], ...]:
+        """What is neither of PyTorch's family nor flash-attn."""
+        own = ("torch", *PARTNERS, FLASH_ATTN)
+        return tuple((name, found) for name, found in self.packages if name not in own)
+
+    def without(self, name: str) -> Wanted:
+        """The same but this one; of PyTorch itself only what was asked of its version."""
+        kept = [(known, found) for known, found in self.packages if known != name]
+        if name == "torch" or not kept:
+            kept.insert(0, ("torch", Requirement("torch")))
+        return Wanted(tuple(kept))
+
+
+def wanted(lines: Iterable[str], machine: Machine) -> Wanted:
+    """The requirements in these lines that hold on this machine. Raises RequirementError.
+
+    >>> [name for name, _ in wanted(["torch>=2.8", "Flash_Attn", "pywin32; sys_platform == 'win32'"], Machine()).packages]
+    ['torch', 'flash-attn']
+    """
+    found: dict[str, Requirement] = {}
+    for line in lines:
+        requirement = _requirement(line)
+        if not _holds(requirement, machine):
+            continue
+        name = str(canonicalize_name(requirement.name))
+        if requirement.url and name in ("torch", *PARTNERS):
+            raise RequirementError(f"{name} from an address of its own leaves nothing to choose")
+        found[name] = _both(found[name], requirement) if name in found else requirement
+        if len(found) > MAX_REQUIREMENTS:
+            raise RequirementError(f"these are more than {MAX_REQUIREMENTS} requirements")
+    return Wanted(tuple(found.items()))
+
+
+def _requirement(line: str) -> Requirement:
+    try:
+        return Requirement(line)
+    except InvalidRequirement as error:
+        why = " ".join(str(error).split("\n")[0].split())
+        raise RequirementError(f"{line[:60]!r} is no requirement: {why[:120]}") from None
+
+
+def _both(one: Requirement, other: Requirement) -> Requirement:
+    """Two lines about one package: both count."""
+    joined = Requirement(str(one))
+    joined.specifier = SpecifierSet(f"{one.specifier},{other.specifier}".strip(","))
+    joined.extras = one.extras | other.extras
+    return joined
+
+
+def _holds(requirement: Requirement, machine: Machine) -> bool:
+    """Whether its marker is true there; one that asks for what is unknown counts as true."""
+    marker = requirement.marker
+    if marker is None:
+        return True
+    if machine.python is None and "python" in str(marker):
+        return True
+    windows = machine.os == "windows"
+    environment = {
+        "extra": "",
+        "os_name": "nt" if windows else "posix",
+        "sys_platform": "win32" if windows else "linux",
+        "platform_system": "Windows" if windows else "Linux",
+        "platform_machine": "AMD64" if windows else machine.machine,
+    }
+    if machine.python:
+        environment |= {"python_version": machine.python, "python_full_version": f"{machine.python}.0"}
+    return bool(marker.evaluate(environment))
+
+
+def lines_of_requirements(text: str) -> Iterator[str]:
+    """The lines of a requirements file that name packages or other files (`-r more.txt`), without their hashes."""
+    whole = re.sub(r"\\\r?\n", " ", text)
+    for line in whole.splitlines():
+        plain = re.sub(r"(^|\s)#.*$", "", line).strip()
+        plain = re.sub(r"\s--(hash|config-settings|global-option)[= ]\S+", "", plain)
+        if plain and (not plain.startswith("-") or re.match(r"(-r|--requirement)[ =]", plain)):
+            yield plain
+
+
+def lines_of_pyproject(text: str) -> list[str]:
+    """The dependencies of a pyproject.toml (PEP 621). Raises RequirementError."""
+    try:
+        project: Any = tomllib.loads(text).get("project", {})
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RequirementError(f"it is no TOML: {str(error)[:120]}") from None
+    listed = project.get("dependencies") if isinstance(project, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(line, str) for line in listed):
+        raise RequirementError("it has no list of [project] dependencies")
+    return listed
