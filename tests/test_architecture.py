@@ -20,7 +20,7 @@ FLOORS = (
     ("reports",),
     ("judging",),
     ("registry",),
-    ("rules",),
+    ("rules", "planning"),
     ("remedies",),
     ("speed",),
     ("knowledge", "probes"),

@@ -19,6 +19,7 @@ from cudacheck.cli.fleet import fleet_app
 from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
 from cudacheck.cli.ticket import ticket
+from cudacheck.cli.plan import plan
 from cudacheck.render import out
 
 app = typer.Typer(
@@ -81,5 +82,6 @@ app.command()(doctor)
 app.command()(ticket)
 app.command()(diff)
 app.command()(explain)
+app.command()(plan)
 app.add_typer(bench_app, name="bench")
 app.add_typer(fleet_app, name="fleet")

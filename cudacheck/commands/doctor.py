@@ -97,14 +97,21 @@ class Stopwatch:
         return self.timeout_s - self.seconds
 
 
-def glimpse(python: str | None = None) -> Facts:
-    """The facts that take no time: files and NVML, nothing imported, nothing run on a GPU."""
+def glimpse(python: str | None = None, only: Collection[str] = ()) -> Facts:
+    """The facts that take no time: files and NVML, nothing imported, nothing run on a GPU.
+
+    `only`: of these probes.
+    """
     from cudacheck import registry
     from cudacheck.probing import children, interpreter
     from cudacheck.probing._processes import NoRoomError
 
     slow = {"torch_import", "libcuda", "benchmark"}
-    left_out = {p.name: "not asked for" for p in registry.probes() if p.name in slow or "torch_import" in p.after}
+    left_out = {
+        p.name: "not asked for"
+        for p in registry.probes()
+        if p.name in slow or "torch_import" in p.after or (only and p.name not in only)
+    }
     try:
         inspection = children.run(interpreter.find(python), timeout_s=20, without=left_out)
     except (interpreter.PatientError, NoRoomError) as error:
@@ -124,6 +131,8 @@ def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
     names = [*(name for name in files if name not in folders), *below]
     texts = [("standard input" if name == "-" else name, _text(name)) for name in names]
     return _judged_texts(texts, ignore, perhaps=below)
+    texts = [("standard input" if name == "-" else name, text_of(name)) for name in names]
+    return Inspected(_judged_texts(texts, ignore, perhaps=below))
 
 
 def read(text: str, *, ignore: Collection[str] = ()) -> Report:
@@ -215,7 +224,7 @@ def _is_text(path: Path) -> bool:
     return head[:2] in {*UTF_16, GZIP} or b"\0" not in head
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
     """The text of a file, or of stdin for `-`, unpacked where it is gzip; bounded, whatever bytes it holds."""
     try:
         if name == "-" and sys.stdin is None:

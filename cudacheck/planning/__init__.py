@@ -3,8 +3,8 @@
 from cudacheck.planning.answer import Plan
 from cudacheck.planning.answering import plan
 from cudacheck.planning.emitting import TOOLS, EmitError, MissingExtraError
-from cudacheck.planning.target import Target, TargetError, described, of_facts
-from cudacheck.planning.wanted import RequirementError, Wanted, wanted
+from cudacheck.planning.target import Target, TargetError, described, for_python, of_facts
+from cudacheck.planning.wanted import RequirementError, Wanted, lines_of_pyproject, lines_of_requirements, wanted
 
 __all__ = [
     "TOOLS",
@@ -16,6 +16,9 @@ __all__ = [
     "TargetError",
     "Wanted",
     "described",
+    "for_python",
+    "lines_of_pyproject",
+    "lines_of_requirements",
     "of_facts",
     "plan",
     "wanted",

@@ -98,6 +98,16 @@ class PlannedFor:
 
 
 @dataclasses.dataclass(frozen=True)
+class Difference:
+    """What is installed otherwise than planned."""
+
+    package: str
+    installed: str | None
+    """None where it is not installed."""
+    planned: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """What to install, what ruled the rest out, and what one change would buy."""
 
@@ -112,4 +122,6 @@ class Plan:
     """What was not known, one line each."""
     advice: tuple[Advice, ...]
     knowledge_date: str
+    difference: tuple[Difference, ...] | None = None
+    """With --check: how the inspected environment differs from the choice; None where nobody asked, or can tell."""
     schema_version: str = SCHEMA_VERSION

@@ -39,23 +39,33 @@ def prepared(target: Target, tool: str) -> Target:
 def written(chosen: Chosen, choice: Choice, target: Target, wanted: Wanted, tool: str) -> Chosen:
     """The same with what to type, or with the file to write."""
     order = Order(chosen, target, wanted)
-    live = not target.by_hand
-    if tool in FILES and not (live and tool == target.installer):
+    live = not (target.by_hand or target.new_environment)
+    if tool in FILES and not (tool == target.installer and not target.by_hand):
         name, document = FILES[tool]
         return dataclasses.replace(chosen, file=name, text=document(order))
     if tool == "conda":
         return dataclasses.replace(chosen, commands=_conda(order))
     spelled = [installers.spell(one, _environment(target, tool)) for one in _installations(order, choice, live=live)]
-    commands = tuple(command for part in spelled for command in part.commands)
+    commands = (*_fresh(target, tool), *(command for part in spelled for command in part.commands))
     edits = "\n".join(part.edit for part in spelled if part.edit)
     return dataclasses.replace(chosen, commands=commands, file="pixi.toml" if edits else "", text=edits)
 
 
 def _environment(target: Target, tool: str) -> Environment:
     """Where the commands are typed: in the inspected environment, or in whatever is active."""
+    if target.new_environment:
+        return Environment(tool, ".venv/bin/python")
     if not target.by_hand:
         return dataclasses.replace(installers.environment(target.facts), installer=tool)
     return Environment(tool, None, windows=target.machine.os == "windows")
+
+
+def _fresh(target: Target, tool: str) -> tuple[str, ...]:
+    """The environment that is to be made first."""
+    if not target.new_environment:
+        return ()
+    python = target.machine.python
+    return (f"uv venv --python {python} .venv" if tool == "uv" else f"python{python} -m venv .venv",)
 
 
 def _installations(order: Order, choice: Choice, *, live: bool) -> list[Installation]:

@@ -47,6 +47,8 @@ class Target:
     """Described, so nobody saw the driver list these GPUs."""
     installer: str = "pip"
     """What installs packages there: `pip`, `uv`, `conda`, `poetry` or `pixi`."""
+    new_environment: bool = False
+    """Whether it is for a Python that is not the inspected one."""
     facts: Facts = dataclasses.field(default_factory=Facts, hash=False, compare=False)
 
     def with_machine(self, **changes: object) -> Target:
@@ -112,6 +114,17 @@ def of_facts(facts: Facts) -> Target:
     gpus += tuple(PlannedGpu("", cc) for cc in machine.capabilities if cc not in told)
     installer = installers.environment(facts).installer
     return Target(machine, tuple(dict.fromkeys(gpus)), by_hand=False, installer=installer, facts=facts)
+
+
+def for_python(target: Target, python: str) -> Target:
+    """The inspected machine, with a new environment of this Python (`3.12`). Raises TargetError."""
+    _check("--python", python, r"[23]\.\d{1,2}(\.\d{1,2})?", "3.12")
+    version = ".".join(python.split(".")[:2])
+    if version == target.machine.python:
+        return target
+    installer = "uv" if target.installer == "uv" else "pip"
+    fresh = dataclasses.replace(target, installer=installer, new_environment=True, facts=Facts())
+    return fresh.with_machine(python=version, companions=())
 
 
 def _capability(gpu: Gpu) -> str | None:

@@ -1,0 +1,97 @@
+"""`cudacheck plan`."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from cudacheck.cli import interrupts
+from cudacheck.cli.options import usage_error
+from cudacheck.cli.output import refusing, show
+from cudacheck.render import out
+
+
+class Tool(enum.StrEnum):
+    """In whose syntax a plan is written."""
+
+    PIP = "pip"
+    UV = "uv"
+    CONDA = "conda"
+    PIXI = "pixi"
+    POETRY = "poetry"
+    REQUIREMENTS = "requirements"
+    PYPROJECT = "pyproject"
+    ENVIRONMENT = "environment"
+    DOCKERFILE = "dockerfile"
+
+
+class PlanFormat(enum.StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def plan(
+    requirements: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to install: `torch>=2.8`, `flash-attn`, a requirements file, a pyproject.toml; else the newest "
+            "PyTorch with its family.",
+            metavar="[REQUIREMENT]...",
+        ),
+    ] = None,
+    files: Annotated[
+        list[str] | None, typer.Option("--requirement", "-r", help="A requirements file (repeatable).", metavar="FILE")
+    ] = None,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(help="For this GPU instead of this machine's: a name or a compute capability (repeatable)."),
+    ] = None,
+    driver: Annotated[str | None, typer.Option(help="The NVIDIA driver there.", metavar="VERSION")] = None,
+    python: Annotated[
+        str | None, typer.Option(help="A version, or an interpreter or environment to inspect.", metavar="VERSION|PATH")
+    ] = None,
+    os: Annotated[str | None, typer.Option(help="The system there.", metavar="<linux|windows|wsl>")] = None,
+    machine: Annotated[str | None, typer.Option(help="The processor there.", metavar="<x86_64|aarch64>")] = None,
+    glibc: Annotated[str | None, typer.Option(help="The C library there.", metavar="VERSION")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="For the machine of a saved report or a paste; - is stdin.", metavar="FILE"),
+    ] = None,
+    emit: Annotated[Tool | None, typer.Option(help="Print only what this tool reads or runs.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Print only how what is installed differs.")] = False,
+    output_format: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.TEXT,
+) -> None:
+    """Say what to install on this machine, or on one that is described, and why.
+
+    Exit code 0: a plan; with --check, that what is installed is as planned. 1: none is possible, or nobody can tell;
+    with --check, a difference. 2: bad usage or unreadable input.
+    """
+    from cudacheck.commands import plan as planning
+    from cudacheck.render import plan as rendering
+
+    described = planning.Described(tuple(gpu or ()), driver, os, machine, glibc)
+    if source and described:
+        usage_error("--from tells of a machine, and so do --gpu, --driver, --os, --machine and --glibc: give one of them")
+    if check and described:
+        usage_error("--check compares what is installed: it goes with this machine or with --from")
+    with refusing(), interrupts.raised():
+        found = planning.plan(
+            requirements or (),
+            files or (),
+            described=described,
+            python=python,
+            sources=source or (),
+            tool=emit.value if emit else None,
+            check=check,
+        )
+    if output_format is PlanFormat.JSON:
+        show(rendering.as_json(found))
+    elif found.choice and emit:
+        show(rendering.block(found.choice))
+    elif emit:
+        out.say(rendering.headline(found))
+    else:
+        show(rendering.as_text(found, check=check, width=out.width(), encoding=out.encoding()))
+    raise typer.Exit(0 if found.choice and not found.difference else 1)
