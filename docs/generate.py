@@ -1,4 +1,5 @@
 """Write what is generated in docs/: a page for every rule, lists of rules and messages, and the report's JSON Schema.
+"""Write what is generated in docs/: a page for every rule, the list of rules, the JSON Schemas of reports and plans.
 
     python docs/generate.py
 
@@ -18,6 +19,7 @@ from cudacheck import knowledge
 from cudacheck.commands import explain
 from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.comparing.fleet.document import json_schema as fleet_schema
+from cudacheck.planning import answer
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
 
@@ -46,6 +48,8 @@ def pages() -> dict[Path, str]:
     wanted[DOCS / "messages.md"] = messages()
     for name, schema in (("report", json_schema()), ("diff", diff_schema()), ("fleet", fleet_schema())):
         wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    wanted[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    wanted[DOCS / "plan.schema.json"] = json.dumps(answer.json_schema(), indent=2, ensure_ascii=False) + "\n"
     return wanted
 
 

@@ -73,7 +73,9 @@ def plan(
 
     described = planning.Described(tuple(gpu or ()), driver, os, machine, glibc)
     if source and described:
-        usage_error("--from tells of a machine, and so do --gpu, --driver, --os, --machine and --glibc: give one of them")
+        usage_error(
+            "--from tells of a machine, and so do --gpu, --driver, --os, --machine and --glibc: give one of them"
+        )
     if check and described:
         usage_error("--check compares what is installed: it goes with this machine or with --from")
     with refusing(), interrupts.raised():

@@ -10,7 +10,7 @@ from pathlib import Path
 from cudacheck import planning
 from cudacheck.commands.doctor import InputError, glimpse, interpreter_for, text_of
 from cudacheck.model.facts import Facts
-from cudacheck.planning import Plan, Target, wanted
+from cudacheck.planning import InstallPlan, Target, wanted
 
 PROBES = ("interpreter", "distributions", "torch_files", "nvml", "system")
 """Those that read files and ask NVML, and import nothing."""
@@ -42,7 +42,7 @@ def plan(
     sources: Sequence[str] = (),
     tool: str | None = None,
     check: bool = False,
-) -> Plan:
+) -> InstallPlan:
     """The plan. Raises InputError for whatever cannot be read, or was described amiss."""
     try:
         target = _target(described or Described(), python, sources)

@@ -1,6 +1,6 @@
 """Plans: what to install on a machine, and why."""
 
-from cudacheck.planning.answer import Plan
+from cudacheck.planning.answer import InstallPlan
 from cudacheck.planning.answering import plan
 from cudacheck.planning.emitting import TOOLS, EmitError, MissingExtraError
 from cudacheck.planning.target import Target, TargetError, described, for_python, of_facts
@@ -9,8 +9,8 @@ from cudacheck.planning.wanted import RequirementError, Wanted, lines_of_pyproje
 __all__ = [
     "TOOLS",
     "EmitError",
+    "InstallPlan",
     "MissingExtraError",
-    "Plan",
     "RequirementError",
     "Target",
     "TargetError",

@@ -1,4 +1,4 @@
-"""What belongs to a chosen build besides packages: attention, a compiler, the driver for code compiled on the machine."""
+"""What belongs to a chosen build besides packages: attention, a compiler, the driver for code compiled later."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Iterator
 
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
-from cudacheck.planning.answer import Advice
+from cudacheck.planning.answer import Remark
 from cudacheck.planning.target import Target
 from cudacheck.planning.wanted import Wanted
 from cudacheck.remedies import flash_attn_choice
 from cudacheck.remedies.torch_choice import Choice
 
 
-def advice(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Advice]:
+def advice(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Remark]:
     """In the order of their weight."""
     yield _attention(choice, target, wanted)
     yield from _compiler(choice, target)
     yield from _run_time_code(choice, target)
 
 
-def _attention(choice: Choice, target: Target, wanted: Wanted) -> Advice:
+def _attention(choice: Choice, target: Target, wanted: Wanted) -> Remark:
     machine, cuda = target.machine, choice.build.cuda
     wheel, why_not = flash_attn_choice.wheel_for(machine, choice.release.version, cuda)
     if wheel and wanted.flash_attn:
-        return Advice("attention", f"flash-attn 2, the official wheel {wheel.rpartition('/')[2]}", wheel)
+        return Remark("attention", f"flash-attn 2, the official wheel {wheel.rpartition('/')[2]}", wheel)
     if wheel and not choice.build.channel:
-        return Advice("attention", f"PyTorch's own (SDPA); there is also {wheel.rpartition('/')[2]}", wheel)
+        return Remark("attention", f"PyTorch's own (SDPA); there is also {wheel.rpartition('/')[2]}", wheel)
     says = f"PyTorch's own (SDPA): {why_not}" if why_not else "PyTorch's own (SDPA)"
     can_build = machine.os == "linux" and all(map(knowledge.flash_attn_supports, machine.capabilities))
     if can_build and why_not != flash_attn_choice.UNKNOWN:
         says += f"; to build flash-attn from source takes nvcc of CUDA {cuda}"
-    return Advice("attention", says)
+    return Remark("attention", says)
 
 
-def _compiler(choice: Choice, target: Target) -> Iterator[Advice]:
+def _compiler(choice: Choice, target: Target) -> Iterator[Remark]:
     """The toolkit for those who compile extensions, and the driver that its image asks for."""
     cuda, machine = choice.build.cuda, target.machine
     if not all(knowledge.toolkit_compiles(cuda, capability) for capability in machine.capabilities):
@@ -44,13 +44,15 @@ def _compiler(choice: Choice, target: Target) -> Iterator[Advice]:
     if image:
         own = knowledge.toolkit_driver(cuda, machine.driver_os)
         says += f"; in a container {image}" + (f" (driver {own} or newer)" if own else "")
-    yield Advice("compile", says)
+    yield Remark("compile", says)
 
 
-def _run_time_code(choice: Choice, target: Target) -> Iterator[Advice]:
+def _run_time_code(choice: Choice, target: Target) -> Iterator[Remark]:
     """PTX, which some libraries compile when they run, wants a driver of the same CUDA."""
     driver = target.machine.driver
     served = knowledge.driver_serves(driver) if driver else None
     if served and as_version(served) < as_version(choice.build.cuda):
-        says = f"this driver serves CUDA {served}: code that libraries compile to PTX with CUDA {choice.build.cuda} fails"
-        yield Advice("jit", f"{says} (error 222), PyTorch's own kernels run")
+        says = (
+            f"this driver serves CUDA {served}: code that libraries compile to PTX with CUDA {choice.build.cuda} fails"
+        )
+        yield Remark("jit", f"{says} (error 222), PyTorch's own kernels run")

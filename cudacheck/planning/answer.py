@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 SCHEMA_VERSION = "1.0"
 
-By = Literal["gpu", "driver", "python", "glibc", "platform", "requirement", "partner", "unverified"]
+By = Literal["gpu", "driver", "python", "glibc", "requirement", "partner", "unverified"]
 """What a reason is about."""
 
 
@@ -76,7 +76,7 @@ class Alternative:
 
 
 @dataclasses.dataclass(frozen=True)
-class Advice:
+class Remark:
     """What belongs to the chosen build besides packages."""
 
     about: Literal["attention", "compile", "triton", "jit", "beside"]
@@ -108,7 +108,7 @@ class Difference:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class InstallPlan:
     """What to install, what ruled the rest out, and what one change would buy."""
 
     choice: Chosen | None
@@ -120,8 +120,18 @@ class Plan:
     alternatives: tuple[Alternative, ...]
     cannot_tell: tuple[str, ...]
     """What was not known, one line each."""
-    advice: tuple[Advice, ...]
+    advice: tuple[Remark, ...]
     knowledge_date: str
     difference: tuple[Difference, ...] | None = None
     """With --check: how the inspected environment differs from the choice; None where nobody asked, or can tell."""
     schema_version: str = SCHEMA_VERSION
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a plan, generated from the types; docs/plan.schema.json is its copy."""
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(InstallPlan).json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema} | {
+        "title": f"cudacheck plan, schema {SCHEMA_VERSION}"
+    }

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cudacheck import knowledge
 from cudacheck.knowledge import Build, as_version
 from cudacheck.planning import advising, changes, choosing, emitting, packages, pools
-from cudacheck.planning.answer import Alternative, Chosen, Plan, PlannedFor, RuledOut, Why
+from cudacheck.planning.answer import Alternative, Chosen, InstallPlan, PlannedFor, RuledOut, Why
 from cudacheck.planning.emitting import CONDA_TOOLS
 from cudacheck.planning.target import Target
 from cudacheck.planning.wanted import PARTNERS, Wanted
@@ -16,7 +16,7 @@ from cudacheck.remedies import flash_attn_choice, installers, torch_choice
 from cudacheck.remedies.torch_choice import Choice
 
 
-def plan(target: Target, wanted: Wanted | None = None, tool: str | None = None) -> Plan:
+def plan(target: Target, wanted: Wanted | None = None, tool: str | None = None) -> InstallPlan:
     """What to install on this machine, written for a tool: one of `TOOLS`, else what installs there.
 
     Raises MissingExtraError where writing that takes a package that is not installed, EmitError where the tool cannot
@@ -28,8 +28,8 @@ def plan(target: Target, wanted: Wanted | None = None, tool: str | None = None) 
     chosen = choosing.best(target, asked, channel)
     unknown = tuple(_unknown(target, chosen))
     known_gpus = bool(target.machine.capabilities) and not target.unknown_gpus
-    return Plan(
-        choice=chosen and emitting.written(_chosen(chosen, target, asked), chosen, target, asked, tool),
+    return InstallPlan(
+        choice=emitting.written(_chosen(chosen, target, asked), chosen, target, asked, tool) if chosen else None,
         machine=_planned_for(target),
         requirements=tuple(str(requirement) for _, requirement in asked.packages),
         why=tuple(_why(chosen, target, asked)) if chosen else (),
@@ -108,7 +108,9 @@ def _why(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Why]:
     for name in choice.companions:
         yield Why("partner", f"{name} {choosing.partner_version(choice, name)} belongs to it", choice.release.source)
     for name, version in packages.versions(choice, machine, wanted).items():
-        says = f"{name} {version} was built for it" if version else f"{name} goes with any PyTorch, for all that is known"
+        says = (
+            f"{name} {version} was built for it" if version else f"{name} goes with any PyTorch, for all that is known"
+        )
         row = next((row for row in knowledge.built_with(name) if row.version == version), None)
         yield Why("requirement", says, row.source if row else "")
 
@@ -117,7 +119,9 @@ def _driver_why(build: Build, target: Target) -> Why:
     machine, major = target.machine, build.cuda.partition(".")[0]
     minimum = knowledge.minimum_driver(build.cuda, machine.driver_os)
     this = f", this is {machine.driver}" if machine.driver else ""
-    return Why("driver", f"CUDA {major} needs driver {minimum} or newer{this}", knowledge.minimum_driver_source(build.cuda))
+    return Why(
+        "driver", f"CUDA {major} needs driver {minimum} or newer{this}", knowledge.minimum_driver_source(build.cuda)
+    )
 
 
 def _ruled_out(chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None) -> Iterator[RuledOut]:
@@ -142,7 +146,9 @@ def _barred(target: Target, wanted: Wanted, channel: str | None) -> Iterator[Rul
             continue
         lacking = [name for name in PARTNERS if name in asking.companions and not _has(choice, name, target)]
         if lacking:
-            yield RuledOut(version, tag, "partner", f"there is no {' and no '.join(lacking)} for it", choice.release.source)
+            yield RuledOut(
+                version, tag, "partner", f"there is no {' and no '.join(lacking)} for it", choice.release.source
+            )
 
 
 def _has(choice: Choice, name: str, target: Target) -> bool:
@@ -156,9 +162,7 @@ def _unverified(target: Target) -> Iterator[RuledOut]:
         )
 
 
-def _alternatives(
-    chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None
-) -> Iterator[Alternative]:
+def _alternatives(chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None) -> Iterator[Alternative]:
     others = _runners_up(chosen, target, wanted, channel) if chosen else []
     for choice in others:
         yield _alternative("runner-up", "", choice, _why_not_first(choice, target))

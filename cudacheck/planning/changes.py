@@ -18,7 +18,7 @@ By = Literal["gpu", "driver", "python", "glibc", "requirement", "installer"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
+class WhatIf:
     """Another machine, or other wishes."""
 
     by: By
@@ -54,7 +54,7 @@ def bought(target: Target, wanted: Wanted, channel: str | None, chosen: Choice |
     return _bought_by(double, chosen)[:1]
 
 
-def _bought_by(changes: Iterator[Change], chosen: Choice | None) -> list[Bought]:
+def _bought_by(changes: Iterator[WhatIf], chosen: Choice | None) -> list[Bought]:
     """One a kind: the newest build, and of the changes that buy it the first."""
     found: dict[str, Bought] = {}
     for change in changes:
@@ -70,23 +70,23 @@ def _bought_by(changes: Iterator[Change], chosen: Choice | None) -> list[Bought]
 DRIVER = "<driver>"
 
 
-def _changes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[Change]:
+def _changes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
     yield from _other_pythons(target, wanted, channel)
     yield from _fewer_wishes(target, wanted, channel)
     if len(target.gpus) > 1:
         for gpu in target.gpus:
-            yield Change("gpu", f"leave out {gpu}", target.without(gpu), wanted, channel)
+            yield WhatIf("gpu", f"leave out {gpu}", target.without(gpu), wanted, channel)
     newest = _newest_driver(target)
     if newest != target.machine.driver:
-        yield Change("driver", f"take {DRIVER}", target.with_machine(driver=newest), wanted, channel)
+        yield WhatIf("driver", f"take {DRIVER}", target.with_machine(driver=newest), wanted, channel)
     if target.machine.glibc:
         says = "take a system or a container with a newer glibc"
-        yield Change("glibc", says, target.with_machine(glibc=None), wanted, channel)
+        yield WhatIf("glibc", says, target.with_machine(glibc=None), wanted, channel)
     if channel:
-        yield Change("installer", "install it with pip, in an environment of its own", target, wanted, None)
+        yield WhatIf("installer", "install it with pip, in an environment of its own", target, wanted, None)
 
 
-def _other_pythons(target: Target, wanted: Wanted, channel: str | None) -> Iterator[Change]:
+def _other_pythons(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
     """The nearest first."""
     here = target.machine.python
     if here is None:
@@ -98,13 +98,13 @@ def _other_pythons(target: Target, wanted: Wanted, channel: str | None) -> Itera
         return (abs(one[0] - other[0]), abs(one[1] - other[1]), -one[1])
 
     for python in sorted(every, key=distance):
-        yield Change("python", f"take Python {python}", target.with_machine(python=python), wanted, channel)
+        yield WhatIf("python", f"take Python {python}", target.with_machine(python=python), wanted, channel)
 
 
-def _fewer_wishes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[Change]:
+def _fewer_wishes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
     for name, asked in wanted.packages:
         if name != "torch" or asked.specifier:
-            yield Change("requirement", f"leave out `{asked}`", target, wanted.without(name), channel)
+            yield WhatIf("requirement", f"leave out `{asked}`", target, wanted.without(name), channel)
 
 
 def _newest_driver(target: Target) -> str:

@@ -220,7 +220,7 @@ def conda_packages(order: Order) -> list[str]:
 
 
 def environment(order: Order) -> str:
-    """https://docs.conda.io/projects/conda/en/stable/user-guide/tasks/manage-environments.html; JSON's strings are YAML's."""
+    """An environment.yml, as conda's user guide (manage-environments) has it. JSON's strings are YAML's."""
     lines = ["name: torch", "channels:", "  - conda-forge", "  - nodefaults", "dependencies:"]
     return "\n".join([*lines, *(f"  - {json.dumps(package)}" for package in conda_packages(order))]) + "\n"
 

@@ -35,7 +35,7 @@ class Wanted:
 
     @property
     def companions(self) -> tuple[str, ...]:
-        """torchvision and torchaudio, where they are wanted."""
+        """Which of torchvision and torchaudio are wanted."""
         return tuple(name for name in PARTNERS if not self.packages or self.get(name))
 
     @property
@@ -59,8 +59,8 @@ class Wanted:
 def wanted(lines: Iterable[str], machine: Machine) -> Wanted:
     """The requirements in these lines that hold on this machine. Raises RequirementError.
 
-    >>> [name for name, _ in wanted(["torch>=2.8", "Flash_Attn", "pywin32; sys_platform == 'win32'"], Machine()).packages]
-    ['torch', 'flash-attn']
+    >>> dict(wanted(["torch>=2.8", "Flash_Attn", "pywin32; sys_platform == 'win32'"], Machine()).packages).keys()
+    dict_keys(['torch', 'flash-attn'])
     """
     found: dict[str, Requirement] = {}
     for line in lines:

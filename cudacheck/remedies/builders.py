@@ -185,7 +185,10 @@ def _needs(build: Build, machine: Machine) -> Iterator[str]:
     if not machine.capabilities:
         yield f"for GPUs of compute capability {' to '.join(dict.fromkeys(span))}"
     if machine.driver is None and not machine.jetson:
-        oldest, first = torch_choice.oldest_driver(build.cuda, machine), knowledge.first_driver(span[-1], machine.driver_os)
+        oldest, first = (
+            torch_choice.oldest_driver(build.cuda, machine),
+            knowledge.first_driver(span[-1], machine.driver_os),
+        )
         yield f"driver {oldest} or newer"
         if not machine.capabilities and first and not knowledge.driver_at_least(oldest, first):
             yield f"{first} for the newest of them"

@@ -19,9 +19,7 @@ def wheel(facts: Facts) -> tuple[str | None, str]:
     return wheel_for(machine, build.version, build.cuda, build.cxx11_abi)
 
 
-def wheel_for(
-    machine: Machine, torch_version: str, cuda: str, cxx11_abi: bool | None = None
-) -> tuple[str | None, str]:
+def wheel_for(machine: Machine, torch_version: str, cuda: str, cxx11_abi: bool | None = None) -> tuple[str | None, str]:
     """The official wheel for this PyTorch (`2.8.0`, `12.8`) on that machine, or why there is none."""
     if too_old := _too_old(machine):
         return None, too_old

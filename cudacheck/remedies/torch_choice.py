@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Literal
 
 from cudacheck import knowledge
 from cudacheck.knowledge import Build, Release, as_version
@@ -67,8 +68,8 @@ class Choice:
 class Obstacle:
     """Why a build cannot be taken."""
 
-    by: str
-    """What is in the way: `gpu`, `driver`, `python`, `glibc`; of a plan also `requirement`, `partner`, `unverified`."""
+    by: Literal["gpu", "driver", "python", "glibc", "requirement", "partner"]
+    """What is in the way; the last two are a plan's."""
     reason: str
     source: str = ""
 

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 
-from cudacheck.planning.answer import Alternative, Chosen, Plan, RuledOut
+from cudacheck.planning.answer import Alternative, Chosen, InstallPlan, RuledOut
 from cudacheck.render._clean import hanging, harmless, passing, typed, wrapped
 
 LABEL = 14
@@ -16,7 +16,7 @@ MOST_RULED_OUT = 8
 """Reasons on a screen; JSON has every build."""
 
 
-def as_json(plan: Plan) -> str:
+def as_json(plan: InstallPlan) -> str:
     return json.dumps(dataclasses.asdict(plan), indent=2, ensure_ascii=True) + "\n"
 
 
@@ -27,7 +27,7 @@ def block(chosen: Chosen) -> str:
     return "\n".join(map(typed, chosen.commands)) + "\n"
 
 
-def headline(plan: Plan) -> str:
+def headline(plan: InstallPlan) -> str:
     """The answer in one line."""
     if plan.choice:
         where = f" ({plan.choice.channel})" if plan.choice.channel else ""
@@ -39,14 +39,14 @@ def headline(plan: Plan) -> str:
     return f"no PyTorch that is known fits{hint}"
 
 
-def as_text(plan: Plan, *, check: bool = False, width: int | None = None, encoding: str = "utf-8") -> str:
+def as_text(plan: InstallPlan, *, check: bool = False, width: int | None = None, encoding: str = "utf-8") -> str:
     """The whole screen. What is to be copied is neither wrapped nor cut."""
     columns = max(NARROWEST, min(WIDEST, width or USUAL))
     lines = _checked(plan, columns) if check and plan.choice else _whole(plan, columns)
     return passing("".join(f"{harmless(line).rstrip()}\n" for line in lines), encoding)
 
 
-def _checked(plan: Plan, width: int) -> Iterator[str]:
+def _checked(plan: InstallPlan, width: int) -> Iterator[str]:
     if not plan.difference:
         yield from wrapped(f"✓ installed as planned: {headline(plan)}", width)
         return
@@ -56,7 +56,7 @@ def _checked(plan: Plan, width: int) -> Iterator[str]:
     yield from _to_type(plan)
 
 
-def _whole(plan: Plan, width: int) -> Iterator[str]:
+def _whole(plan: InstallPlan, width: int) -> Iterator[str]:
     mark = "✓" if plan.choice else "?" if plan.cannot_tell else "✗"
     yield from wrapped(f"{mark} {headline(plan)}", width)
     yield from _row("for", _machine(plan), width)
@@ -87,7 +87,7 @@ def _rows(label: str, texts: Sequence[str], width: int) -> Iterator[str]:
         yield from _row(" " if number else label, text, width)
 
 
-def _to_type(plan: Plan) -> Iterator[str]:
+def _to_type(plan: InstallPlan) -> Iterator[str]:
     """Each line as it is."""
     if not plan.choice:
         return
@@ -97,7 +97,7 @@ def _to_type(plan: Plan) -> Iterator[str]:
         yield f"    {line}"
 
 
-def _machine(plan: Plan) -> str:
+def _machine(plan: InstallPlan) -> str:
     machine = plan.machine
     parts = [
         *machine.gpus,
