@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import re
 import shlex
 import subprocess
 import tomllib
@@ -345,6 +346,41 @@ def test_no_line_is_wider_than_asked_but_what_is_copied(width):
     assert [line for line in lines if len(line) > width and line not in copied and " " in line.strip()] == []
 
 
+# The manual
+
+
+MANUAL = (Path(__file__).parents[1] / "docs" / "plan.md").read_text(encoding="utf-8")
+TYPED = list(dict.fromkeys(re.findall(r"^cudacheck (plan.*?)(?: +#.*)?$", MANUAL, re.MULTILINE)))
+ELSEWHERE = [line for line in TYPED if "--gpu" in line or "--from" in line]
+HERE = [line for line in TYPED if line not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("line", ELSEWHERE)
+def test_what_the_manual_says_to_type(line, tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["torch>=2.6", "numpy"]\n')
+    (tmp_path / "requirements.txt").write_text("torch\ntorchvision\n")
+    (tmp_path / "tests").symlink_to(Path(__file__).parent)
+    command, _, _ = line.partition(" >")
+    done = subprocess.run(
+        [*CUDACHECK, *shlex.split(command)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**clean_environment(), "COLUMNS": "100"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = f"```sh\ncudacheck {line}\n```\n```text\n"
+    if shown in MANUAL:
+        assert MANUAL.partition(shown)[2].partition("```")[0] == done.stdout
+
+
+def test_the_manual_shows_an_answer_and_what_is_typed_here():
+    assert "```text" in MANUAL
+    assert len(ELSEWHERE) > 10
+    assert HERE == ["plan", "plan --python 3.12", "plan --check"]
+
+
 # Live
 
 
@@ -382,6 +418,15 @@ def test_on_the_machine_it_stands_on(machine):
     assert told["machine"]["driver"] == "580.95.05"
     assert told["choice"]["tag"] == "cu126"
     assert any(python in line for line in told["choice"]["commands"])
+
+
+@pytest.mark.parametrize("line", HERE)
+def test_what_the_manual_says_to_type_here(machine, line):
+    machine.set(VIRTUAL_ENV=str(machine.patient.folder))
+    done = on(machine, *shlex.split(line)[1:])
+    assert done.stderr == ""
+    assert done.returncode == (1 if "--check" in line else 0)
+    assert done.stdout
 
 
 def test_another_python_gets_an_environment_of_its_own(machine):

@@ -95,6 +95,7 @@ def article(python: str | None, width: int) -> str:
             lines += _hanging(" " * 16, step.truth + (f"  [C{step.block}]" if step.block else ""), width)
     for number in sorted({step.block for step in STEPS if step.block}):
         lines += ["", f"[C{number}]", *_block(block(number, facts), width)]
+    lines += ["", *wrapped("`cudacheck plan` says what to install here, and why", width)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,144 @@
+"""Resolves what plans emit with the tools that read it: run by hand, when the tables or a form change.
+
+    python tests/tools/resolve_plans.py [--with uv-pip] [--with uv-lock] [--with pip] [--with poetry] [--most N]
+
+Nothing is installed. PyTorch's own index may be out of reach: of each plan whose PyTorch is the build that the default
+index serves, the form for the default index is resolved; the other plans are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from cudacheck import knowledge, planning
+from cudacheck.planning import documents
+from cudacheck.planning.documents import Order
+
+GPUS = ("V100", "T4", "A100", "RTX 4090", "H100", "B200")
+DRIVERS = ("535.129.03", "570.172.08", "595.58.03")
+PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
+BELOW = (
+    "",
+    *(f"<{release}" for release in ("2.14", "2.13", "2.12", "2.11", "2.9", "2.8", "2.7", "2.6", "2.5", "2.3", "2.1")),
+)
+ASKED = (
+    ("torch",),
+    ("torch", "torchvision"),
+    ("torch", "torchvision", "torchaudio"),
+    ("torch", "transformers"),
+    ("vllm",),
+    ("xformers", "torchvision"),
+)
+
+
+def orders() -> tuple[list[Order], int]:
+    """Each distinct plan that the default index serves, and how many it does not."""
+    found: dict[tuple[object, ...], Order] = {}
+    elsewhere: set[tuple[object, ...]] = set()
+    for gpu, driver, python, below, asked in itertools.product(GPUS, DRIVERS, PYTHONS, BELOW, ASKED):
+        target = planning.described([gpu], driver, python, glibc="2.31")
+        wanted = planning.wanted([f"torch{below}", *asked], target.machine)
+        chosen = planning.plan(target, wanted).choice
+        if chosen is None:
+            continue
+        key = (chosen.torch, chosen.tag, asked, python)
+        if knowledge.default_index_tag(chosen.torch) != chosen.tag:
+            elsewhere.add(key)
+        else:
+            found.setdefault(key, Order(dataclasses.replace(chosen, index=None), target, wanted))
+    return list(found.values()), len(elsewhere)
+
+
+def uv_pip(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "requirements.in").write_text(documents.requirements(order))
+    platform = ["--python-platform", "x86_64-manylinux_2_31", "--python-version", str(order.chosen.python)]
+    return run(
+        folder, "uv", "pip", "compile", "--no-config", "-q", *platform, "--only-binary", "torch", "requirements.in"
+    )
+
+
+def uv_lock(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "pyproject.toml").write_text(documents.uv(order))
+    done = run(folder, "uv", "lock", "--python", interpreter(order))
+    return (
+        done if done.returncode else run(folder, "uv", "sync", "--dry-run", "--locked", "--python", interpreter(order))
+    )
+
+
+def pip(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "requirements.txt").write_text(documents.requirements(order))
+    platforms = ("manylinux_2_28_x86_64", "manylinux_2_31_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64")
+    where = [f"--python-version={order.chosen.python}", *(f"--platform={platform}" for platform in platforms)]
+    options = ["--dry-run", "--ignore-installed", "--only-binary=:all:", "--quiet", *where, f"--target={folder}/none"]
+    return run(folder, sys.executable, "-m", "pip", "install", *options, "-r", "requirements.txt")
+
+
+def poetry(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "pyproject.toml").write_text(documents.poetry(order))
+    used = run(folder, "poetry", "env", "use", interpreter(order))
+    return used if used.returncode else run(folder, "poetry", "lock")
+
+
+RESOLVERS: dict[str, Callable[[Order, Path], subprocess.CompletedProcess[str]]] = {
+    "uv-pip": uv_pip,
+    "uv-lock": uv_lock,
+    "pip": pip,
+    "poetry": poetry,
+}
+NEED_AN_INTERPRETER = ("uv-lock", "poetry")
+
+
+def interpreter(order: Order) -> str:
+    """The Python of a plan, where this machine has it."""
+    name = f"python{order.chosen.python}"
+    found = [*Path("~/.pyenv/versions").expanduser().glob(f"{order.chosen.python}.*/bin/{name}")]
+    return str(found[0]) if found else shutil.which(name) or ""
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "POETRY_VIRTUALENVS_IN_PROJECT": "1"}
+    try:
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env=environment, timeout=600
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", "took more than ten minutes")
+
+
+def resolved(resolver: str, order: Order) -> bool:
+    with tempfile.TemporaryDirectory() as name:
+        done = RESOLVERS[resolver](order, Path(name))
+    lines = (done.stderr or done.stdout).strip().splitlines() if done.returncode else ["resolved"]
+    what = " ".join(order.requirements)
+    print(f"{resolver:<8} Python {order.chosen.python:<5} {what:<70} {lines[-1] if lines else 'failed'}", flush=True)
+    return done.returncode == 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--with", dest="resolvers", action="append", choices=RESOLVERS)
+    parser.add_argument("--most", type=int, default=1000, help="plans a resolver, by a fixed seed")
+    arguments = parser.parse_args()
+    served, elsewhere = orders()
+    good = total = 0
+    for resolver in arguments.resolvers or RESOLVERS:
+        fitting = [order for order in served if resolver not in NEED_AN_INTERPRETER or interpreter(order)]
+        for order in random.Random(14).sample(fitting, min(arguments.most, len(fitting))):
+            total += 1
+            good += resolved(resolver, order)
+    print(f"{good} of {total} resolved; {len(served)} plans are on the default index, {elsewhere} on PyTorch's only")
+    return 0 if good == total else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
