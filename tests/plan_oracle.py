@@ -25,6 +25,7 @@ from packaging.version import Version
 
 from cudacheck import planning
 from cudacheck.planning import InstallPlan
+from cudacheck.planning.target import PlannedGpu
 
 DATA = Path(__file__).parent / "data"
 DEFAULT = json.loads((DATA / "default_index.json").read_text(encoding="utf-8"))["packages"]
@@ -91,7 +92,15 @@ class Case:
     @property
     def plan(self) -> InstallPlan:
         os, machine = self.system.split()
-        return planning.plan(planning.described([self.gpu], self.driver, self.python, os, machine, self.glibc))
+        target = planning.described([self.gpu], self.driver, self.python, os, machine, self.glibc)
+        assert target.machine.capabilities == (f"{self.code // 10}.{self.code % 10}",), self.gpu
+        return planned(dataclasses.replace(target, gpus=(PlannedGpu("", target.machine.capabilities[0]),)))
+
+
+@functools.cache
+def planned(target: planning.Target) -> InstallPlan:
+    """GPUs of one compute capability have one plan."""
+    return planning.plan(target)
 
 
 def cases() -> list[Case]:

@@ -57,6 +57,7 @@ def driver_serves(driver: str) -> str | None:
     return str(max(served, key=lambda row: int(row["branch"]))["cuda"]) if served else None
 
 
+@lru_cache
 def last_driver_branch(capability: str) -> int | None:
     """The last driver branch that serves GPUs of this compute capability; None while new ones do."""
     row = _last_branch(capability)
@@ -96,6 +97,7 @@ def toolkit_compiles(cuda: str, capability: str) -> bool:
     )
 
 
+@lru_cache
 def toolkit_driver(version: str, os: str = "linux") -> str | None:
     """The driver of a toolkit's own release (`12.8.1`, or the first `12.8`), which its PTX needs; None if unknown."""
     column = "windows" if os == "windows" else "linux"
@@ -105,6 +107,7 @@ def toolkit_driver(version: str, os: str = "linux") -> str | None:
     return oldest.get(column)
 
 
+@lru_cache
 def first_driver(capability: str, os: str = "linux") -> str | None:
     """The driver of the first toolkit for this compute capability: no older one knows the GPU. None where unknown."""
     first = first_toolkit(capability)
