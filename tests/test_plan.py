@@ -146,6 +146,17 @@ def test_what_nobody_knows_is_no_choice():
     assert "14.0" in future.cannot_tell[0]
 
 
+def test_a_ptxas_that_does_not_know_the_gpu_is_told():
+    told = {
+        gpu: next(
+            each.says for each in planned([gpu], "595.58.03", "3.12", "torch==2.9.1").advice if each.about == "triton"
+        )
+        for gpu in ("H100", "GB10")
+    }
+    assert "does not know" not in told["H100"]
+    assert "does not know compute capability 12.1" in told["GB10"]
+
+
 def test_a_package_that_is_not_known_goes_in_as_it_was_asked_for():
     chosen = planned(["A100"], "580.95.05", "3.12", "transformers[torch]>=4.40", "torch").choice
     assert chosen

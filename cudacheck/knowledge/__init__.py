@@ -6,7 +6,7 @@ but never convicts and is never made into a command.
 
 from cudacheck.knowledge._tables import as_of, as_version
 from cudacheck.knowledge.architectures import covers, gap
-from cudacheck.knowledge.built_with import BuiltWith, built_with, devel_image
+from cudacheck.knowledge.built_with import BuiltWith, TritonWheel, built_with, devel_image, triton_of
 from cudacheck.knowledge.conda import conda_builds
 from cudacheck.knowledge.cuda_drivers import (
     capabilities,
@@ -16,6 +16,7 @@ from cudacheck.knowledge.cuda_drivers import (
     first_driver,
     first_toolkit,
     first_toolkit_of,
+    first_driver_source,
     last_driver_branch,
     last_driver_branch_source,
     minimum_driver,
@@ -78,6 +79,7 @@ __all__ = [
     "Message",
     "Release",
     "TensorRate",
+    "TritonWheel",
     "achieved",
     "archs_of",
     "as_of",
@@ -103,6 +105,7 @@ __all__ = [
     "first_driver",
     "first_toolkit",
     "first_toolkit_of",
+    "first_driver_source",
     "fits",
     "flash_attn_built_for",
     "flash_attn_supports",
@@ -134,5 +137,6 @@ __all__ = [
     "toolkit_driver",
     "torch_of",
     "triton_ptxas",
+    "triton_of",
     "why_not",
 ]

@@ -53,3 +53,24 @@ def devel_image(cuda: str) -> str | None:
     """NVIDIA's image with the compiler of this CUDA (`13.0`); None where none was seen."""
     found = (row for row in rows("packages", "images") if row["verified"] and row["cuda"] == cuda)
     return next((str(row["image"]) for row in found), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class TritonWheel:
+    """The Triton of a PyTorch release, and the compiler in it."""
+
+    version: str
+    ptxas: str
+    """`12.9.86`, or two of them."""
+    compute_capabilities: tuple[str, ...]
+    """All that its ptxas compiles for."""
+    source: str
+
+
+def triton_of(torch_version: str) -> TritonWheel | None:
+    """Of a release (`2.15.0`) on Linux x86_64; None where nobody opened it."""
+    for row in rows("packages", "triton"):
+        if row["verified"] and torch_version in row["torch"].split():
+            known = tuple(row["compute_capabilities"].split())
+            return TritonWheel(row["version"], row["ptxas"].replace(" ", " and "), known, row["source"])
+    return None

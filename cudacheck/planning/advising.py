@@ -17,6 +17,7 @@ def advice(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Remark]:
     """In the order of their weight."""
     yield _attention(choice, target, wanted)
     yield from _compiler(choice, target)
+    yield from _triton(choice, target)
     yield from _run_time_code(choice, target)
 
 
@@ -45,6 +46,19 @@ def _compiler(choice: Choice, target: Target) -> Iterator[Remark]:
         own = knowledge.toolkit_driver(cuda, machine.driver_os)
         says += f"; in a container {image}" + (f" (driver {own} or newer)" if own else "")
     yield Remark("compile", says)
+
+
+def _triton(choice: Choice, target: Target) -> Iterator[Remark]:
+    """Whether the ptxas in Triton's wheel knows the GPUs: torch.compile needs it."""
+    machine = target.machine
+    triton = knowledge.triton_of(choice.release.version)
+    if triton is None or choice.build.channel or (machine.os, machine.machine) != ("linux", "x86_64"):
+        return
+    unknown = [cc for cc in machine.capabilities if cc not in triton.compute_capabilities]
+    says = f"Triton {triton.version}, ptxas {triton.ptxas}"
+    if unknown:
+        says += f": it does not know compute capability {unknown[0]}; TRITON_PTXAS_PATH names a toolkit's that does"
+    yield Remark("triton", says, triton.source)
 
 
 def _run_time_code(choice: Choice, target: Target) -> Iterator[Remark]:

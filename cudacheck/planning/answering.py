@@ -85,13 +85,18 @@ def _unknown(target: Target, chosen: Choice | None) -> Iterator[str]:
         yield f"what compute capability {gpu} has"
     if not target.gpus and not machine.capabilities:
         yield "which GPU it is for: no NVIDIA GPU is seen here or described (--gpu NAME)"
-    newest = max((as_version(arch[3:]) for c in pools.pool(machine, None) for arch in c.build.archs), default=())
     for capability in machine.capabilities:
-        if newest and as_version(capability.replace(".", "")) > newest:
+        if _is_newer_than_all(capability, target):
             yield f"whether a newer PyTorch has kernels for compute capability {capability}"
     if chosen and machine.driver is None:
         oldest = torch_choice.oldest_driver(chosen.build.cuda, machine)
         yield f"which driver is there: this build needs {oldest} or newer"
+
+
+def _is_newer_than_all(capability: str, target: Target) -> bool:
+    """Whether no build that is known runs on it, because it came after them all."""
+    archs = {arch for c in pools.pool(target.machine, None) for arch in c.build.archs}
+    return not knowledge.covers(tuple(archs), capability) and knowledge.gap(tuple(archs), capability) == "too-new"
 
 
 def _why(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Why]:
@@ -100,7 +105,7 @@ def _why(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Why]:
         if capability := gpu.compute_capability:
             arch = next(arch for arch in build.archs if knowledge.covers([arch], capability))
             yield Why("gpu", f"{gpu}: the build holds {arch}", build.source)
-    yield _driver_why(build, target)
+    yield from _driver_why(build, target)
     pythons = f"{choice.release.pythons[0]} to {choice.release.pythons[-1]}"
     yield Why("python", f"it has wheels for Python {pythons}", choice.release.source)
     if build.glibc and machine.glibc:
@@ -115,13 +120,17 @@ def _why(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Why]:
         yield Why("requirement", says, row.source if row else "")
 
 
-def _driver_why(build: Build, target: Target) -> Why:
+def _driver_why(build: Build, target: Target) -> Iterator[Why]:
     machine, major = target.machine, build.cuda.partition(".")[0]
     minimum = knowledge.minimum_driver(build.cuda, machine.driver_os)
     this = f", this is {machine.driver}" if machine.driver else ""
-    return Why(
-        "driver", f"CUDA {major} needs driver {minimum} or newer{this}", knowledge.minimum_driver_source(build.cuda)
-    )
+    says = f"CUDA {major} needs driver {minimum} or newer{this}"
+    yield Why("driver", says, knowledge.minimum_driver_source(build.cuda))
+    for capability in machine.capabilities:
+        first = knowledge.first_driver(capability, machine.driver_os)
+        if first and minimum and not knowledge.driver_at_least(minimum, first):
+            says = f"compute capability {capability} begins with driver {first}"
+            yield Why("driver", says, knowledge.first_driver_source(capability))
 
 
 def _ruled_out(chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None) -> Iterator[RuledOut]:
@@ -147,7 +156,7 @@ def _barred(target: Target, wanted: Wanted, channel: str | None) -> Iterator[Rul
         lacking = [name for name in PARTNERS if name in asking.companions and not _has(choice, name, target)]
         if lacking:
             yield RuledOut(
-                version, tag, "partner", f"there is no {' and no '.join(lacking)} for it", choice.release.source
+                version, tag, "partner", f"no {' and no '.join(lacking)} is known for it", choice.release.source
             )
 
 

@@ -10,7 +10,7 @@ from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.planning import choosing
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import Wanted
+from cudacheck.planning.wanted import PARTNERS, Wanted, family_without
 from cudacheck.remedies import torch_choice
 from cudacheck.remedies.torch_choice import Choice
 
@@ -59,7 +59,7 @@ def _bought_by(changes: Iterator[WhatIf], chosen: Choice | None) -> list[Bought]
     found: dict[str, Bought] = {}
     for change in changes:
         choice = choosing.best(change.target, change.wanted, change.channel)
-        if choice is None or not choosing.newer(choice, chosen):
+        if choice is None or (chosen and not choosing.is_newer_release(choice, chosen)):
             continue
         says = change.says.replace(DRIVER, _driver(choice, change.target))
         if change.by not in found or choosing.newer(choice, found[change.by].choice):
@@ -105,6 +105,9 @@ def _fewer_wishes(target: Target, wanted: Wanted, channel: str | None) -> Iterat
     for name, asked in wanted.packages:
         if name != "torch" or asked.specifier:
             yield WhatIf("requirement", f"leave out `{asked}`", target, wanted.without(name), channel)
+    if not wanted.packages:
+        for name in PARTNERS:
+            yield WhatIf("requirement", f"leave out {name}", target, family_without(name), channel)
 
 
 def _newest_driver(target: Target) -> str:

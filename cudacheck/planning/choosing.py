@@ -61,7 +61,7 @@ def _partner_objections(choice: Choice, target: Target, wanted: Wanted, name: st
     whole = torch_choice.with_companions(choice, (name,), target.machine)
     version = partner_version(choice, name)
     if whole is None or version is None:
-        yield Obstacle("partner", f"there is no {name} for it")
+        yield Obstacle("partner", f"no {name} is known for it")
         return
     asked = wanted.get(name)
     if asked and not asked.specifier.contains(f"{version}+{choice.build.tag}", prereleases=True):
@@ -77,7 +77,8 @@ def _flash_attn_objections(choice: Choice, target: Target, wanted: Wanted) -> It
     build, asked = choice.build, wanted.get("flash-attn")
     wheel, why_not = flash_attn_choice.wheel_for(target.machine, choice.release.version, build.cuda, build.cxx11_abi)
     if wheel is None or choice.build.channel:
-        yield Obstacle("requirement", why_not or "the official flash-attn wheels are for PyTorch's own builds")
+        short = why_not.replace(f"PyTorch {choice.release.version}", "it")
+        yield Obstacle("requirement", short or "the official flash-attn wheels are for PyTorch's own builds")
     elif asked and not asked.url and not asked.specifier.contains(flash_attn_version(wheel), prereleases=True):
         yield Obstacle("requirement", f"its official flash-attn wheel is {flash_attn_version(wheel)}: `{asked}`")
 
@@ -102,6 +103,10 @@ def _past_its_last_driver(target: Target) -> Iterator[Obstacle]:
 def newer(one: Choice, other: Choice | None) -> bool:
     """Whether it is of a newer release, or the same release for a newer CUDA."""
     return other is None or order(one) > order(other)
+
+
+def is_newer_release(one: Choice, other: Choice) -> bool:
+    return as_version(one.release.version) > as_version(other.release.version)
 
 
 def order(choice: Choice) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -56,6 +56,12 @@ class Wanted:
         return Wanted(tuple(kept))
 
 
+def family_without(name: str) -> Wanted:
+    """PyTorch with its family, but for this partner."""
+    kept = ("torch", *(partner for partner in PARTNERS if partner != name))
+    return Wanted(tuple((each, Requirement(each)) for each in kept))
+
+
 def wanted(lines: Iterable[str], machine: Machine) -> Wanted:
     """The requirements in these lines that hold on this machine. Raises RequirementError.
 

@@ -116,12 +116,14 @@ def _ruled_out(rows: Sequence[RuledOut]) -> list[str]:
         by_reason.setdefault(row.reason, []).append(f"{row.torch} {row.tag}")
     lines = [f"{_listed(builds)}: {reason}" for reason, builds in by_reason.items()]
     more = len(lines) - MOST_RULED_OUT
-    return lines[:MOST_RULED_OUT] + ([f"and more, for {more} other reasons"] if more > 0 else [])
+    return lines[:MOST_RULED_OUT] + (
+        [f"and others, for {more} more reasons; --format json has them all"] if more > 0 else []
+    )
 
 
 def _listed(builds: Sequence[str], most: int = 4) -> str:
     named = ", ".join(itertools.islice(builds, most))
-    return named + (f" and {len(builds) - most} others" if len(builds) > most else "")
+    return named + (f" and {len(builds) - most} more" if len(builds) > most else "")
 
 
 def _alternative(other: Alternative) -> str:

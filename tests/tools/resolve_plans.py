@@ -24,8 +24,8 @@ from cudacheck import knowledge, planning
 from cudacheck.planning import documents
 from cudacheck.planning.documents import Order
 
-GPUS = ("V100", "T4", "A100", "RTX 4090", "H100", "B200")
-DRIVERS = ("535.129.03", "570.172.08", "595.58.03")
+GPUS = ("A100", "B200")
+DRIVERS = ("595.58.03",)
 PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 BELOW = (
     "",
