@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from machine import Machine
 from machines import bare_metal
 from packaging.requirements import Requirement
@@ -25,7 +27,7 @@ from cudacheck import planning
 from cudacheck.commands.doctor import InputError
 from cudacheck.commands.plan import Described
 from cudacheck.commands.plan import plan as command
-from cudacheck.planning import InstallPlan, answer
+from cudacheck.planning import InstallPlan, answer, changes
 from cudacheck.render import plan as rendering
 
 SAMPLE = random.Random(14).sample(cases(), 300)
@@ -199,6 +201,52 @@ def test_what_cannot_be_read_is_one_line(requirements, told):
         command(requirements, described=Described(("A100",)))
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+LETTERS = "torch vllm=<>!~.,;@[]()'\"#-_+*0123456789\n\t\x00\x1b/pyhsmenad"
+WORDS = st.text(alphabet=st.sampled_from(LETTERS), max_size=60)
+
+
+def told(gpu: str, python: str | None, lines: list[str]) -> str:
+    """The plan as text, or the line that refuses it."""
+    try:
+        target = planning.described([gpu], "580.95.05", python)
+        return rendering.as_text(planning.plan(target, planning.wanted(lines, target.machine)))
+    except (planning.TargetError, planning.RequirementError) as refused:
+        return f"refused: {refused}"
+
+
+@given(WORDS, WORDS, WORDS)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_written_is_a_plan_or_one_line(gpu, requirement, python):
+    for lines in ([*planning.lines_of_requirements(requirement)], [f"torch; {requirement}"], [f"torch{requirement}"]):
+        said = told(gpu or "A100", python or None, lines)
+        assert "known as of" in said or said.count("\n") == 0
+        assert len(said) < 400 or "known as of" in said
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "torch; python_version ~= 'x'",
+        "torch; sys_platform ~= 'x'",
+        "torch; platform_release > '6'",
+        "torch===x",
+        "torch==9!1",
+    ],
+)
+def test_odd_requirements_are_a_plan_or_one_line(requirement):
+    said = told("A100", "3.12", [requirement])
+    assert "known as of" in said or said.count("\n") == 0
+
+
+def test_what_cannot_object_is_not_tried_without():
+    """The time that a plan takes does not grow with the list of wishes."""
+    target = planning.described(["V100"], "580.95.05", "3.15")
+    few, many = (planning.wanted([f"package-{n}" for n in range(size)], target.machine) for size in (1, 100))
+    assert len([*changes._changes(target, few, None)]) == len([*changes._changes(target, many, None)])
+    with pytest.raises(planning.TargetError):
+        planning.described([f"{number}.0" for number in range(17)])
 
 
 def test_files_that_name_each_other_end(tmp_path):

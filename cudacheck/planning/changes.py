@@ -10,7 +10,7 @@ from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.planning import choosing
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import PARTNERS, Wanted, family_without
+from cudacheck.planning.wanted import FLASH_ATTN, PARTNERS, Wanted, family_without
 from cudacheck.remedies import torch_choice
 from cudacheck.remedies.torch_choice import Choice
 
@@ -68,6 +68,8 @@ def _bought_by(changes: Iterator[WhatIf], chosen: Choice | None) -> list[Bought]
 
 
 DRIVER = "<driver>"
+OBJECTING = (*PARTNERS, FLASH_ATTN)
+"""Beside them only what was built for one PyTorch rules any out."""
 
 
 def _changes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
@@ -103,7 +105,8 @@ def _other_pythons(target: Target, wanted: Wanted, channel: str | None) -> Itera
 
 def _fewer_wishes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
     for name, asked in wanted.packages:
-        if name != "torch" or asked.specifier:
+        can_object = asked.specifier if name == "torch" else name in OBJECTING or knowledge.built_with(name)
+        if can_object:
             yield WhatIf("requirement", f"leave out `{asked}`", target, wanted.without(name), channel)
     if not wanted.packages:
         for name in PARTNERS:

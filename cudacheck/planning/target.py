@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
@@ -16,6 +16,8 @@ from cudacheck.remedies.torch_choice import Machine
 
 OPERATING_SYSTEMS = ("linux", "windows", "wsl")
 MACHINES = ("x86_64", "aarch64")
+MOST_KINDS = 16
+"""Of GPUs in one machine."""
 
 
 class TargetError(ValueError):
@@ -86,7 +88,7 @@ def described(
     _check("--driver", driver, r"\d{3}(\.\d{1,4}){0,3}", "580.95.05")
     _check("--python", python, r"[23]\.\d{1,2}(\.\d{1,2})?", "3.12")
     _check("--glibc", glibc, r"2\.\d{1,2}", "2.35")
-    found = tuple(_gpu(text) for text in gpus)
+    found = _bounded(_gpu(text) for text in gpus)
     return Target(
         Machine(
             capabilities=_capabilities(found),
@@ -113,7 +115,7 @@ def of_facts(facts: Facts) -> Target:
     told = {gpu.compute_capability for gpu in gpus}
     gpus += tuple(PlannedGpu("", cc) for cc in machine.capabilities if cc not in told)
     installer = installers.environment(facts).installer
-    return Target(machine, tuple(dict.fromkeys(gpus)), by_hand=False, installer=installer, facts=facts)
+    return Target(machine, _bounded(gpus), by_hand=False, installer=installer, facts=facts)
 
 
 def for_python(target: Target, python: str) -> Target:
@@ -133,6 +135,14 @@ def _capability(gpu: Gpu) -> str | None:
 
 def _capabilities(gpus: Sequence[PlannedGpu]) -> tuple[str, ...]:
     return tuple(sorted({gpu.compute_capability for gpu in gpus if gpu.compute_capability}, key=as_version))
+
+
+def _bounded(gpus: Iterable[PlannedGpu]) -> tuple[PlannedGpu, ...]:
+    """Each kind once."""
+    kinds = tuple(dict.fromkeys(gpus))
+    if len(kinds) > MOST_KINDS:
+        raise TargetError(f"these are {len(kinds)} kinds of GPU: no machine has more than {MOST_KINDS}")
+    return kinds
 
 
 def _check(option: str, value: str | None, pattern: str, example: str) -> None:

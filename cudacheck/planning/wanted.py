@@ -8,9 +8,11 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from cudacheck.remedies.torch_choice import Machine
 
@@ -115,7 +117,10 @@ def _holds(requirement: Requirement, machine: Machine) -> bool:
     }
     if machine.python:
         environment |= {"python_version": machine.python, "python_full_version": f"{machine.python}.0"}
-    return bool(marker.evaluate(environment))
+    try:
+        return bool(marker.evaluate(environment))
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+        raise RequirementError(f"the marker of {str(requirement)[:60]!r} cannot be evaluated") from None
 
 
 def lines_of_requirements(text: str) -> Iterator[str]:
