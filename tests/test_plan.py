@@ -146,6 +146,7 @@ def test_what_nobody_knows_is_no_choice():
     future = planned(["14.0"], "620.70.06", "3.12")
     assert future.choice is None
     assert "14.0" in future.cannot_tell[0]
+    assert "JetPack" in planned(["Jetson AGX Orin"], "540.4.0", "3.10").cannot_tell[0]
 
 
 def test_a_ptxas_that_does_not_know_the_gpu_is_told():
@@ -503,6 +504,33 @@ def test_check_prints_the_difference(machine):
     differs = {each["package"]: each for each in told["difference"]}
     assert differs["torchvision"]["installed"] is None
     assert differs["torchvision"]["planned"] == told["choice"]["torchvision"]
+
+
+def test_what_is_installed_already_is_not_installed_again(machine):
+    machine.set(FAKE_NAME="NVIDIA A100-SXM4-80GB", FAKE_CC="80")
+    machine.driver("580.95.05", "13.0")
+    machine.torch("2.8.0+cu128", "12.8", "sm_70 sm_75 sm_80 sm_86 sm_90 sm_100 sm_120")
+    machine.patient.distribution("torch", "2.8.0+cu128")
+    python = str(machine.patient.python)
+    done = on(machine, "--python", python, "torch<2.9", "--check")
+    assert (done.returncode, done.stdout.startswith("✓ installed as planned")) == (0, True)
+    whole = on(machine, "--python", python, "torch<2.9").stdout
+    assert "nothing: it is installed as planned" in whole
+    assert " install " not in whole
+    newer = on(machine, "--python", python, "torch", "--check")
+    assert newer.returncode == 1
+    assert "2.8.0 (cu128) → 2." in newer.stdout
+
+
+def test_a_conda_user_stays_with_conda(machine):
+    machine.set(FAKE_NAME="Tesla V100-SXM2-16GB", FAKE_CC="70")
+    machine.driver("580.95.05", "13.0")
+    machine.conda("pytorch", "2.8.0", "cuda128_py311")
+    machine.conda("python", "3.11.7", "0")
+    told = json.loads(on(machine, "--python", str(machine.patient.python), "--format", "json").stdout)
+    assert told["choice"]["channel"] == "conda-forge"
+    assert told["choice"]["commands"][0].startswith(f"conda install --prefix {machine.patient.folder} ")
+    assert "installer" in {other["by"] for other in told["alternatives"]}
 
 
 def test_from_a_report_and_a_paste(tmp_path):

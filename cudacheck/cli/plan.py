@@ -96,4 +96,4 @@ def plan(
         out.say(rendering.headline(found))
     else:
         show(rendering.as_text(found, check=check, width=out.width(), encoding=out.encoding()))
-    raise typer.Exit(0 if found.choice and not found.difference else 1)
+    raise typer.Exit(0 if found.choice and not (check and found.difference) else 1)

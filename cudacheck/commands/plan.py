@@ -11,6 +11,7 @@ from cudacheck import planning
 from cudacheck.commands.doctor import InputError, glimpse, interpreter_for, text_of
 from cudacheck.model.facts import Facts
 from cudacheck.planning import InstallPlan, Target, wanted
+from cudacheck.planning.checking import difference
 
 PROBES = ("interpreter", "distributions", "torch_files", "nvml", "system")
 """Those that read files and ask NVML, and import nothing."""
@@ -50,12 +51,10 @@ def plan(
         found = planning.plan(target, wanted(lines, target.machine), tool)
     except (planning.TargetError, planning.RequirementError, planning.EmitError, planning.MissingExtraError) as error:
         raise InputError(str(error)) from None
-    if not check or found.choice is None:
+    if found.choice is None:
         return found
-    from cudacheck.planning.checking import difference
-
     differs = difference(found.choice, target.facts)
-    if differs is None:
+    if check and differs is None:
         raise InputError("--check: what is installed there is not known")
     return dataclasses.replace(found, difference=differs)
 

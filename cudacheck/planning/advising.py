@@ -19,6 +19,10 @@ def advice(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Remark]:
     yield from _compiler(choice, target)
     yield from _triton(choice, target)
     yield from _run_time_code(choice, target)
+    if target.installer == "uv" and not target.by_hand:
+        yield Remark(
+            "beside", "in a uv project take --emit uv: `uv sync` and `uv run` revert what was installed by hand"
+        )
 
 
 def _attention(choice: Choice, target: Target, wanted: Wanted) -> Remark:

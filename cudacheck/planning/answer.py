@@ -123,7 +123,7 @@ class InstallPlan:
     advice: tuple[Remark, ...]
     knowledge_date: str
     difference: tuple[Difference, ...] | None = None
-    """With --check: how the inspected environment differs from the choice; None where nobody asked, or can tell."""
+    """How the inspected environment differs from the choice; None where none was inspected, or nobody can tell."""
     schema_version: str = SCHEMA_VERSION
 
 

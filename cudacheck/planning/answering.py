@@ -88,6 +88,8 @@ def _unknown(target: Target, chosen: Choice | None) -> Iterator[str]:
     for capability in machine.capabilities:
         if _is_newer_than_all(capability, target):
             yield f"whether a newer PyTorch has kernels for compute capability {capability}"
+    if machine.jetson and chosen is None:
+        yield "what NVIDIA's index for this JetPack has: before Thor, a Jetson runs no other builds"
     if chosen and machine.driver is None:
         oldest = torch_choice.oldest_driver(chosen.build.cuda, machine)
         yield f"which driver is there: this build needs {oldest} or newer"

@@ -62,7 +62,9 @@ def _whole(plan: InstallPlan, width: int) -> Iterator[str]:
     yield from _row("for", _machine(plan), width)
     if plan.requirements:
         yield from _row("asked", ", ".join(plan.requirements), width)
-    if plan.choice:
+    if plan.difference == ():
+        yield from _row("to do", "nothing: it is installed as planned", width)
+    elif plan.choice:
         yield ""
         yield from _to_type(plan)
         yield ""
