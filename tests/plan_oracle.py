@@ -69,6 +69,8 @@ FLOORS = {"11": {"linux": "450.80.02", "windows": "452.39"}, "12": {"linux": "52
 FLOORS["13"] = {"linux": "580.65.06", "windows": "580"}
 # The branch of the driver that came with the first toolkit for it; the last branch that serves it.
 FIRST = {80: 450, 86: 455, 89: 520, 90: 520, 100: 570, 103: 575, 110: 580, 120: 570, 121: 575}
+# CUDA 12.9's own driver for Windows, 576.02, is the first of its branch there.
+FIRST_WINDOWS = FIRST | {103: 576, 121: 576}
 LAST = {37: 470, 50: 580, 52: 580, 60: 580, 61: 580, 70: 580}
 INTEGRATED = {87, 110}
 FIRST_AARCH64 = (2, 9)
@@ -172,7 +174,7 @@ def has_wheel(package: str, version: str, python: str, system: str, glibc: str |
 def driver_serves(case: Case, tag: str) -> bool:
     os = "linux" if case.system.startswith("linux") else "windows"
     floor, branch = FLOORS[tag[2:4]][os], number(case.driver)[0]
-    first, last = FIRST.get(case.code, 0), LAST.get(case.code, 9999)
+    first, last = (FIRST if os == "linux" else FIRST_WINDOWS).get(case.code, 0), LAST.get(case.code, 9999)
     return number(case.driver) >= number(floor) and first <= branch <= last
 
 
