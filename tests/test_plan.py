@@ -167,6 +167,32 @@ def test_a_package_that_is_not_known_goes_in_as_it_was_asked_for():
     assert any("'transformers[torch]>=4.40'" in line for line in chosen.commands)
 
 
+@pytest.mark.parametrize(
+    ("written", "capability"),
+    [
+        ("RTX PRO 6000", "12.0"),
+        ("5090", "12.0"),
+        ("980", "5.2"),
+        ("1080 Ti", "6.1"),
+        ("rtx4070ti", "8.9"),
+        ("DGX Spark", "12.1"),
+        ("A5000", "8.6"),
+        ("compute_90", "9.0"),
+        ("90", "9.0"),
+        ("120", "12.0"),
+        ("RTX 5000", None),
+        ("Blackwell", None),
+    ],
+)
+def test_gpus_as_people_write_them(written, capability):
+    """What two generations are called is none of them."""
+    if capability is None:
+        with pytest.raises(planning.TargetError):
+            planning.described([written])
+    else:
+        assert planning.described([written]).machine.capabilities == (capability,)
+
+
 # What is read
 
 

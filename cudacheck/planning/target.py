@@ -153,11 +153,11 @@ def _check(option: str, value: str | None, pattern: str, example: str) -> None:
 def _gpu(text: str) -> PlannedGpu:
     """`8.9`, `sm_89`, or a name that NVML, a shop or a person uses: `NVIDIA A10G`, `rtx4090`, `H100`."""
     plain = " ".join(text.split())
-    if match := re.fullmatch(r"(?:sm_?)?(\d{1,2})\.?(\d)", plain, re.IGNORECASE | re.ASCII):
+    if match := re.fullmatch(r"(?:sm_?|compute_)?(1?\d)\.?(\d)", plain, re.IGNORECASE | re.ASCII):
         return PlannedGpu("", f"{match[1]}.{match[2]}")
     for name in _spellings(plain):
         if capability := knowledge.capability_of(name):
-            return PlannedGpu(name if knowledge.gpu(name) else plain, capability)
+            return PlannedGpu(_as_nvml_prints(name) or plain, capability)
     raise TargetError(f"no GPU called {_cut(plain)} is known{_near(plain)}; give its compute capability, such as 8.9")
 
 
@@ -165,8 +165,15 @@ def _spellings(name: str) -> Iterator[str]:
     yield name
     spaced = re.sub(r"(?i)^(rtx|gtx|gt)(?=\d)", r"\1 ", name)
     spaced = re.sub(r"(?i)(?<=\d)(ti|super)$", r" \1", spaced)
-    for prefix in ("", "GeForce ", "RTX ", "GeForce RTX ", "Jetson "):
+    for prefix in ("", "GeForce ", "RTX ", "GeForce RTX ", "GeForce GTX "):
         yield prefix + spaced
+    yield f"{spaced} Blackwell"  # of the RTX PRO, which the shops leave out
+
+
+def _as_nvml_prints(name: str) -> str | None:
+    """A model's own name in its own letters; None for one without a datasheet here."""
+    model, wanted = knowledge.gpu(name), name.lower().removeprefix("nvidia ")
+    return next((known for known in (model.names if model else ()) if known.lower().endswith(wanted)), None)
 
 
 def _near(name: str) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from plan_oracle import Case, cases, default_tag, fits, has_wheel, number, published
+from plan_oracle import DEFAULT, Case, cases, default_tag, fits, has_wheel, number, published
 
 Answer = tuple[str, str] | None
 
@@ -77,8 +77,10 @@ def build_in(text: str) -> Answer:
     """The PyTorch and the index of an install command."""
     version = re.search(r"torch==(\d+\.\d+\.\d+)", text)
     index = re.search(r"download\.pytorch\.org/whl/(cu\d+)", text)
-    tag = index[1] if index else version and default_tag(version[1])
-    return (version[1], tag) if version and tag else None
+    if version is None:
+        return None
+    tag = index[1] if index else default_tag(version[1]) if version[1] in DEFAULT["torch"] else None
+    return version[1], tag or "unknown"
 
 
 def ask(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -97,6 +99,8 @@ TOOLS: dict[str, Callable[[Case, Tools], Answer]] = {
 
 def judged(case: Case, answer: Answer) -> str:
     possible = any(not fits(case, *build) for build in published(case.system))
+    if answer is not None and answer[0] not in DEFAULT["torch"]:
+        return "not judged: before 2.0"
     if answer is None:
         return "no answer, and one was possible" if possible else "rightly none"
     return "wrong" if fits(case, *answer) else "right"
@@ -107,12 +111,14 @@ def main() -> int:
     parser.add_argument("--machines", type=int, default=100)
     for name in ("rigsolve", "uv", "env-doctor"):
         parser.add_argument(f"--{name}", default=name)
+    parser.add_argument("--only", choices=TOOLS, action="append", help="these tools alone")
     arguments = parser.parse_args()
     tools = Tools(arguments.rigsolve, arguments.uv, arguments.env_doctor)
     chosen = machines(arguments.machines)
-    verdicts = ("right", "rightly none", "wrong", "no answer, and one was possible")
+    verdicts = ("right", "rightly none", "wrong", "no answer, and one was possible", "not judged: before 2.0")
     print(f"| of {len(chosen)} machines | {' | '.join(verdicts)} |\n|---|{'---|' * len(verdicts)}")
-    for name, answer in TOOLS.items():
+    for name in arguments.only or TOOLS:
+        answer = TOOLS[name]
         counts: Counter[str] = Counter()
         why: Counter[str] = Counter()
         for case in chosen:
