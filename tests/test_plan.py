@@ -278,9 +278,13 @@ def test_what_cannot_object_is_not_tried_without():
 
 def test_files_that_name_each_other_end(tmp_path):
     (tmp_path / "a.txt").write_text("-r b.txt\n")
-    (tmp_path / "b.txt").write_text("-r a.txt\n")
-    with pytest.raises(InputError, match="deep"):
-        command((), (str(tmp_path / "a.txt"),), described=Described(("A100",)))
+    (tmp_path / "b.txt").write_text("-r a.txt\ntorch<2.9\n")
+    plan = command((), (str(tmp_path / "a.txt"),), described=Described(("A100",)))
+    assert plan.requirements == ("torch<2.9",)
+    for number in range(60):
+        (tmp_path / f"{number}.txt").write_text(f"-r {number + 1}.txt\n" * 100)
+    with pytest.raises(InputError, match="more than 50"):
+        command((), (str(tmp_path / "0.txt"),), described=Described(("A100",)))
 
 
 @pytest.mark.parametrize(
@@ -398,7 +402,13 @@ V100 = ("--gpu", "V100", "--driver", "580.95.05")
 def test_exit_codes():
     assert run(*V100, "--python", "3.12").returncode == 0
     assert run(*V100, "--python", "3.15").returncode == 1
-    for wrong in (["--gpu", "none such"], [*V100, "--check"], [*V100, "--from", "-"], [*V100, "--emit", "apt"]):
+    for wrong in (
+        ["--gpu", "none such"],
+        [*V100, "--check"],
+        [*V100, "--from", "-"],
+        [*V100, "--emit", "apt"],
+        ["--from", "-", "--python", "/usr"],
+    ):
         done = run(*wrong)
         assert done.returncode == 2, wrong
         assert len(done.stderr.strip().splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ from cudacheck.planning.checking import difference
 
 PROBES = ("interpreter", "distributions", "torch_files", "nvml", "system")
 """Those that read files and ask NVML, and import nothing."""
-MAX_NESTED = 10
-"""Requirements files that name others."""
+MAX_FILES = 50
+"""Of requirements, those that they name counted."""
+A_FILE = re.compile(r"\.(txt|in|toml)$")
 A_VERSION = re.compile(r"\d+\.\d+(\.\d+)?$", re.ASCII)
 
 
@@ -47,8 +49,7 @@ def plan(
     """The plan. Raises InputError for whatever cannot be read, or was described amiss."""
     try:
         target = _target(described or Described(), python, sources)
-        lines = [*_named(requirements), *(line for name in files for line in _file(name))]
-        found = planning.plan(target, wanted(lines, target.machine), tool)
+        found = planning.plan(target, wanted(_lines(requirements, files), target.machine), tool)
     except (planning.TargetError, planning.RequirementError, planning.EmitError, planning.MissingExtraError) as error:
         raise InputError(str(error)) from None
     if found.choice is None:
@@ -62,6 +63,8 @@ def plan(
 def _target(described: Described, python: str | None, sources: Sequence[str]) -> Target:
     version = python if python and A_VERSION.match(python) else None
     if sources:
+        if python and not version:
+            raise InputError("--from tells of an interpreter: with it, --python is a version such as 3.12")
         target = planning.of_facts(_facts_in(sources))
         return planning.for_python(target, version) if version else target
     if described:
@@ -96,28 +99,32 @@ def _facts_in(names: Sequence[str]) -> Facts:
         raise InputError(str(error)) from None
 
 
-def _named(requirements: Sequence[str]) -> Iterator[str]:
+def _lines(requirements: Sequence[str], files: Sequence[str]) -> Iterator[str]:
     """Requirements as they stand, and the lines of those that are files."""
-    for word in requirements:
-        if re.search(r"\.(txt|in|toml)$", word) and not re.search(r"[@<>=;\s]", word):
-            yield from _file(word)
-        else:
-            yield word
+    named = {word for word in requirements if A_FILE.search(word) and not re.search(r"[@<>=;\s]", word)}
+    yield from (word for word in requirements if word not in named)
+    waiting, read = [*(word for word in requirements if word in named), *files], set()
+    while waiting:
+        name = waiting.pop(0)
+        if name in read:
+            continue
+        read.add(name)
+        if len(read) > MAX_FILES:
+            raise InputError(f"these are more than {MAX_FILES} requirements files")
+        for line in _file(name):
+            nested = re.match(r"(?:-r|--requirement)[ =]\s*(\S+)", line)
+            if nested:
+                waiting.append(str(Path(os.path.normpath(Path(name).parent / nested[1]))))
+            else:
+                yield line
 
 
-def _file(name: str, depth: int = 0) -> Iterator[str]:
-    if depth > MAX_NESTED:
-        raise InputError(f"{name}: requirements files that name each other more than {MAX_NESTED} deep")
+def _file(name: str) -> Iterator[str]:
     text = text_of(name)
+    if not name.endswith(".toml"):
+        yield from planning.lines_of_requirements(text)
+        return
     try:
-        if name.endswith(".toml"):
-            yield from planning.lines_of_pyproject(text)
-            return
+        yield from planning.lines_of_pyproject(text)
     except planning.RequirementError as error:
         raise InputError(f"{name}: {error}") from None
-    for line in planning.lines_of_requirements(text):
-        nested = re.match(r"(?:-r|--requirement)[ =]\s*(\S+)", line)
-        if nested:
-            yield from _file(str(Path(name).parent / nested[1]), depth + 1)
-        else:
-            yield line

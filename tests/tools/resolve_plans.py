@@ -40,6 +40,9 @@ ASKED = (
     ("xformers", "torchvision"),
 )
 
+SIMPLE = os.environ.get("SIMPLE_INDEX", "")
+"""For poetry, where what it asks of the default index cannot be reached: the same index in PEP 503's form."""
+
 
 def orders() -> tuple[list[Order], int]:
     """Each distinct plan that the default index serves, and how many it does not."""
@@ -84,7 +87,8 @@ def pip(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def poetry(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "pyproject.toml").write_text(documents.poetry(order))
+    source = f'\n[[tool.poetry.source]]\nname = "simple"\nurl = "{SIMPLE}"\npriority = "primary"\n' if SIMPLE else ""
+    (folder / "pyproject.toml").write_text(documents.poetry(order) + source)
     used = run(folder, "poetry", "env", "use", interpreter(order))
     return used if used.returncode else run(folder, "poetry", "lock")
 
