@@ -1,5 +1,4 @@
-"""Write what is generated in docs/: a page for every rule, lists of rules and messages, and the report's JSON Schema.
-"""Write what is generated in docs/: a page for every rule, the list of rules, the JSON Schemas of reports and plans.
+"""Write what is generated in docs/: a page for every rule, lists of rules and messages, the JSON Schemas of answers.
 
     python docs/generate.py
 
@@ -19,11 +18,12 @@ from cudacheck import knowledge
 from cudacheck.commands import explain
 from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.comparing.fleet.document import json_schema as fleet_schema
-from cudacheck.planning import answer
+from cudacheck.planning.answer import json_schema as plan_schema
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
 
 DOCS = Path(__file__).resolve().parent
+SCHEMAS = {"report": json_schema, "diff": diff_schema, "fleet": fleet_schema, "plan": plan_schema}
 
 
 def pages() -> dict[Path, str]:
@@ -46,10 +46,8 @@ def pages() -> dict[Path, str]:
         ]
     )
     wanted[DOCS / "messages.md"] = messages()
-    for name, schema in (("report", json_schema()), ("diff", diff_schema()), ("fleet", fleet_schema())):
-        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-    wanted[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-    wanted[DOCS / "plan.schema.json"] = json.dumps(answer.json_schema(), indent=2, ensure_ascii=False) + "\n"
+    for name, schema in SCHEMAS.items():
+        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
     return wanted
 
 

@@ -18,8 +18,8 @@ from cudacheck.cli.explain import explain
 from cudacheck.cli.fleet import fleet_app
 from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
-from cudacheck.cli.ticket import ticket
 from cudacheck.cli.plan import plan
+from cudacheck.cli.ticket import ticket
 from cudacheck.render import out
 
 app = typer.Typer(

@@ -129,10 +129,8 @@ def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
     folders = [name for name in files if name != "-" and _is_folder(name)]
     below = {str(path): None for name in folders for path in _files_in(Path(name))}
     names = [*(name for name in files if name not in folders), *below]
-    texts = [("standard input" if name == "-" else name, _text(name)) for name in names]
-    return _judged_texts(texts, ignore, perhaps=below)
     texts = [("standard input" if name == "-" else name, text_of(name)) for name in names]
-    return Inspected(_judged_texts(texts, ignore, perhaps=below))
+    return _judged_texts(texts, ignore, perhaps=below)
 
 
 def read(text: str, *, ignore: Collection[str] = ()) -> Report:

@@ -132,6 +132,8 @@ def first_toolkit(capability: str) -> str | None:
     """The first CUDA toolkit that compiles for this compute capability itself; None where unknown."""
     known = rows("cuda_drivers", "architectures")
     return next((str(row["first"]) for row in known if row["capability"] == capability), None)
+
+
 def first_driver_source(capability: str) -> str:
     """Who says which toolkit is the first for it; empty where nobody does."""
     known = rows("cuda_drivers", "architectures")
