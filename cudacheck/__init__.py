@@ -20,7 +20,41 @@ if TYPE_CHECKING:
     from cudacheck.model.report import Report
 
 __version__ = "0.1.0"
-__all__ = ["inspect", "read"]
+__all__ = ["RequirementError", "inspect", "read", "require"]
+
+
+class RequirementError(RuntimeError):
+    """A requirement is not fulfilled, or nobody could tell; the words are those of the findings, a line each."""
+
+    def __init__(self, report: Report) -> None:
+        failed = [finding.message for finding in report.findings if finding.rule == "requirement-failed"]
+        super().__init__("\n".join(failed))
+        self.report = report
+
+
+def require(*specs: str, python: str | None = None, bench: bool | None = None, timeout_s: float = 180) -> Report:
+    """Make sure that this machine fulfils them: `cudacheck.require("driver>=570", "matmul-fp16>=0.6")`.
+
+    The inspected interpreter is the one that runs, unless `python` names another. `bench`: whether to measure; only
+    where a speed is required, unless it is said. Raises RequirementError where one is not fulfilled or cannot be
+    checked, ValueError for what is no requirement and where nothing can be inspected.
+    """
+    import sys
+
+    from cudacheck import requirements
+    from cudacheck.commands import doctor
+    from cudacheck.probes.chosen import Required
+
+    measures = [requirements.understood(spec)[0].measured for spec in specs]
+    report = doctor.live(
+        python or sys.executable,
+        bench=any(measures) if bench is None else bench,
+        timeout_s=timeout_s,
+        required=[Required(spec, "cudacheck.require") for spec in specs],
+    ).report
+    if any(result.state != "fulfilled" for result in report.requirements):
+        raise RequirementError(report)
+    return report
 
 
 def inspect(

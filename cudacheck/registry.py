@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
+from collections.abc import Iterable
 from functools import lru_cache
 
 from cudacheck import knowledge
@@ -17,6 +18,12 @@ from cudacheck.speed.baseline import Baseline
 
 UNASKED = (Patient, Baseline, ErrorMessage, ContainerStart, Contradiction)
 """The facts that no probe owns: what was chosen, what was saved, what was said."""
+from cudacheck.probes.chosen import Patient, Required
+from cudacheck.probes.messages import ErrorMessage
+from cudacheck.speed.baseline import Baseline
+
+UNASKED = (Patient, Required, Baseline, ErrorMessage)
+"""The facts that no probe owns: what was chosen, what is required, what was saved, what was said."""
 
 
 @lru_cache
@@ -105,15 +112,21 @@ def causes_of(rule_id: str) -> tuple[str, ...]:
 
     Raises ValueError for a name that is no rule.
     """
-    asked, ids = rule(rule_id), {r.id for r in rules()}
-    causes: dict[str, None] = {}
-    for cause in asked.explained_by if asked else ():
+    asked = rule(rule_id)
+    return spelled_out(asked.explained_by, rule_id) if asked else ()
+
+
+def spelled_out(causes: Iterable[str | Family], of: str) -> tuple[str, ...]:
+    """The rules that these names and families mean, for the rule `of`. Raises ValueError for a name that is none."""
+    ids = {r.id for r in rules()}
+    found: dict[str, None] = {}
+    for cause in causes:
         members = [r.id for r in rules() if cause in r.joins] if isinstance(cause, Family) else [cause]
         if unknown := [member for member in members if member not in ids]:
-            raise ValueError(f"{rule_id} is explained by {unknown[0]}, which is no rule")
-        causes.update(dict.fromkeys(members))
-    causes.pop(rule_id, None)
-    return tuple(causes)
+            raise ValueError(f"{of} is explained by {unknown[0]}, which is no rule")
+        found.update(dict.fromkeys(members))
+    found.pop(of, None)
+    return tuple(found)
 
 
 def _last(module: types.ModuleType) -> str:

@@ -21,6 +21,12 @@ FLOORS = (
     ("judging",),
     ("registry",),
     ("rules", "planning"),
+    ("sources", "render", "probing", "configuration"),
+    ("reports",),
+    ("judging",),
+    ("registry",),
+    ("rules",),
+    ("requirements",),
     ("remedies",),
     ("speed",),
     ("knowledge", "probes"),
@@ -139,6 +145,7 @@ def test_patient_code_imports_only_what_the_patient_has(path):
 
 
 @pytest.mark.parametrize("room", ["rules", "judging", "speed", "comparing"])
+@pytest.mark.parametrize("room", ["rules", "requirements", "judging", "speed"])
 def test_what_thinks_touches_nothing(room):
     """Rules, judging and the meaning of measurements are pure: facts in, values out."""
     for path in (PACKAGE / room).rglob("*.py"):

@@ -11,7 +11,10 @@ VARIABLE = "CUDACHECK_BENCH"
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Of `bench kernels`, `bench steps` and what is measured again. A name that is none is a TypeError."""
+    """Of `bench kernels`, `bench steps`, what is measured again and what is required.
+
+    A name that is none is a TypeError.
+    """
 
     quick: bool = False
     devices: tuple[int, ...] = ()
@@ -40,6 +43,10 @@ class BenchOptions:
     launched: tuple[tuple[str, str], ...] = ()
     go: str = ""
     """A path: until it exists the probe disturbs nobody."""
+    also: tuple[str, ...] = ()
+    """Cases that the doctor's short benchmark measures besides its own: what is required of the machine."""
+    packages: tuple[str, ...] = ()
+    """Distributions that are looked for by name."""
     timeout_s: float | None = None
     """Of the probe, instead of its own: for tests, as is the next."""
     early: bool | None = None
@@ -52,7 +59,7 @@ class BenchOptions:
 def of_environment() -> BenchOptions:
     """What the variable holds; where it is not set, what holds without it. Raises TypeError and ValueError."""
     told = json.loads(os.environ.get(VARIABLE) or "{}")
-    lists = ("devices", "only", "parts")
+    lists = ("devices", "only", "parts", "also", "packages")
     pairs = ("rows", "launched")
     told.update({name: tuple(told[name]) for name in lists if name in told})
     told.update({name: tuple(tuple(pair) for pair in told[name]) for name in pairs if name in told})

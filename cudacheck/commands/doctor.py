@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import gzip
 import io
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cudacheck import __version__
+from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.model.facts import Facts
-from cudacheck.model.report import ProbeRun, Report, Subject
-from cudacheck.probes.chosen import Patient
+from cudacheck.model.report import ProbeRun, Report, RequirementResult, Subject
+from cudacheck.probes.chosen import Patient, Required
 from cudacheck.probes.host.system import System
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
@@ -46,11 +48,13 @@ def live(
     bench: bool = True,
     timeout_s: float = 180,
     ignore: Collection[str] = (),
+    required: Sequence[Required] = (),
     progress: Callable[[Sequence[tuple[str, str, float]]], None] = lambda _: None,
 ) -> Inspected:
     """Inspect this machine and the interpreter that `python` names, else the active one.
 
-    Raises InputError where there is no such interpreter, or on an operating system without live probing.
+    `required` holds requirements that can be understood. Raises InputError where there is no such interpreter, or on an
+    operating system without live probing.
     """
     from cudacheck.probing import children, repeating
     from cudacheck.probing._processes import NoRoomError
@@ -59,14 +63,37 @@ def live(
     clock = Stopwatch(timeout_s)
     without = {} if bench else {"benchmark": "--no-bench"}
     try:
-        inspection = children.run(chosen, timeout_s=timeout_s, without=without, progress=progress, meanwhile=prepare)
+        inspection = children.run(
+            chosen,
+            timeout_s=timeout_s,
+            without=without,
+            asked=_asked(required),
+            progress=progress,
+            meanwhile=prepare,
+        )
     except NoRoomError as error:
         raise InputError(str(error)) from None
+    for one in required:
+        inspection.facts.add(one)
     report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
     if doubtful and repeating.measure_again(inspection.facts, chosen, "benchmark", doubtful, clock.left_s):
         report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     return Inspected(report, inspection.interrupted)
+
+
+def _asked(required: Sequence[Required]) -> dict[str, BenchOptions]:
+    """The probes that run for what is required, with what they are told: one value for all of them."""
+    if not required:
+        return {}
+    from cudacheck import requirements
+
+    specs = [one.spec for one in required]
+    options = dataclasses.replace(
+        of_environment(), also=requirements.cases(specs), packages=requirements.packages(specs)
+    )
+    asked = {"benchmark": bool(options.also), "required_packages": bool(options.packages)}
+    return {probe: options for probe, wanted in asked.items() if wanted}
 
 
 def interpreter_for(python: str | None) -> Patient:
@@ -121,7 +148,7 @@ def glimpse(python: str | None = None, only: Collection[str] = ()) -> Facts:
     return inspection.facts
 
 
-def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
+def pasted(files: Sequence[str], *, ignore: Collection[str] = (), required: Sequence[Required] = ()) -> Inspected:
     """Judge what saved reports and pastes say. Raises InputError where nothing in them is understood.
 
     Of a folder's files some may say nothing.
@@ -131,9 +158,11 @@ def pasted(files: Sequence[str], *, ignore: Collection[str] = ()) -> Inspected:
     names = [*(name for name in files if name not in folders), *below]
     texts = [("standard input" if name == "-" else name, text_of(name)) for name in names]
     return _judged_texts(texts, ignore, perhaps=below)
+    texts = [("standard input" if name == "-" else name, _text(name)) for name in names]
+    return Inspected(_judged_texts(texts, ignore, required, perhaps=below))
 
 
-def read(text: str, *, ignore: Collection[str] = ()) -> Report:
+def read(text: str, *, ignore: Collection[str] = (), required: Sequence[Required] = ()) -> Report:
     """Judge one text. Raises InputError where nothing in it is understood."""
     return _judged_texts([("the text", text)], ignore).report
 
@@ -141,6 +170,15 @@ def read(text: str, *, ignore: Collection[str] = ()) -> Report:
 def _judged_texts(
     texts: Sequence[tuple[str, str]], ignore: Collection[str], perhaps: Collection[str] = ()
 ) -> Inspected:
+    return _judged_texts([("the text", text)], ignore, required)
+
+
+def _judged_texts(
+    texts: Sequence[tuple[str, str]],
+    ignore: Collection[str],
+    required: Sequence[Required] = (),
+    perhaps: Collection[str] = (),
+) -> Report:
     """Those that are named in `perhaps` may say nothing."""
     from cudacheck import sources
     from cudacheck.judging import again
@@ -156,6 +194,9 @@ def _judged_texts(
         if (changes := again.changed(stored, report, ignore))
     ]
     return Inspected(report, told=tuple(told))
+    for one in required:
+        facts.add(one)
+    return judged(facts, facts.all(ProbeRun), ignore, None)
 
 
 def prepare() -> None:
@@ -189,11 +230,21 @@ def judged(facts: Facts, runs: Sequence[ProbeRun], ignore: Collection[str], seco
         probes=tuple(runs),
         facts=facts,
         speed=speed,
+        requirements=_checked(facts),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=seconds,
         cudacheck_version=__version__,
         knowledge_date=knowledge.as_of(),
     )
+
+
+def _checked(facts: Facts) -> tuple[RequirementResult, ...]:
+    """Imported where something is required: else a doctor starts sooner."""
+    if not facts.all(Required):
+        return ()
+    from cudacheck import requirements
+
+    return tuple(check.result for check in requirements.checked(facts))
 
 
 def _is_folder(name: str) -> bool:

@@ -7,12 +7,17 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from cudacheck.model import unknown
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, Gap, Severity, Unchecked, cut
 from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Missing, Need, Rule
 from cudacheck.probes.messages import LONGEST, ErrorMessage
 from cudacheck.registry import causes_of, listens, probe_of, rules
+from cudacheck.model.rule import Apart, Need, Rule
+from cudacheck.probes.messages import LONGEST, ErrorMessage
+from cudacheck.registry import causes_of, probe_of, rules, spelled_out
+from cudacheck.registry import rule as find_rule
 from cudacheck.rules import _messages
 
 MAX_LINE = 1000
@@ -30,7 +35,7 @@ def judge(facts: Facts, *, ignore: Collection[str] = ()) -> Judgement:
     """Every rule over these facts; `ignore` names rules to leave out, by an id of today or a former one."""
     findings: dict[str, Finding] = {}
     unchecked: list[Unchecked] = []
-    asked = [rule for rule in rules() if {*ignore}.isdisjoint(rule.names)]
+    asked = [rule for rule in rules() if {*ignore}.isdisjoint(rule.names) or rule.always]
     for rule in asked:
         found: list[Finding] = []
         try:
@@ -47,7 +52,10 @@ def judge(facts: Facts, *, ignore: Collection[str] = ()) -> Judgement:
             findings[rule.id] = _one(rule, found)
     for rule in asked:
         if rule.closing and (found := [*rule.closing(facts, findings, unchecked)]):
-            findings[rule.id] = _one(rule, found)
+            apart = [finding for finding in found if isinstance(finding, Apart)]
+            findings.update((f"{rule.id} {number}", _one(rule, [finding])) for number, finding in enumerate(apart))
+            if together := [finding for finding in found if finding not in apart]:
+                findings[rule.id] = _one(rule, together)
     return Judgement(_root_first(findings), tuple(unchecked))
 
 
@@ -111,28 +119,39 @@ def _one(rule: Rule, found: list[Finding]) -> Finding:
 
 def _root_first(findings: dict[str, Finding]) -> tuple[Finding, ...]:
     """Name for every consequence its root, and put roots first, each followed by what it explains."""
-    closing = {rule.id for rule in rules() if rule.closing}
 
-    def root_of(rule_id: str, seen: tuple[str, ...] = ()) -> str:
-        named = findings[rule_id].caused_by  # by a closing rule, which knows what the others found
-        told = (named,) if named else () if rule_id in closing else causes_of(rule_id)
-        causes = (c for c in told if c in findings and c not in (*seen, rule_id))
-        cause = next((c for c in causes if _explains(findings[c], findings[rule_id])), None)
-        return root_of(cause, (*seen, rule_id)) if cause else rule_id
+    def root_of(key: str, seen: tuple[str, ...] = ()) -> str:
+        causes = (c for c in _causes(findings[key]) if c in findings and c not in (*seen, key))
+        cause = next((c for c in causes if _explains(findings[c], findings[key])), None)
+        return root_of(cause, (*seen, key)) if cause else key
 
-    roots = {rule_id: root_of(rule_id) for rule_id in findings}
+    roots = {key: root_of(key) for key in findings}
     order = list(Severity)
     position = {rule.id: index for index, rule in enumerate(rules())}
 
-    def key(rule_id: str) -> tuple[int, int, bool, int]:
-        root = roots[rule_id]
+    def place(key: str) -> tuple[int, int, bool, int]:
+        root = roots[key]
         severity = findings[root].severity or Severity.NOTE
-        return order.index(severity), position[root], rule_id != root, position[rule_id]
+        return order.index(severity), position[findings[root].rule], key != root, position[findings[key].rule]
 
     return tuple(
-        dataclasses.replace(findings[rule_id], caused_by=None if roots[rule_id] == rule_id else roots[rule_id])
-        for rule_id in sorted(findings, key=key)
+        _with_cause(findings[key], None if roots[key] == key else roots[key]) for key in sorted(findings, key=place)
     )
+
+
+def _causes(finding: Finding) -> tuple[str, ...]:
+    """The rules that may explain it: those that it names itself, else those that its rule names."""
+    if isinstance(finding, Apart):
+        return spelled_out(finding.explained_by, finding.rule)
+    if finding.caused_by:  # by a closing rule, which knows what the others found
+        return (finding.caused_by,)
+    asked = find_rule(finding.rule)
+    return () if asked and asked.closing else causes_of(finding.rule)
+
+
+def _with_cause(finding: Finding, cause: str | None) -> Finding:
+    fields = {field.name: getattr(finding, field.name) for field in dataclasses.fields(Finding)}
+    return Finding(**{**fields, "caused_by": cause})
 
 
 def _explains(cause: Finding, consequence: Finding) -> bool:
@@ -142,17 +161,6 @@ def _explains(cause: Finding, consequence: Finding) -> bool:
 
 
 def _unknown(rule: Rule, fact_type: type, facts: Facts) -> Unchecked:
-    """Why nobody could tell: the probe's outcome, or the paste's silence."""
-    probe = probe_of(fact_type)
-    run = next((r for r in facts.all(ProbeRun) if probe and r.probe == probe.name), None)
-    if run is None:
-        return Unchecked(rule.id, f"nothing said about {_spoken(fact_type)}", Gap.NOT_SAID, severity=rule.severity)
-    if run.outcome is Outcome.SKIPPED:
-        said = f"{run.probe} was skipped: {run.detail}" if run.detail else f"{run.probe} was skipped"
-        return Unchecked(rule.id, said, Gap.SKIPPED, run.probe, rule.severity)
-    return Unchecked(rule.id, f"{run.probe} {run.outcome}: {run.detail}", Gap.UNFINISHED, run.probe, rule.severity)
-
-
-def _spoken(fact_type: type) -> str:
-    """`TorchBuild` → `torch build`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fact_type.__name__).lower()
+    owner = probe_of(fact_type)
+    said, gap, probe = unknown.why(facts, fact_type, owner.name if owner else "")
+    return Unchecked(rule.id, said, gap, probe, rule.severity)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from cudacheck.model.facts import Facts
+from cudacheck.probes.chosen import Required
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.host.system import System
@@ -14,6 +15,7 @@ from cudacheck.probes.messages import ContainerStart, Contradiction, ErrorMessag
 from cudacheck.probes.patient.cuda_libraries import LibraryFile
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.interpreter import Interpreter
+from cudacheck.probes.patient.required_packages import RequiredPackage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
@@ -35,6 +37,7 @@ WORDS: dict[type, tuple[str, str]] = {
 }
 """How one fact of a type is called, and several."""
 _NOT_ABOUT_CUDA = (System, Interpreter, Contradiction)
+_NOT_ABOUT_CUDA = (System, Interpreter, Required, RequiredPackage)
 _ORDINARY = {"numpy", "pip", "uv", "gradio"}
 """Packages that are everywhere."""
 _VARIABLE = re.compile(r"CUDA|CUDNN|NVIDIA|NVCC|NCCL|GPU|TORCH|TRITON|FLASH_ATTENTION")

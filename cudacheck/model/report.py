@@ -85,6 +85,27 @@ class ProbeRun:
     IDENTITY = Identity(never=True)
 
 
+class Fulfilment(enum.StrEnum):
+    """What became of a requirement."""
+
+    FULFILLED = "fulfilled"
+    UNMET = "unmet"
+    UNCHECKED = "unchecked"
+    """Nobody could tell: it never counts as fulfilled."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RequirementResult:
+    """One requirement, checked."""
+
+    spec: holds.Term
+    state: Fulfilment
+    said: str
+    """One line: what there is, or why nobody could tell."""
+    found_in: holds.FreeText = ""
+    """Where it was asked for."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     state: State
@@ -114,6 +135,8 @@ class Report:
     """What would decide where a paste leaves the cause open, the shortest answer first; empty before schema 1.3."""
     speed: tuple[Axis, ...] = ()
     """What the measurements say, by GPU and axis; empty where nothing was measured."""
+    requirements: tuple[RequirementResult, ...] = ()
+    """What was required, each checked; the findings `requirement-failed` tell of those that are not fulfilled."""
     subject: Subject = Subject()
     created: holds.Term = ""
     """ISO 8601, UTC."""

@@ -39,6 +39,13 @@ class Family(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
+class Apart(Finding):
+    """A finding that stands by itself beside others of its rule, each with causes of its own."""
+
+    explained_by: tuple[str | Family, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Need:
     """One parameter of a rule's `check`: which facts it takes, and how."""
 
@@ -100,6 +107,8 @@ class Rule:
     """Software says its messages whichever of several causes there is: where it heard one, it asks."""
     timed: tuple[str, ...] = ()
     """The cases whose timing convicts: measured again, in a fresh process, before the finding is told."""
+    always: bool = False
+    """No --ignore leaves it out: it tells what was asked for."""
     was: tuple[str, ...] = ()
     """The ids that it had before it was renamed: whoever ignores or looks up one of them still means this rule."""
     id: str = ""

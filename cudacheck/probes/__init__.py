@@ -10,6 +10,11 @@ class Skipped(Exception):  # noqa: N818 - an outcome, not an error
     """Raised by a probe that cannot ask its question here; the words say why."""
 
 
+def told_by(fact_type: type) -> str:
+    """The name of the probe in whose file a fact is declared, which is the one that owns it."""
+    return fact_type.__module__.rpartition(".")[2]
+
+
 @dataclass(frozen=True)
 class ByHand:
     """What somebody types to see without cudacheck what a probe sees; a reader of sources/ understands the answer."""

@@ -1,4 +1,4 @@
-"""Which interpreter is inspected: the first fact of a report, which no probe asks for."""
+"""What was chosen for an inspection, and what is required of it: facts that no probe asks for."""
 
 from __future__ import annotations
 
@@ -18,3 +18,12 @@ class Patient:
     """`--python`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `PATH` or `cudacheck's own`."""
 
     IDENTITY = Identity(never=True)
+
+@dataclass(frozen=True)
+class Required:
+    """What this machine and environment must fulfil."""
+
+    spec: holds.Term
+    """As it was asked for: `torch>=2.7`, `gpu-memory-free>=30GB`."""
+    found_in: holds.FreeText = "--require"
+    """The option, a variable, or the file and its line."""

@@ -9,6 +9,8 @@ from cudacheck.model import untrusted
 from cudacheck.model.facts import MAX_OF_A_TYPE, Facts
 from cudacheck.model.findings import Finding, Question, Unchecked
 from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, Subject, Verdict
+from cudacheck.model.findings import Finding, Unchecked
+from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, RequirementResult, Subject, Verdict
 from cudacheck.probes.patient.benchmark import Measurement
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -87,6 +89,7 @@ class _Reader:
             probes=tuple(_of_today(run) for run in self.values("probes", ProbeRun)),
             facts=facts,
             speed=tuple(self.values("speed", Axis)),
+            requirements=tuple(self.values("requirements", RequirementResult)),
             subject=subject,
             created=str(self.data.get("created", ""))[:40],
             seconds=float(seconds) if isinstance(seconds, int | float) else None,

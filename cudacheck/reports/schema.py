@@ -6,6 +6,8 @@ from typing import Any
 
 from cudacheck.model.findings import Finding, Question, Unchecked
 from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Subject, Verdict
+from cudacheck.model.findings import Finding, Unchecked
+from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, RequirementResult, Subject, Verdict
 
 
 def json_schema() -> dict[str, Any]:
@@ -36,6 +38,7 @@ def json_schema() -> dict[str, Any]:
         "seconds": {"type": ["number", "null"], "description": "wall time of the inspection"},
         "subject": ref(Subject),
         "verdict": ref(Verdict),
+        "requirements": many(RequirementResult),
         "findings": many(Finding),
         "questions": many(Question),
         "unchecked": many(Unchecked),
@@ -54,6 +57,7 @@ def json_schema() -> dict[str, Any]:
         },
     }
     later = {"knowledge_date", "subject", "questions"}  # they came with 1.1, 1.2 and 1.3
+    later = {"knowledge_date", "subject", "requirements"}  # they came with 1.1, 1.2 and 1.3
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"cudacheck report, schema {SCHEMA_VERSION}",

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from functools import lru_cache
-from typing import Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
 _FAMILIES = (
     "torch pytorch functorch triton nvidia- cuda- cudatoolkit cudnn nccl libtorch libcu libnv flash-attn flashattn "
@@ -71,6 +71,13 @@ def installed() -> tuple[Installed, ...]:
     return tuple(found for folder in path_folders() for found in _in_folder(folder))
 
 
+def version_of(name: str) -> str | None:
+    """Of any distribution, whether it matters or not; None where there is none of this (normalised) name."""
+    found = (one for folder in path_folders() for one in _in_folder(folder, name.__eq__))
+    of_conda = next((package.version for package in conda_packages() if normalised(package.name) == name), None)
+    return next((one.version for one in found), of_conda)
+
+
 def first(name: str) -> Installed | None:
     """The distribution of this name that counts: the first on the path."""
     return next((found for found in installed() if found.name == name), None)
@@ -108,7 +115,7 @@ def conda_packages() -> tuple[CondaPackage, ...]:
     return tuple(CondaPackage(*parts) for parts in split if len(parts) == 4)
 
 
-def _in_folder(folder: str) -> Iterator[Installed]:
+def _in_folder(folder: str, wanted: Callable[[str], bool] = matters) -> Iterator[Installed]:
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -119,7 +126,7 @@ def _in_folder(folder: str) -> Iterator[Installed]:
         if suffix not in {".dist-info", ".egg-info"} or entry.startswith("~"):
             continue
         name, _, version = stem.partition("-")
-        if matters(normalised(name)):
+        if wanted(normalised(name)):
             found = Installed(normalised(name), re.sub(r"-py\d.*$", "", version), folder, os.path.join(folder, entry))
             yield found if found.version else _with_version(found)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Iterator
 
+from cudacheck.bench import kinds
+from cudacheck.bench.options import of_environment
 from cudacheck.model import holds
 from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
@@ -76,6 +78,8 @@ class Measurement:
 BUDGET_S = 2.5
 """For one GPU; an H200 takes half of it."""
 BUDGET_ALL_S = 20.0
+COPY_S = 0.5
+"""For one GPU more, where its memory's speed is required."""
 
 
 def collect() -> Iterator[object]:
@@ -84,15 +88,20 @@ def collect() -> Iterator[object]:
 
     torch = imported_torch()
     gpus = working_gpus(torch)
-    from cudacheck.bench.cases import doctor_cases, filling_size
+    from cudacheck.bench.cases import copied_numbers, doctor_cases, filling_size
     from cudacheck.bench.engine import measured
+    from cudacheck.bench.kernels import Copy
     from cudacheck.bench.timing import A_LOOK
 
+    also = of_environment().also
     for index in gpus:
         device = torch.device("cuda", index)
         cases = doctor_cases(partial(filling_size, device=device))
         for row in measured(cases, device, min(BUDGET_S, BUDGET_ALL_S / len(gpus)), patience=A_LOOK):
             yield Measurement(**row)
+        if kinds.COPY.name in also:
+            for row in measured([Copy(copied_numbers(device))], device, COPY_S):
+                yield Measurement(**row)
 
 
 PROBE = Probe(

@@ -1,0 +1,155 @@
+"""What a machine must fulfil: one file is one thing that may be required; any other name is a package's. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from cudacheck.model import unknown
+from cudacheck.model.declared import declared, modules_of
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Gap, cut
+from cudacheck.model.report import Fulfilment, RequirementResult
+from cudacheck.probes import told_by
+from cudacheck.probes.chosen import Required
+from cudacheck.requirements._package import package
+from cudacheck.requirements._remedies import look_again
+from cudacheck.requirements._requirement import AbsentError, Requirement, Seen, UnknownError, Wanted
+
+__all__ = [
+    "Checked",
+    "SpecError",
+    "cases",
+    "checked",
+    "look_again",
+    "packages",
+    "requirements",
+    "understood",
+]
+
+LONGEST = 200
+"""Characters of one requirement."""
+MOST_NAMED = 4
+"""GPUs in one message."""
+_FORM = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*((?:[<>=!~].*)?)")
+
+
+class SpecError(ValueError):
+    """A requirement that is none; the words say why, in one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """One requirement of one machine, checked."""
+
+    required: Required
+    spec: str
+    state: Fulfilment
+    said: str
+    """What there is, or why nobody could tell."""
+    seen: tuple[Seen, ...] = ()
+    """What decided."""
+    requirement: Requirement | None = None
+    """None where it could not be understood."""
+    wanted: Wanted | None = None
+    unfinished: bool = False
+    """Nobody could tell because a probe did not come to its end."""
+
+    @property
+    def result(self) -> RequirementResult:
+        return RequirementResult(self.spec, self.state, cut(self.said, 1000), self.required.found_in)
+
+
+@lru_cache
+def requirements() -> dict[str, Requirement]:
+    """All that are declared, by the name of the file with dashes."""
+    modules = modules_of(sys.modules[__name__])
+    return {
+        module.__name__.rpartition(".")[2].replace("_", "-"): declared(module, "REQUIREMENT", Requirement)
+        for module in modules
+    }
+
+
+def understood(spec: str) -> tuple[Requirement, Wanted]:
+    """What a specification asks for. Raises SpecError."""
+    match = _FORM.fullmatch(spec) if len(spec) <= LONGEST and spec.isprintable() else None
+    if match is None:
+        raise SpecError(f"{cut(spec, 60)!r} is no requirement: a name, and what it is compared with: torch>=2.7")
+    name, clauses = re.sub(r"[-_.]+", "-", match[1]).lower(), re.sub(r"\s+(?=[<>=!~,])|(?<=[<>=!~,])\s+", "", match[2])
+    requirement = requirements().get(name) or package(name)
+    try:
+        return requirement, Wanted(name, clauses.rstrip(), requirement.compare(clauses.rstrip()))
+    except ValueError as error:
+        raise SpecError(f"{cut(spec, 60)!r}: {error}{_nearest(name)}") from None
+
+
+def _nearest(name: str) -> str:
+    """A hint for a name that nearly is one of ours."""
+    near = difflib.get_close_matches(name, requirements(), 1, 0.75) if name not in requirements() else []
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def cases(specs: Iterable[str]) -> tuple[str, ...]:
+    """The cases that the doctor's benchmark must measure besides its own."""
+    return tuple(dict.fromkeys(case for case in (understood(spec)[0].case for spec in specs) if case))
+
+
+def packages(specs: Iterable[str]) -> tuple[str, ...]:
+    """The distributions that must be looked for by name."""
+    names = (understood(spec)[1].name for spec in specs)
+    return tuple(dict.fromkeys(name for name in names if name not in requirements()))
+
+
+def checked(facts: Facts) -> tuple[Checked, ...]:
+    """Every requirement among the facts, each once. One that cannot be checked, whatever the reason, is unchecked."""
+    asked = {required.spec: required for required in reversed(facts.all(Required))}
+    return tuple(_checked(required, facts) for required in reversed(asked.values()))
+
+
+def _checked(required: Required, facts: Facts) -> Checked:
+    try:
+        requirement, wanted = understood(required.spec)
+    except SpecError as error:
+        return Checked(required, required.spec, Fulfilment.UNCHECKED, str(error))
+    whole = Checked(required, wanted.spec, Fulfilment.UNCHECKED, "", (), requirement, wanted)
+    try:
+        seen = tuple(requirement.look(facts))
+        unmet = [one for one in seen if not one.unsure and not wanted.holds(one.value)]
+    except AbsentError as error:
+        return dataclasses.replace(whole, state=Fulfilment.UNMET, said=f"{error}{_nearest(wanted.name)}")
+    except UnknownError as error:
+        said, gap = _why_unknown(error.what, facts)
+        return dataclasses.replace(whole, said=said, unfinished=gap is Gap.UNFINISHED)
+    except Exception as error:  # a fault of ours, or a value that is none: no pass in any case
+        return dataclasses.replace(whole, said=str(error) or type(error).__name__)
+    return dataclasses.replace(whole, **_decided(seen, unmet))
+
+
+def _decided(seen: Sequence[Seen], unmet: Sequence[Seen]) -> dict[str, Any]:
+    """What is surely unmet outranks what is in doubt."""
+    if convicts := tuple(one for one in unmet if not one.unsure_if_unmet):
+        return {"state": Fulfilment.UNMET, "said": _named(one.said for one in convicts), "seen": convicts}
+    if doubtful := tuple(one for one in seen if one.unsure or one in unmet):
+        reasons = (f"{one.said}; {one.unsure or one.unsure_if_unmet}" for one in doubtful)
+        return {"said": _named(reasons), "seen": doubtful}
+    if not seen:
+        return {"said": "nothing was found that could fulfil it"}
+    return {"state": Fulfilment.FULFILLED, "said": _named(one.said for one in seen), "seen": tuple(seen)}
+
+
+def _named(said: Iterable[str]) -> str:
+    every = [*dict.fromkeys(said)]
+    more = f", and {len(every) - MOST_NAMED} more" if len(every) > MOST_NAMED else ""
+    return ", ".join(every[:MOST_NAMED]) + more
+
+
+def _why_unknown(what: type | str, facts: Facts) -> tuple[str, Gap | None]:
+    if isinstance(what, str):
+        return what, None
+    said, gap, _ = unknown.why(facts, what, told_by(what))
+    return "what was given does not say it" if gap is Gap.NOT_SAID else said, gap
