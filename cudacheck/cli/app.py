@@ -13,6 +13,7 @@ from cudacheck import __version__
 from cudacheck.cli import interrupts
 from cudacheck.cli.bench import bench_app
 from cudacheck.cli.diff import diff
+from cudacheck.cli.config import config
 from cudacheck.cli.doctor import doctor
 from cudacheck.cli.explain import explain
 from cudacheck.cli.fleet import fleet_app
@@ -72,7 +73,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """The doctor for CUDA and PyTorch environments. It looks, measures and tells; it changes nothing."""
@@ -83,5 +84,6 @@ app.command()(ticket)
 app.command()(diff)
 app.command()(explain)
 app.command()(plan)
+app.command()(config)
 app.add_typer(bench_app, name="bench")
 app.add_typer(fleet_app, name="fleet")

@@ -9,17 +9,22 @@ import typer
 
 from cudacheck.cli import interrupts
 from cudacheck.cli.options import (
+    Color,
+    Colour,
     Dtype,
+    ExitZero,
     FailingFrom,
-    FailOn,
     Ignore,
+    NotProven,
     Output,
     OutputFormat,
     Python,
+    Quiet,
     Redact,
     Strict,
     Timeout,
     Verbose,
+    not_proven_of,
     usage_error,
 )
 from cudacheck.cli.output import can_plot, check_first, draw, leave, refusing, tell
@@ -32,6 +37,7 @@ bench_app = typer.Typer(
 )
 
 
+BENCH_S = 300
 OPT_IN_S = {"stack": 55, "concurrency": 20, "compile": 15}
 """What these add to `bench steps`: seconds on an H200."""
 
@@ -51,13 +57,17 @@ def kernels(
         Path | None,
         typer.Option(help="A saved report: tell what is slower now on the same GPU.", metavar="FILE"),
     ] = None,
-    timeout: Timeout = 300,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail also when the speed is inconclusive.")] = False,
-    fail_on: FailingFrom = FailOn.ERROR,
+    timeout: Timeout = BENCH_S,
+    fail_on: FailingFrom = None,
+    not_proven: NotProven = None,
+    strict: Strict = False,
+    exit_zero: ExitZero = False,
     ignore: Ignore = None,
-    output_format: OutputFormat = "text",
+    output_format: OutputFormat = None,
     output: Output = None,
     redact: Redact = False,
+    quiet: Quiet = False,
+    color: Colour = Color.AUTO,
     verbose: Verbose = False,
 ) -> None:
     """Time matmul, copies and attention on every GPU, check the results, and judge each axis of its speed.
@@ -67,7 +77,8 @@ def kernels(
     from cudacheck.commands import bench_kernels
     from cudacheck.render import progress
 
-    check_first(ignore, output, output_format)
+    chosen_format, proof = output_format or "text", not_proven_of(not_proven, strict=strict)
+    ways = check_first(ignore, output, chosen_format)
     with refusing(), interrupts.raised(), progress.Bar(progress.kernels) as bar:
         found = bench_kernels.kernels(
             python,
@@ -75,13 +86,13 @@ def kernels(
             devices=device or (),
             dtype=dtype,
             baseline=baseline,
-            timeout_s=timeout,
+            timeout_s=timeout or BENCH_S,
             ignore=ignore or (),
             progress=bar.show,
             heard=bar.heard,
         )
-    tell(found, output_format, output, redact=redact, verbose=verbose)
-    leave(found, fail_on, strict=strict)
+    tell(found, chosen_format, ways, redact=redact, verbose=verbose, quiet=quiet, color=color)
+    leave(found, fail_on, proof, exit_zero=exit_zero)
 
 
 @bench_app.command()
@@ -99,13 +110,17 @@ def steps(
     ] = False,
     compiled: Annotated[bool, typer.Option("--compile", help="Also a row with torch.compile.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the rows into a file: .svg or .png.", metavar="FILE")] = None,
-    timeout: Timeout = 300,
+    timeout: Timeout = BENCH_S,
+    fail_on: FailingFrom = None,
+    not_proven: NotProven = None,
     strict: Strict = False,
-    fail_on: FailingFrom = FailOn.ERROR,
+    exit_zero: ExitZero = False,
     ignore: Ignore = None,
-    output_format: OutputFormat = "text",
+    output_format: OutputFormat = None,
     output: Output = None,
     redact: Redact = False,
+    quiet: Quiet = False,
+    color: Colour = Color.AUTO,
     verbose: Verbose = False,
 ) -> None:
     """Run a 1.5-billion-parameter decoder step by step faster on one GPU, and tell what each step wins here.
@@ -115,7 +130,8 @@ def steps(
     from cudacheck.commands import bench_steps
     from cudacheck.render import progress
 
-    check_first(ignore, output, output_format)
+    chosen_format, proof = output_format or "text", not_proven_of(not_proven, strict=strict)
+    ways = check_first(ignore, output, chosen_format)
     can_plot(plot)
     if quick and rows is not None:
         usage_error("--quick and --rows both choose rows: give one of them")
@@ -130,14 +146,14 @@ def steps(
             stack=stack,
             concurrency=concurrency,
             compile=compiled,
-            timeout_s=timeout,
+            timeout_s=timeout or BENCH_S,
             ignore=ignore or (),
             progress=bar.show,
             heard=bar.heard,
         )
-    tell(found, output_format, output, redact=redact, verbose=verbose)
+    tell(found, chosen_format, ways, redact=redact, verbose=verbose, quiet=quiet, color=color)
     draw(found, plot, redact=redact)
-    leave(found, fail_on, strict=strict)
+    leave(found, fail_on, proof, exit_zero=exit_zero)
 
 
 def _tell_costs(**asked: bool) -> None:

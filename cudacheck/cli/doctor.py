@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 
-from cudacheck.cli import interrupts
+from cudacheck.cli import interrupts, settings
 from cudacheck.cli.options import (
+    Color,
+    Colour,
+    ExitZero,
     FailingFrom,
-    FailOn,
     Ignore,
+    NotProven,
     Output,
     OutputFormat,
     Python,
+    Quiet,
     Redact,
     Strict,
     Timeout,
     Verbose,
+    not_proven_of,
     usage_error,
 )
 from cudacheck.cli.output import check_first, leave, refusing, tell
@@ -39,21 +44,46 @@ Bench = Annotated[bool, typer.Option("--bench/--no-bench", help="Measure FP16 ma
 
 
 def doctor(
+    files: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     python: Python = None,
     source: From = None,
     bench: Bench = True,
     timeout: Timeout = 180,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            help="Judge a paste, a saved report or a folder of them instead of this machine; - is stdin.",
+            metavar="FILE",
+        ),
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(help="What the machine must fulfil (repeatable): torch>=2.7, gpu-memory>=40GB.", metavar="SPEC"),
+    ] = None,
+    bench: Annotated[bool | None, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")] = None,
+    timeout: Timeout = None,
+    fail_on: FailingFrom = None,
+    not_proven: NotProven = None,
     strict: Strict = False,
-    fail_on: FailingFrom = FailOn.ERROR,
+    exit_zero: ExitZero = False,
+    select: Annotated[
+        list[str] | None, typer.Option(help="Only this rule, and what is required (repeatable).", metavar="RULE")
+    ] = None,
     ignore: Ignore = None,
-    output_format: OutputFormat = "text",
+    config: settings.Config = None,
+    no_config: settings.NoConfig = False,
+    output_format: OutputFormat = None,
     output: Output = None,
     redact: Redact = False,
+    quiet: Quiet = False,
+    color: Colour = Color.AUTO,
     verbose: Verbose = False,
 ) -> None:
     """Diagnose this machine, or what somebody pasted (--from).
 
-    Exit code 0: no finding at or above --fail-on. 1: there is one. 2: bad usage or unreadable input.
+    Exit code 0: no finding at or above --fail-on, and all that is required is fulfilled. 1: it is not so. 2: bad usage
+    or unreadable input. 3: not proven, with --not-proven retry.
     """
     check_first(ignore, output, output_format)
     found = look(source, python, bench=bench, timeout_s=timeout, ignore=ignore)
@@ -67,8 +97,26 @@ def look(
     """At what was pasted, else at this machine."""
     from cudacheck.commands import doctor as inspecting
 
+    asked: dict[str, Any] = {
+        "require": require,
+        "ignore": ignore,
+        "fail-on": fail_on,
+        "not-proven": not_proven_of(not_proven, strict=strict),
+        "bench": bench,
+        "timeout": timeout,
+        "format": output_format,
+        "python": python,
+        "output": output,
+    }
+    if files:
+        usage_error(f"doctor takes no file by itself; `cudacheck doctor --from {files[0]}` judges it")
     if source and python:
         usage_error("--from judges what was pasted, --python inspects this machine: give one of them")
+    force = settings.in_force(asked, config=config, no_config=no_config)
+    ways = check_first(select, force.values["output"], force.values["format"])
+    left_out = [*(one.rule for one in force.ignore), *settings.others_than(select)]
+    if not any((source, *asked.values())):
+        settings.hint_at_stdin()
     with refusing():
         if source:
             found = inspecting.pasted(source, ignore=ignore or ())
@@ -77,3 +125,16 @@ def look(
             return found
         with interrupts.raised(), out.Line() as line:
             return inspecting.live(python, bench=bench, timeout_s=timeout_s, ignore=ignore or (), progress=line.show)
+            found = inspecting.pasted(source, ignore=left_out, required=force.require)
+        else:
+            with interrupts.raised(), out.Line() as line:
+                found = inspecting.live(
+                    force.values["python"],
+                    bench=force.values["bench"],
+                    timeout_s=force.values["timeout"],
+                    ignore=left_out,
+                    required=force.require,
+                    progress=line.show,
+                )
+    tell(found, force.values["format"], ways, redact=redact, verbose=verbose, quiet=quiet, color=color)
+    leave(found, force.values["fail-on"], force.values["not-proven"], exit_zero=exit_zero)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from cudacheck import render
+from cudacheck.judging import gate
 from cudacheck.render import out
 
 USAGE, FAULT = 2, 4
@@ -36,22 +38,62 @@ def format_option(folder: str = "formats") -> Any:
         return name
 
     return typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(names)}>", callback=known)
+class Color(enum.StrEnum):
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+def _known_format(name: str | None) -> str | None:
+    if name is not None and name not in render.formats():
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, render.formats()))}")
+    return name
+
+
+def _known_timeout(seconds: float | None) -> float | None:
+    if seconds is not None and not 1 <= seconds <= 86400:
+        raise typer.BadParameter("it is between 1 and 86400 seconds")
+    return seconds
 
 
 Python = Annotated[
     str | None,
     typer.Option(help="The interpreter (or environment folder) to inspect; else the active one.", metavar="PATH"),
 ]
-Timeout = Annotated[float, typer.Option(min=1, help="Seconds for the whole run.", metavar="S")]
-Strict = Annotated[bool, typer.Option("--strict", help="Fail also when nothing proves the machine ready.")]
-FailingFrom = Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds for the whole run.", metavar="S", callback=_known_timeout)]
+Strict = Annotated[bool, typer.Option("--strict", help="The same as --not-proven fail.")]
+NotProven = Annotated[
+    gate.NotProven | None,
+    typer.Option(help="Where nothing proves the machine ready: exit code 0, 1 or 3; pass unless said otherwise."),
+]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit code 0, whatever is found.")]
+FailingFrom = Annotated[
+    FailOn | None, typer.Option(help="The least severity that makes the exit code 1; error unless said otherwise.")
+]
 Ignore = Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")]
 OutputFormat = Annotated[str, format_option()]
+OutputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="What to print; text unless said otherwise.",
+        metavar=f"<{'|'.join(render.formats())}>",
+        callback=_known_format,
+    ),
+]
 Output = Annotated[
-    Path | None, typer.Option(help="Write the report to a file as well; its ending chooses the format.", metavar="FILE")
+    list[str] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write the report to a file as well (repeatable); a prefix or its ending chooses the format.",
+        metavar="[FORMAT:]FILE",
+    ),
 ]
 Redact = Annotated[bool, typer.Option("--redact", help="Take people, machines and secrets out of the report.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Of the text, the first line alone.")]
+Colour = Annotated[Color, typer.Option("--color", help="Colours on the screen.")]
 
 
 def usage_error(message: str) -> NoReturn:
@@ -63,8 +105,17 @@ def usage_error(message: str) -> NoReturn:
 def known_rules(asked: list[str]) -> None:
     if not asked:
         return
-    from cudacheck.registry import rule
+    from cudacheck import configuration
 
     for rule_id in asked:
-        if rule(rule_id) is None:
-            usage_error(f"no rule is called {rule_id!r}; `cudacheck explain` lists them all")
+        try:
+            configuration.known_rule(rule_id)
+        except configuration.ConfigurationError as error:
+            usage_error(str(error))
+
+
+def not_proven_of(asked: gate.NotProven | None, *, strict: bool) -> gate.NotProven | None:
+    """--strict and --not-proven say the same thing in two ways."""
+    if strict and asked not in {None, gate.NotProven.FAIL}:
+        usage_error(f"--strict is --not-proven fail, and --not-proven {asked} was given")
+    return gate.NotProven.FAIL if strict else asked

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shlex
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,12 +16,14 @@ import typer
 
 from cudacheck import render
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import FailOn, known_rules, usage_error
+from cudacheck.cli.options import Color, FailOn, known_rules, usage_error
 from cudacheck.render import out
 from cudacheck.reports.redact import redacted
 
 if TYPE_CHECKING:
     from cudacheck.commands.doctor import Inspected
+    from cudacheck.judging.gate import NotProven
+    from cudacheck.model.report import Report
 
 
 @contextlib.contextmanager
@@ -33,8 +37,16 @@ def refusing() -> Iterator[None]:
         usage_error(str(error))
 
 
-def check_first(ignore: list[str] | None, output: Path | None, output_format: str) -> None:
-    """What was asked amiss is said before the work."""
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One file that a report goes to."""
+
+    path: Path
+    format: str
+
+
+def check_first(ignore: list[str] | None, outputs: Sequence[str] | None, output_format: str) -> list[Way]:
+    """What was asked amiss is said before the work. Returns where the report goes, besides stdout."""
     known_rules(ignore or [])
     # The usual one needs nothing, and is imported while the children work.
     for name in {output_format, format_of(output, output_format)} - {render.formats()[0]}:
@@ -77,14 +89,41 @@ def deliver(
     colour = _colour()
     text = render.as_text(what, output_format, folder=folder, verbose=verbose, colour=colour, encoding=out.encoding())
     show(text, colour=colour)
+    return [_way(output, output_format) for output in outputs or ()]
+
+
+def tell(
+    found: Inspected,
+    output_format: str,
+    outputs: Sequence[Way],
+    *,
+    redact: bool,
+    verbose: bool,
+    quiet: bool = False,
+    color: Color = Color.AUTO,
+) -> None:
+    """To the files that --output names, then to stdout: what befalls one does not cost the others."""
+    result = redacted(found.report) if redact else found.report
+    unwritten = [why for way in outputs if (why := _written(result, way, verbose=verbose))]
+    colour = _colour(color)
+    text = render.as_text(result, output_format, verbose=verbose, colour=colour, encoding=out.encoding())
+    show(_first_line(text) if quiet and output_format == "text" else text, colour=colour)
     if unwritten:
-        usage_error(unwritten)
+        usage_error(unwritten[0])
 
 
-def leave(found: Inspected, fail_on: FailOn, *, strict: bool) -> NoReturn:
-    from cudacheck.judging.gate import exit_code
+def leave(
+    found: Inspected, fail_on: str | None, not_proven: NotProven | str | None = None, *, exit_zero: bool = False
+) -> NoReturn:
+    from cudacheck.judging import gate
 
-    raise typer.Exit(interrupts.CODE if found.interrupted else exit_code(found.report, fail_on=fail_on, strict=strict))
+    code = gate.exit_code(
+        found.report,
+        fail_on=fail_on or FailOn.ERROR,
+        not_proven=gate.NotProven(not_proven or gate.NotProven.PASS),
+        exit_zero=exit_zero,
+    )
+    raise typer.Exit(interrupts.CODE if found.interrupted else code)
 
 
 def can_plot(path: Path | None) -> None:
@@ -126,6 +165,65 @@ def format_of(output: Path | None, asked: str, folder: str = "formats") -> str:
     if output.suffix.lower() not in endings:
         usage_error(f"cannot write {output.suffix} files; the endings are {' '.join(endings)}")
     return endings[output.suffix.lower()]
+def _way(output: str, asked: str) -> Way:
+    """`FORMAT:FILE`; without the prefix the ending tells the format, and --format where there is none."""
+    prefix, colon, rest = output.partition(":")
+    if colon and prefix in render.formats():
+        path, chosen = Path(rest), prefix
+    else:
+        path, chosen = Path(output), ""
+    if _is_folder(path):
+        _can_write(path / "x")
+        return Way(path, chosen or "json")
+    _can_write(path)
+    endings = render.endings()
+    if not chosen and path.suffix and path.suffix.lower() not in endings:
+        usage_error(f"cannot write {path.suffix} files; the endings are {' '.join(endings)}")
+    return Way(path, chosen or endings.get(path.suffix.lower(), asked))
+
+
+def _written(report: Report, way: Way, *, verbose: bool) -> str:
+    """Why it could not be; empty where it was."""
+    path = way.path
+    if _is_folder(path):
+        path /= _name_of(report, way.format)
+    try:
+        text = render.as_text(report, way.format, verbose=verbose)
+        if render.format_of(way.format).renamed:
+            _replace(path, text)
+        else:
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return f"cannot write {path}: {error.strerror}"
+    return ""
+
+
+def _name_of(report: Report, name: str) -> str:
+    """In a folder that many machines write to, each its own file."""
+    node = re.sub(r"[^\w.-]", "-", report.subject.node).strip(".-") or "report"
+    return f"{node[:80]}{render.format_of(name).endings[0]}"
+
+
+def _replace(path: Path, text: str) -> None:
+    """All of it at once: whoever reads the file meanwhile reads the old one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0] + "\n"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _can_write(path: Path) -> None:
@@ -145,10 +243,12 @@ def show(text: str, *, colour: bool = False) -> None:
         usage_error(f"cannot write to standard output: {error.strerror}")
 
 
-def _colour() -> bool:
-    return (
-        sys.stdout is not None
-        and sys.stdout.isatty()
-        and "NO_COLOR" not in os.environ
-        and os.environ.get("TERM") != "dumb"
-    )
+def _colour(asked: Color) -> bool:
+    """What was asked for, else what the variables say, else whether stdout is a terminal that has colours."""
+    if asked is not Color.AUTO:
+        return asked is Color.ALWAYS
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "0") not in {"", "0"} for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -36,6 +36,8 @@ class Format:
     media_type: str
     needs: str = ""
     """What it imports beyond what cudacheck always brings; the extra that brings it is called like the format."""
+    renamed: bool = False
+    """A file of it is put in its place at once: somebody reads it over and over."""
 
 
 def formats(folder: str = "formats") -> tuple[str, ...]:
