@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,6 +43,7 @@ From = Annotated[
     ),
 ]
 Bench = Annotated[bool, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")]
+    from cudacheck.probes.chosen import Required
 
 
 def doctor(
@@ -136,5 +139,39 @@ def look(
                     required=force.require,
                     progress=line.show,
                 )
+    found = look(
+        source,
+        force.values["python"],
+        bench=force.values["bench"],
+        timeout_s=force.values["timeout"],
+        ignore=left_out,
+        required=force.require,
+    )
     tell(found, force.values["format"], ways, redact=redact, verbose=verbose, quiet=quiet, color=color)
     leave(found, force.values["fail-on"], force.values["not-proven"], exit_zero=exit_zero)
+
+
+def look(
+    source: list[str] | None,
+    python: str | None,
+    *,
+    bench: bool,
+    timeout_s: float,
+    ignore: list[str] | None,
+    required: Sequence[Required] = (),
+) -> Inspected:
+    """At what was pasted, else at this machine."""
+    from cudacheck.commands import doctor as inspecting
+
+    with refusing():
+        if source:
+            return inspecting.pasted(source, ignore=ignore or (), required=required)
+        with interrupts.raised(), out.Line() as line:
+            return inspecting.live(
+                python,
+                bench=bench,
+                timeout_s=timeout_s,
+                ignore=ignore or (),
+                required=required,
+                progress=line.show,
+            )
