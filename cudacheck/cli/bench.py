@@ -27,7 +27,7 @@ from cudacheck.cli.options import (
     not_proven_of,
     usage_error,
 )
-from cudacheck.cli.output import can_plot, check_first, draw, leave, refusing, tell
+from cudacheck.cli.output import Gate, can_plot, check_first, draw, leave, refusing, tell
 from cudacheck.render import out
 
 bench_app = typer.Typer(
@@ -77,7 +77,8 @@ def kernels(
     from cudacheck.commands import bench_kernels
     from cudacheck.render import progress
 
-    chosen_format, proof = output_format or "text", not_proven_of(not_proven, strict=strict)
+    chosen_format = output_format or "text"
+    gate = Gate(fail_on or "error", not_proven_of(not_proven, strict=strict) or "pass", exit_zero)
     ways = check_first(ignore, output, chosen_format)
     with refusing(), interrupts.raised(), progress.Bar(progress.kernels) as bar:
         found = bench_kernels.kernels(
@@ -91,8 +92,8 @@ def kernels(
             progress=bar.show,
             heard=bar.heard,
         )
-    tell(found, chosen_format, ways, redact=redact, verbose=verbose, quiet=quiet, color=color)
-    leave(found, fail_on, proof, exit_zero=exit_zero)
+    tell(found, chosen_format, ways, redact=redact, verbose=verbose, quiet=quiet, color=color, gate=gate)
+    leave(found, gate)
 
 
 @bench_app.command()
@@ -130,7 +131,8 @@ def steps(
     from cudacheck.commands import bench_steps
     from cudacheck.render import progress
 
-    chosen_format, proof = output_format or "text", not_proven_of(not_proven, strict=strict)
+    chosen_format = output_format or "text"
+    gate = Gate(fail_on or "error", not_proven_of(not_proven, strict=strict) or "pass", exit_zero)
     ways = check_first(ignore, output, chosen_format)
     can_plot(plot)
     if quick and rows is not None:
@@ -151,9 +153,9 @@ def steps(
             progress=bar.show,
             heard=bar.heard,
         )
-    tell(found, chosen_format, ways, redact=redact, verbose=verbose, quiet=quiet, color=color)
+    tell(found, chosen_format, ways, redact=redact, verbose=verbose, quiet=quiet, color=color, gate=gate)
     draw(found, plot, redact=redact)
-    leave(found, fail_on, proof, exit_zero=exit_zero)
+    leave(found, gate)
 
 
 def _tell_costs(**asked: bool) -> None:

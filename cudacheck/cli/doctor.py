@@ -27,7 +27,7 @@ from cudacheck.cli.options import (
     not_proven_of,
     usage_error,
 )
-from cudacheck.cli.output import check_first, leave, refusing, tell
+from cudacheck.cli.output import Gate, check_first, leave, refusing, tell
 from cudacheck.render import out
 
 if TYPE_CHECKING:
@@ -147,8 +147,9 @@ def look(
         ignore=left_out,
         required=force.require,
     )
-    tell(found, force.values["format"], ways, redact=redact, verbose=verbose, quiet=quiet, color=color)
-    leave(found, force.values["fail-on"], force.values["not-proven"], exit_zero=exit_zero)
+    gate = Gate(force.values["fail-on"], force.values["not-proven"], exit_zero)
+    tell(found, force.values["format"], ways, redact=redact, verbose=verbose, quiet=quiet, color=color, gate=gate)
+    leave(found, gate)
 
 
 def look(

@@ -9,20 +9,20 @@ import shlex
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from cudacheck import render
-from cudacheck.cli import interrupts
-from cudacheck.cli.options import Color, FailOn, known_rules, usage_error
+from cudacheck.cli import github, interrupts
+from cudacheck.cli.options import Color, known_rules, usage_error
 from cudacheck.render import out
 from cudacheck.reports.redact import redacted
 
 if TYPE_CHECKING:
     from cudacheck.commands.doctor import Inspected
-    from cudacheck.judging.gate import NotProven
     from cudacheck.model.report import Report
 
 
@@ -43,6 +43,15 @@ class Way:
 
     path: Path
     format: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """What makes the exit code: some formats show what fails."""
+
+    fail_on: str = "error"
+    not_proven: str = "pass"
+    exit_zero: bool = False
 
 
 def check_first(ignore: list[str] | None, outputs: Sequence[str] | None, output_format: str) -> list[Way]:
@@ -90,6 +99,12 @@ def deliver(
     text = render.as_text(what, output_format, folder=folder, verbose=verbose, colour=colour, encoding=out.encoding())
     show(text, colour=colour)
     return [_way(output, output_format) for output in outputs or ()]
+    ways = [_way(output, output_format) for output in outputs or ()]
+    for name in {output_format, *(way.format for way in ways)}:
+        module, extra = render.format_of(name).needs
+        if module and find_spec(module) is None:
+            usage_error(f"the format {name} needs an extra: pip install 'cudacheck[{extra}]'")
+    return ways
 
 
 def tell(
@@ -101,27 +116,26 @@ def tell(
     verbose: bool,
     quiet: bool = False,
     color: Color = Color.AUTO,
+    gate: Gate = Gate(),
 ) -> None:
     """To the files that --output names, then to stdout: what befalls one does not cost the others."""
     result = redacted(found.report) if redact else found.report
-    unwritten = [why for way in outputs if (why := _written(result, way, verbose=verbose))]
+    told: dict[str, Any] = {"verbose": verbose, "fail_on": gate.fail_on, "not_proven": gate.not_proven}
+    unwritten = [why for way in outputs if (why := _written(result, way, **told))]
+    if output_format == "github":
+        unwritten += github.left_behind(result, [way.path for way in outputs if way.format == "json"], os.environ)
     colour = _colour(color)
-    text = render.as_text(result, output_format, verbose=verbose, colour=colour, encoding=out.encoding())
+    text = render.as_text(result, output_format, colour=colour, encoding=out.encoding(), **told)
     show(_first_line(text) if quiet and output_format == "text" else text, colour=colour)
     if unwritten:
         usage_error(unwritten[0])
 
 
-def leave(
-    found: Inspected, fail_on: str | None, not_proven: NotProven | str | None = None, *, exit_zero: bool = False
-) -> NoReturn:
-    from cudacheck.judging import gate
+def leave(found: Inspected, gate: Gate) -> NoReturn:
+    from cudacheck.judging.gate import NotProven, exit_code
 
-    code = gate.exit_code(
-        found.report,
-        fail_on=fail_on or FailOn.ERROR,
-        not_proven=gate.NotProven(not_proven or gate.NotProven.PASS),
-        exit_zero=exit_zero,
+    code = exit_code(
+        found.report, fail_on=gate.fail_on, not_proven=NotProven(gate.not_proven), exit_zero=gate.exit_zero
     )
     raise typer.Exit(interrupts.CODE if found.interrupted else code)
 
@@ -130,8 +144,6 @@ def can_plot(path: Path | None) -> None:
     """What cannot be drawn is said before the work."""
     if path is None:
         return
-    from importlib.util import find_spec
-
     from cudacheck.render.steps import plot
 
     _can_write(path)
@@ -182,13 +194,13 @@ def _way(output: str, asked: str) -> Way:
     return Way(path, chosen or endings.get(path.suffix.lower(), asked))
 
 
-def _written(report: Report, way: Way, *, verbose: bool) -> str:
+def _written(report: Report, way: Way, **told: Any) -> str:
     """Why it could not be; empty where it was."""
     path = way.path
     if _is_folder(path):
         path /= _name_of(report, way.format)
     try:
-        text = render.as_text(report, way.format, verbose=verbose)
+        text = render.as_text(report, way.format, **told)
         if render.format_of(way.format).renamed:
             _replace(path, text)
         else:
@@ -201,7 +213,7 @@ def _written(report: Report, way: Way, *, verbose: bool) -> str:
 def _name_of(report: Report, name: str) -> str:
     """In a folder that many machines write to, each its own file."""
     node = re.sub(r"[^\w.-]", "-", report.subject.node).strip(".-") or "report"
-    return f"{node[:80]}{render.format_of(name).endings[0]}"
+    return node[:80] + next(iter(render.format_of(name).endings), f".{name}")
 
 
 def _replace(path: Path, text: str) -> None:

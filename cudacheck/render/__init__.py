@@ -23,6 +23,9 @@ class Shown:
     """Columns; None: the terminal's own, or as wide as reads well."""
     encoding: str = "utf-8"
     """Letters that it lacks are spelled in others."""
+    fail_on: str = "error"
+    """The least severity that fails, and what "not proven" means: `pass`, `fail` or `retry`."""
+    not_proven: str = "pass"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class Format:
     """What it imports beyond what cudacheck always brings; the extra that brings it is called like the format."""
     renamed: bool = False
     """A file of it is put in its place at once: somebody reads it over and over."""
+    needs: tuple[str, str] = ("", "")
+    """A module that it takes, and the extra of ours that brings it."""
 
 
 def formats(folder: str = "formats") -> tuple[str, ...]:
@@ -66,6 +71,10 @@ def as_text(
     colour: bool = False,
     width: int | None = None,
     encoding: str = "utf-8",
+    fail_on: str = "error",
+    not_proven: str = "pass",
 ) -> str:
     """A report, or what another folder shows, in the format of this name."""
     return format_of(name, folder).render(what, Shown(verbose, colour, width, encoding))
+    """The report in the format of this name."""
+    return format_of(name).render(report, Shown(verbose, colour, width, encoding, fail_on, not_proven))

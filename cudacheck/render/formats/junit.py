@@ -1,0 +1,95 @@
+"""The report as JUnit XML: one case for each rule and each requirement, as test reports are shown everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+from cudacheck.model.findings import Finding, Severity
+from cudacheck.model.report import Fulfilment, Report, RequirementResult, State
+from cudacheck.registry import rules
+from cudacheck.render import Format, Shown
+from cudacheck.render._clean import clean, typed
+from cudacheck.render.outline import titled, to_type
+
+REQUIREMENT = "requirement-failed"
+"""Its findings have cases of their own."""
+FAILING = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING), "never": ()}
+
+
+def render(report: Report, shown: Shown) -> str:
+    """What fails is what makes the exit code 1; what nobody could tell is skipped, with the reason."""
+    cases = [*_of_rules(report, shown), *(_of_requirement(one) for one in report.requirements), _verdict(report, shown)]
+    suite = ET.Element("testsuite", {"name": "cudacheck", "tests": str(len(cases))})
+    for kind, name in (("failure", "failures"), ("skipped", "skipped")):
+        suite.set(name, str(sum(case.find(kind) is not None for case in cases)))
+    suite.set("errors", "0")
+    suite.set("time", f"{report.seconds or 0:.3f}")
+    suite.set("timestamp", report.created.partition("+")[0])
+    if report.subject.node:
+        suite.set("hostname", clean(report.subject.node, 200))
+    suite.extend(cases)
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _of_rules(report: Report, shown: Shown) -> Iterator[ET.Element]:
+    found = {finding.rule: finding for finding in report.findings}
+    unchecked = {one.rule: one.reason for one in report.unchecked}
+    for rule in rules():
+        if rule.id == REQUIREMENT:
+            continue
+        case = _case("cudacheck.rules", rule.id)
+        finding = found.get(rule.id)
+        if finding and finding.severity in FAILING[shown.fail_on]:
+            _failed(case, finding.severity or Severity.ERROR, clean(finding.message), _told(finding))
+        elif rule.id in unchecked:
+            _skipped(case, unchecked[rule.id])
+        elif finding:
+            ET.SubElement(case, "system-out").text = f"{finding.severity}: {clean(finding.message)}"
+        yield case
+
+
+def _of_requirement(result: RequirementResult) -> ET.Element:
+    case = _case("cudacheck.requirements", clean(result.spec, 200))
+    if result.state is not Fulfilment.FULFILLED:
+        _failed(case, result.state, clean(result.said), clean(result.found_in))
+    return case
+
+
+def _verdict(report: Report, shown: Shown) -> ET.Element:
+    """Whether anything proves the machine ready."""
+    case = _case("cudacheck", "ready")
+    if report.verdict.state in {State.READY, State.READY_BUT}:
+        return case
+    if shown.not_proven == "pass" or report.verdict.state is State.BROKEN:
+        _skipped(case, report.verdict.headline)
+    else:
+        _failed(case, report.verdict.state, clean(report.verdict.headline), "")
+    return case
+
+
+def _case(of: str, name: str) -> ET.Element:
+    return ET.Element("testcase", {"classname": of, "name": name, "time": "0"})
+
+
+def _failed(case: ET.Element, kind: str, message: str, text: str) -> None:
+    ET.SubElement(case, "failure", {"type": str(kind), "message": message}).text = text
+
+
+def _skipped(case: ET.Element, reason: str) -> None:
+    ET.SubElement(case, "skipped", {"message": clean(reason)})
+
+
+def _told(finding: Finding) -> str:
+    lines = [clean(evidence.fact) for evidence in finding.evidence[:20]]
+    for remedy in finding.remedies:
+        lines += [f"do: {clean(titled(remedy))}", *(f"    {typed(line)}" for line in to_type(remedy))]
+    if finding.caused_by:
+        lines.append(f"because of {finding.caused_by}")
+    return "\n".join(lines)
+
+
+FORMAT = Format(render=render, endings=(".xml",), media_type="application/xml")
