@@ -349,7 +349,10 @@ def test_a_full_disk_under_the_file_does_not_cost_stdout(pasted):
     assert told.stderr.decode().splitlines() == ["cudacheck: cannot write /dev/full: No space left on device"]
 
 
-@pytest.mark.parametrize("name", ["x" * 300 + ".json", "x/" * 3000 + "x.json", "/no/such/folder/x.json", "/proc", "a\nb/x"])
+NO_FILES = ["x" * 300 + ".json", "x/" * 3000 + "x.json", "/no/such/folder/x.json", "/proc", "a\nb/x"]
+
+
+@pytest.mark.parametrize("name", NO_FILES)
 @pytest.mark.parametrize("command", [("doctor", "--output"), ("bench", "steps", "--plot")], ids=" ".join)
 def test_a_name_that_cannot_be_is_one_line(command, name):
     told = run(*command, name)

@@ -27,7 +27,7 @@ app = typer.Typer(
     name="cudacheck",
     help="What is wrong with this CUDA and PyTorch environment, why, what to type, and is the GPU really fast?",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help starts 0.1 s sooner and pastes well
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,6 +52,9 @@ def _failed(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
         out.say(f"cannot write to standard output: {error.strerror}")
         out.give_up(sys.stdout)
+        return USAGE
+    if type(error).__name__ == "NoArgsIsHelpError" and hasattr(error, "format_message"):  # Click's: the help, whole
+        show(f"{error.format_message()}\n")
         return USAGE
     if hasattr(error, "format_message"):  # Click's: usage
         out.say(f"{error.format_message().rstrip('.')}; `cudacheck --help` lists what there is")

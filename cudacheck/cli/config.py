@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import enum
-from typing import Annotated
-
-import typer
-
 from cudacheck.cli import settings
+from cudacheck.cli.options import PageFormat, PageFormatOption
 from cudacheck.cli.output import show
-
-
-class PageFormat(enum.StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-PageFormatOption = Annotated[PageFormat, typer.Option("--format", help="What to print.")]
 
 
 def config(

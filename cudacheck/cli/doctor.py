@@ -118,7 +118,7 @@ def look(
     force = settings.in_force(asked, config=config, no_config=no_config)
     ways = check_first(select, force.values["output"], force.values["format"])
     left_out = [*(one.rule for one in force.ignore), *settings.others_than(select)]
-    if not any((source, *asked.values())):
+    if not source and all(value is None for value in asked.values()):
         settings.hint_at_stdin()
     with refusing():
         if source:

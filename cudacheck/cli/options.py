@@ -10,7 +10,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from cudacheck import render
-from cudacheck.judging import gate
 from cudacheck.render import out
 
 USAGE, FAULT = 2, 4
@@ -38,10 +37,23 @@ def format_option(folder: str = "formats") -> Any:
         return name
 
     return typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(names)}>", callback=known)
+class Proof(enum.StrEnum):
+    """What it means where nothing proves the machine ready, as judging/gate.py has it."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    RETRY = "retry"
+
+
 class Color(enum.StrEnum):
     AUTO = "auto"
     ALWAYS = "always"
     NEVER = "never"
+
+
+class PageFormat(enum.StrEnum):
+    TEXT = "text"
+    JSON = "json"
 
 
 def _known_format(name: str | None) -> str | None:
@@ -63,7 +75,7 @@ Python = Annotated[
 Timeout = Annotated[float | None, typer.Option(help="Seconds for the whole run.", metavar="S", callback=_known_timeout)]
 Strict = Annotated[bool, typer.Option("--strict", help="The same as --not-proven fail.")]
 NotProven = Annotated[
-    gate.NotProven | None,
+    Proof | None,
     typer.Option(help="Where nothing proves the machine ready: exit code 0, 1 or 3; pass unless said otherwise."),
 ]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit code 0, whatever is found.")]
@@ -92,6 +104,7 @@ Output = Annotated[
 ]
 Redact = Annotated[bool, typer.Option("--redact", help="Take people, machines and secrets out of the report.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Probes, logs, sources, unchecked rules.")]
+PageFormatOption = Annotated[PageFormat, typer.Option("--format", help="What to print.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Of the text, the first line alone.")]
 Colour = Annotated[Color, typer.Option("--color", help="Colours on the screen.")]
 
@@ -114,8 +127,8 @@ def known_rules(asked: list[str]) -> None:
             usage_error(str(error))
 
 
-def not_proven_of(asked: gate.NotProven | None, *, strict: bool) -> gate.NotProven | None:
+def not_proven_of(asked: Proof | None, *, strict: bool) -> Proof | None:
     """--strict and --not-proven say the same thing in two ways."""
-    if strict and asked not in {None, gate.NotProven.FAIL}:
+    if strict and asked not in {None, Proof.FAIL}:
         usage_error(f"--strict is --not-proven fail, and --not-proven {asked} was given")
-    return gate.NotProven.FAIL if strict else asked
+    return Proof.FAIL if strict else asked

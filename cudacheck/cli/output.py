@@ -19,7 +19,6 @@ from cudacheck import render
 from cudacheck.cli import github, interrupts
 from cudacheck.cli.options import Color, known_rules, usage_error
 from cudacheck.render import out
-from cudacheck.reports.redact import redacted
 
 if TYPE_CHECKING:
     from cudacheck.commands.doctor import Inspected
@@ -119,7 +118,7 @@ def tell(
     gate: Gate = Gate(),
 ) -> None:
     """To the files that --output names, then to stdout: what befalls one does not cost the others."""
-    result = redacted(found.report) if redact else found.report
+    result = _redacted(found.report) if redact else found.report
     told: dict[str, Any] = {"verbose": verbose, "fail_on": gate.fail_on, "not_proven": gate.not_proven}
     unwritten = [why for way in outputs if (why := _written(result, way, **told))]
     if output_format == "github":
@@ -159,7 +158,7 @@ def draw(found: Inspected, path: Path | None, *, redact: bool) -> None:
     from cudacheck.render.steps import plot
 
     try:
-        plot.write(redacted(found.report) if redact else found.report, path)
+        plot.write(_redacted(found.report) if redact else found.report, path)
     except plot.PlotError as error:
         out.say(f"nothing was drawn: {error}")
     except OSError as error:
@@ -225,6 +224,13 @@ def _replace(path: Path, text: str) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _redacted(report: Report) -> Report:
+    """Imported where it is asked for: its patterns take a while."""
+    from cudacheck.reports.redact import redacted
+
+    return redacted(report)
 
 
 def _first_line(text: str) -> str:

@@ -7,14 +7,16 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from cudacheck import configuration, render
+from cudacheck import render
 from cudacheck.cli.options import usage_error
-from cudacheck.configuration import ConfigurationError, Settings
 from cudacheck.render import out
+
+if TYPE_CHECKING:
+    from cudacheck.configuration import Settings
 
 Config = Annotated[
     Path | None,
@@ -27,6 +29,8 @@ def in_force(options: Mapping[str, Any], *, config: Path | None, no_config: bool
     """What counts. What is configured amiss is one line, and exit code 2."""
     import datetime
 
+    from cudacheck import configuration
+
     try:
         found = configuration.gathered(
             {key: value for key, value in options.items() if value is not None},
@@ -37,7 +41,7 @@ def in_force(options: Mapping[str, Any], *, config: Path | None, no_config: bool
             config=config,
             no_config=no_config,
         )
-    except ConfigurationError as error:
+    except configuration.ConfigurationError as error:
         usage_error(str(error))
     for left in found.expired:
         out.say(f"{left.found_in}: {left.rule} is judged again: it was left out until {left.until}")

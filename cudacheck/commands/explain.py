@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import json
+from typing import Any
 
 from cudacheck.model.findings import Remedy
 from cudacheck.model.rule import Rule
@@ -53,6 +55,30 @@ def all_rules(width: int) -> str:
                 lines += _hanging(f"  {each.id:<{longest}}  {each.severity:<9}", each.title, width)
     head = wrapped("cudacheck explain RULE prints a rule's page; `article` the article's steps", width)
     return "\n".join([*head, *lines]) + "\n"
+
+
+def as_json(what: str | None) -> str:
+    """One rule or all of them, for programs. Raises UnknownRuleError."""
+    if what is not None and rule(what) is None:
+        page(what)  # refuses it, with the nearest; the article has no such form
+        raise UnknownRuleError("the article is text; --format json is for rules")
+    chosen = [found for found in rules() if what is None or what in found.names]
+    told = {"schema_version": "1.0", "rules": [_as_dict(found) for found in chosen]}
+    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_dict(found: Rule) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "severity": found.severity.value,
+        "layer": found.layer.name.lower().replace("_", "-"),
+        "fix_by": found.fix_by.value,
+        "title": found.title,
+        "formerly": list(found.was),
+        "messages": list(found.messages),
+        "sources": list(found.sources),
+        "page": rule_page(found),
+    }
 
 
 def rule_page(found: Rule) -> str:

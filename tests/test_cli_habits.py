@@ -1,0 +1,151 @@
+"""What users know from other command lines: colours, short options, hints, completion, rules chosen by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from patients import CUDACHECK, clean_environment
+from typer.testing import CliRunner, Result
+
+from cudacheck.cli.app import app
+from cudacheck.cli.options import FailOn, Proof
+from cudacheck.judging import gate
+from cudacheck.registry import rules
+
+PASTE = "PyTorch version: 2.9.0.dev20250901+cpu\nGPU models and configuration: GPU 0: NVIDIA A10\n"
+PASTE += "Nvidia driver version: 580.95.05\nIs CUDA available: False\n"
+
+
+def judge(*options: str, **environment: str) -> Result:
+    return CliRunner().invoke(app, ["doctor", "--no-config", "--from", "-", *options], input=PASTE, env=environment)
+
+
+def test_the_command_line_and_the_gate_use_the_same_words():
+    assert [proof.value for proof in Proof] == [one.value for one in gate.NotProven]
+    assert [fail.value for fail in FailOn] == [*gate.FAILING]
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "coloured"),
+    [
+        ([], {}, False),  # a pipe
+        (["--color", "always"], {"NO_COLOR": "1"}, True),
+        ([], {"FORCE_COLOR": "1"}, True),
+        ([], {"CLICOLOR_FORCE": "1"}, True),
+        ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ([], {"FORCE_COLOR": "1", "NO_COLOR": ""}, True),
+        ([], {"FORCE_COLOR": "0"}, False),
+        ([], {"FORCE_COLOR": ""}, False),
+        (["--color", "never"], {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_colours(options, environment, coloured):
+    clear = {"NO_COLOR": "", "FORCE_COLOR": "", "CLICOLOR_FORCE": ""}
+    assert ("\x1b[" in judge(*options, **{**clear, **environment}).stdout) is coloured
+
+
+def test_colours_are_for_the_text_alone():
+    json.loads(judge("--color", "always", "--format", "json").stdout)
+
+
+def test_quiet_is_the_first_line():
+    whole, first = judge().stdout, judge("-q").stdout
+    assert first == whole.splitlines()[0] + "\n"
+    assert json.loads(judge("-q", "--format", "json").stdout)["findings"]
+
+
+def test_short_options(tmp_path):
+    assert CliRunner().invoke(app, ["-V"]).stdout == CliRunner().invoke(app, ["--version"]).stdout
+    judge("-q", "-o", str(tmp_path / "a.json"), "-o", f"text:{tmp_path / 'b'}")
+    assert json.loads((tmp_path / "a.json").read_text())["schema_version"]
+    assert (tmp_path / "b").read_text(encoding="utf-8").startswith("✗ ")
+
+
+def test_only_what_is_selected_is_judged():
+    def found(*options: str) -> list[str]:
+        return [f["rule"] for f in json.loads(judge("--format", "json", *options).stdout)["findings"]]
+
+    assert "torch-cpu-build" in found()
+    assert found("--select", "torch-nightly") == ["torch-nightly"]
+    assert found("--select", "torch-nightly", "--ignore", "torch-nightly") == []
+    assert found("--select", "torch-nightly", "--require", "torch>=9") == ["requirement-failed", "torch-nightly"]
+
+
+@pytest.mark.parametrize("option", ["--select", "--ignore"])
+def test_the_nearest_rule_is_suggested(option):
+    told = judge(option, "torch-nigthly")
+    assert told.exit_code == 2
+    assert told.stderr == "cudacheck: no rule is called 'torch-nigthly'; did you mean torch-nightly?\n"
+
+
+def test_strict_and_another_not_proven_contradict_each_other():
+    assert judge("--strict", "--not-proven", "retry").exit_code == 2
+    assert judge("--strict", "--not-proven", "fail", "--select", "torch-nightly").exit_code == 1
+
+
+def test_a_file_without_from_is_hinted_at():
+    told = CliRunner().invoke(app, ["doctor", "report.json"])
+    assert told.exit_code == 2
+    assert told.stderr == "cudacheck: doctor takes no file by itself; `cudacheck doctor --from report.json` judges it\n"
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(("options", "hinted"), [([], True), (["--no-bench"], False)])
+def test_what_is_piped_and_not_read_is_hinted_at(options, hinted, tmp_path):
+    done = subprocess.run(
+        [*CUDACHECK, "doctor", *options],
+        input=PASTE.encode(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env=clean_environment(),
+        cwd=tmp_path,
+    )
+    assert (b"`cudacheck doctor --from -` judges what is piped to it" in done.stderr) is hinted
+
+
+@pytest.mark.whole
+def test_an_empty_or_closed_stdin_is_no_hint(tmp_path):
+    for redirection in ("< /dev/null", "<&-"):
+        command = f"{' '.join(CUDACHECK)} doctor {redirection}"
+        done = subprocess.run(
+            ["sh", "-c", command], capture_output=True, check=False, timeout=60, env=clean_environment(), cwd=tmp_path
+        )
+        assert b"standard input" not in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_every_shell(shell):
+    installed = Path(sys.executable).with_name("cudacheck")
+    if not installed.exists():
+        pytest.skip("cudacheck is not installed beside this Python")
+    variables = {**clean_environment(), "_CUDACHECK_COMPLETE": f"source_{shell}"}
+    done = subprocess.run([installed], capture_output=True, text=True, check=False, timeout=60, env=variables)
+    assert (done.returncode, "_CUDACHECK_COMPLETE" in done.stdout, done.stderr) == (0, True, "")
+    if shell == "bash":
+        words = {"_CUDACHECK_COMPLETE": "complete_bash", "COMP_WORDS": "cudacheck do", "COMP_CWORD": "1"}
+        done = subprocess.run([installed], capture_output=True, text=True, check=False, env={**variables, **words})
+        assert done.stdout.split() == ["doctor"]
+
+
+@pytest.mark.parametrize("command", [[], ["bench"]])
+def test_without_a_command_the_help_is_whole(command):
+    done = subprocess.run([*CUDACHECK, *command], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "\n  -h, --help " in done.stdout
+
+
+def test_explain_tells_programs():
+    every = json.loads(CliRunner().invoke(app, ["explain", "--format", "json"]).stdout)
+    assert [one["id"] for one in every["rules"]] == [rule.id for rule in rules()]
+    (one,) = json.loads(CliRunner().invoke(app, ["explain", "driver-too-old", "--format", "json"]).stdout)["rules"]
+    assert {"id", "severity", "layer", "fix_by", "title", "page", "messages", "sources", "formerly"} == {*one}
+    assert (one["severity"], one["layer"], one["fix_by"]) == ("error", "driver", "node")
+    assert one["page"].startswith("# driver-too-old")
+    for asked in ("article", "driver-to-old"):
+        told = CliRunner().invoke(app, ["explain", asked, "--format", "json"])
+        assert (told.exit_code, told.stdout, len(told.stderr.splitlines())) == (2, "", 1)
