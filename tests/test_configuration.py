@@ -166,12 +166,19 @@ def test_what_is_amiss_is_told_with_its_line_and_the_nearest_name(own, tmp_path,
         ({"CUDACHECK_TIMEOUT": "0"}, "CUDACHECK_TIMEOUT: between 1 and 86400 seconds, not 0"),
         ({"CUDACHECK_NO_BENCH": "maybe"}, "CUDACHECK_NO_BENCH is 1 or 0, not 'maybe'"),
         ({"CUDACHECK_REQUIRE": "torch>>2"}, "CUDACHECK_REQUIRE: 'torch>>2'"),
+        ({"CUDACHECK_REQUIRE": "gpu-name='RTX"}, "CUDACHECK_REQUIRE: no closing quotation"),
         ({"CUDACHECK_IGNORE": "nonsense"}, "no rule is called 'nonsense'"),
         ({"CUDACHECK_CONFIG": "/no/such.toml"}, "cannot read /no/such.toml"),
     ],
 )
 def test_a_variable_that_says_what_it_cannot_is_refused(tmp_path, variables, said):
     assert said in refused(tmp_path, environment=variables)
+
+
+@pytest.mark.parametrize("text", ["gpu-name='RTX 4090'  torch", "gpu-name=RTX 4090\n\n torch\n"])
+def test_a_variable_may_hold_several_words_or_lines(tmp_path, text):
+    found = gathered(tmp_path, environment={"CUDACHECK_REQUIRE": text})
+    assert [one.spec for one in found.require] == ["gpu-name=RTX 4090", "torch"]
 
 
 def test_variables_of_others_are_left_alone(tmp_path):

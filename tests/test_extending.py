@@ -83,6 +83,25 @@ def render(report: Report, shown: Shown) -> str:
 
 FORMAT = Format(render=render, endings=(".xml",), media_type="application/xml")
 """
+REQUIREMENT = """from cudacheck.model.findings import FixBy, Remedy
+from cudacheck.probes.host.system import System
+from cudacheck.requirements import _comparing
+from cudacheck.requirements._requirement import Requirement, Seen
+
+
+def look(facts):
+    return [Seen(system.machine, "it is " + system.machine) for system in facts.all(System)]
+
+
+REQUIREMENT = Requirement(
+    compare=_comparing.words,
+    look=look,
+    fix_by=FixBy.NODE,
+    remedies=lambda facts, wanted: (Remedy("buy " + wanted.spec),),
+    title="the processor",
+    example="processor=x86_64",
+)
+"""
 SOURCE = """from collections.abc import Iterator, Sequence
 
 from cudacheck.probes.patient.torch_files import TorchBuild
@@ -170,6 +189,15 @@ def test_a_format(copy, tmp_path):
     out = tmp_path / "a.xml"
     done = copy.run("doctor", "--from", "-", "--format", "xml", "--output", str(out), stdin=paste)
     assert done.stdout == "<state>not-proven</state>\n" == out.read_text(encoding="utf-8")
+
+
+def test_a_requirement(copy):
+    copy.add("requirements/processor.py", REQUIREMENT)
+    here = ["--no-bench", "--python", os.path.realpath(sys.executable), "--require"]
+    met = copy.doctor(*here, f"processor={os.uname().machine}")
+    assert [one["state"] for one in met["requirements"]] == ["fulfilled"]
+    unmet = copy.doctor(*here, "processor=6502")
+    assert "buy processor=6502" in [r["title"] for f in unmet["findings"] for r in f["remedies"]]
 
 
 def test_a_source(copy):

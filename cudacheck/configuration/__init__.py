@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import difflib
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def gathered(
 
 
 def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Those that are set, by key; lists are separated by blanks. One that nearly has a name of ours is an error."""
+    """Those that are set, by key. One that nearly has a name of ours is an error."""
     told: dict[str, Any] = {}
     for name in sorted(name for name in environment if name.startswith(PREFIX) and name not in OTHER_VARIABLES):
         if name not in VARIABLES:
@@ -135,8 +136,18 @@ def _value(name: str, text: str) -> Any:
             raise ConfigurationError(f"{name} is a number of seconds, not {text[:40]!r}")
         return float(text)
     if VARIABLES[name] in ("require", "ignore", "output"):
-        return tuple(text.split())
+        return _words(name, text)
     return text
+
+
+def _words(name: str, text: str) -> tuple[str, ...]:
+    """One a line where there are several lines, else as a shell takes words apart: gpu-name='RTX 4090'."""
+    if "\n" in text:
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {str(error).lower()}") from None
 
 
 def _variable(key: str) -> str:
