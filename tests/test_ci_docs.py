@@ -67,10 +67,9 @@ def _of_yaml(value: Any) -> Iterator[list[str]]:
     if isinstance(value, dict):
         for key, one in value.items():
             if key in ("script", "run", "command") and isinstance(one, list | str):
-                whole = isinstance(one, list) and one[0] == "cudacheck"
-                yield from (
-                    [one] if whole else (["sh", "-ec", line] for line in ([one] if isinstance(one, str) else one))
-                )
+                lines: list[str] = [one] if isinstance(one, str) else one
+                whole = [lines] if lines[0] == "cudacheck" else []
+                yield from whole or [["sh", "-ec", line] for line in lines]
             else:
                 yield from _of_yaml(one)
     elif isinstance(value, list):

@@ -64,6 +64,9 @@ def doctor(
         list[str] | None,
         typer.Option(help="What the machine must fulfil (repeatable): torch>=2.7, gpu-memory>=40GB.", metavar="SPEC"),
     ] = None,
+    like: Annotated[
+        str | None, typer.Option(help="The machine must be like the one of this report.", metavar="REPORT")
+    ] = None,
     bench: Annotated[bool | None, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")] = None,
     timeout: Timeout = None,
     fail_on: FailingFrom = None,
@@ -118,7 +121,7 @@ def look(
     force = settings.in_force(asked, config=config, no_config=no_config)
     ways = check_first(select, force.values["output"], force.values["format"])
     left_out = [*(one.rule for one in force.ignore), *settings.others_than(select)]
-    if not source and all(value is None for value in asked.values()):
+    if not source and not like and all(value is None for value in asked.values()):
         settings.hint_at_stdin()
     with refusing():
         if source:
@@ -139,13 +142,14 @@ def look(
                     required=force.require,
                     progress=line.show,
                 )
+        alike = inspecting.alike(like) if like else ()
     found = look(
         source,
         force.values["python"],
         bench=force.values["bench"],
         timeout_s=force.values["timeout"],
         ignore=left_out,
-        required=force.require,
+        required=[*force.require, *alike],
     )
     gate = Gate(force.values["fail-on"], force.values["not-proven"], exit_zero)
     tell(found, force.values["format"], ways, redact=redact, verbose=verbose, quiet=quiet, color=color, gate=gate)

@@ -247,6 +247,16 @@ def _checked(facts: Facts) -> tuple[RequirementResult, ...]:
     return tuple(check.result for check in requirements.checked(facts))
 
 
+def alike(path: str) -> tuple[Required, ...]:
+    """What a machine must fulfil to be like the one of this report. Raises InputError."""
+    from cudacheck import requirements
+
+    specs = requirements.of_a_machine_like(pasted([path]).report.facts)
+    if not specs:
+        raise InputError(f"{path} says nothing that another machine could be like")
+    return tuple(Required(spec, f"--like {path}") for spec in specs)
+
+
 def _is_folder(name: str) -> bool:
     try:
         return Path(name).is_dir()

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,9 @@ from cudacheck.model.findings import Gap, cut
 from cudacheck.model.report import Fulfilment, RequirementResult
 from cudacheck.probes import told_by
 from cudacheck.probes.chosen import Required
+from cudacheck.probes.patient._libraries import is_driver_library
+from cudacheck.probes.patient.loaded_libraries import LoadedLibrary
+from cudacheck.requirements._library import library
 from cudacheck.requirements._package import package
 from cudacheck.requirements._remedies import look_again
 from cudacheck.requirements._requirement import AbsentError, Requirement, Seen, UnknownError, Wanted
@@ -27,6 +30,7 @@ __all__ = [
     "cases",
     "checked",
     "look_again",
+    "of_a_machine_like",
     "packages",
     "requirements",
     "understood",
@@ -37,6 +41,7 @@ LONGEST = 200
 MOST_NAMED = 4
 """GPUs in one message."""
 _FORM = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*((?:[<>=!~].*)?)")
+_SONAME = re.compile(r"lib[\w.+-]+\.so(\.\d+)*")
 
 
 class SpecError(ValueError):
@@ -80,8 +85,10 @@ def understood(spec: str) -> tuple[Requirement, Wanted]:
     match = _FORM.fullmatch(spec) if len(spec) <= LONGEST and spec.isprintable() else None
     if match is None:
         raise SpecError(f"{cut(spec, 60)!r} is no requirement: a name, and what it is compared with: torch>=2.7")
-    name, clauses = re.sub(r"[-_.]+", "-", match[1]).lower(), re.sub(r"\s+(?=[<>=!~,])|(?<=[<>=!~,])\s+", "", match[2])
-    requirement = requirements().get(name) or package(name)
+    is_library = _SONAME.fullmatch(match[1])
+    name = match[1] if is_library else re.sub(r"[-_.]+", "-", match[1]).lower()
+    clauses = re.sub(r"\s+(?=[<>=!~,])|(?<=[<>=!~,])\s+", "", match[2])
+    requirement = library(name) if is_library else requirements().get(name) or package(name)
     try:
         return requirement, Wanted(name, clauses.rstrip(), requirement.compare(clauses.rstrip()))
     except ValueError as error:
@@ -102,7 +109,27 @@ def cases(specs: Iterable[str]) -> tuple[str, ...]:
 def packages(specs: Iterable[str]) -> tuple[str, ...]:
     """The distributions that must be looked for by name."""
     names = (understood(spec)[1].name for spec in specs)
-    return tuple(dict.fromkeys(name for name in names if name not in requirements()))
+    return tuple(dict.fromkeys(n for n in names if n not in requirements() and not _SONAME.fullmatch(n)))
+
+
+def of_a_machine_like(facts: Facts) -> tuple[str, ...]:
+    """What another machine must fulfil to be like this one: the driver's branch, PyTorch's build, the libraries that it
+    mapped, the GPUs, their speed less what is noise. Only what this one surely fulfils itself.
+    """
+    wanted = [f"{name}{requirement.alike(seen)}" for name, requirement, seen in _seen_on(facts) if requirement.alike]
+    libraries = {one.soname: one.version for one in facts.all(LoadedLibrary) if one.version}
+    wanted += [f"{soname}=={version}" for soname, version in libraries.items() if not is_driver_library(soname)]
+    asked = [_checked(Required(spec), facts) for spec in wanted]
+    return tuple(check.spec for check in asked if check.state is Fulfilment.FULFILLED)
+
+
+def _seen_on(facts: Facts) -> Iterator[tuple[str, Requirement, Sequence[Seen]]]:
+    for name, requirement in requirements().items():
+        try:
+            if requirement.alike and (seen := requirement.look(facts)):
+                yield name, requirement, seen
+        except (AbsentError, UnknownError):
+            continue
 
 
 def checked(facts: Facts) -> tuple[Checked, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
+
+from cudacheck.requirements._requirement import Seen
 
 Holds = Callable[[str | float], bool]
 
@@ -45,6 +47,22 @@ def lower_bound(clauses: str) -> str | None:
     """The version from which on everything fulfils it; None where newer ones may not."""
     match = re.fullmatch(r">=\s*([\w.+!-]+)", clauses)
     return match[1] if match else None
+
+
+def same(seen: Sequence[Seen]) -> str:
+    """What another machine must fulfil that is to have the same."""
+    return f"=={seen[0].value}"
+
+
+def same_branch(seen: Sequence[Seen]) -> str:
+    """`580.159.04` → from 580 on, and before 581."""
+    branch = int(str(seen[0].value).partition(".")[0])
+    return f">={branch},<{branch + 1}"
+
+
+def nearly(seen: Sequence[Seen]) -> str:
+    """At most a tenth slower than the slowest one: less is noise, and one board beside another."""
+    return f">={0.9 * min(float(one.value) for one in seen):.4f}"
 
 
 def counts(clauses: str) -> Holds:

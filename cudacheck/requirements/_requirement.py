@@ -72,3 +72,5 @@ class Requirement:
     """The case that the doctor's benchmark measures for it, beside its own."""
     measured: bool = False
     """Whether it takes a benchmark to tell."""
+    alike: Callable[[Sequence[Seen]], str] | None = None
+    """What is seen on one machine → what another one that is to be like it must fulfil."""

@@ -25,4 +25,5 @@ REQUIREMENT = Requirement(
     explained_by=_speed.EXPLAINED_BY,
     case=kinds.COPY.name,
     measured=True,
+    alike=_comparing.nearly,
 )

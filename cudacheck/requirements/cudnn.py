@@ -31,4 +31,5 @@ REQUIREMENT = Requirement(
     title="the version of the cuDNN that PyTorch uses",
     example="cudnn>=9",
     explained_by=("cudnn-missing", "torch-missing", Family.NO_CUDA_BUILD),
+    alike=_comparing.same,
 )

@@ -41,4 +41,5 @@ REQUIREMENT = Requirement(
     title="the version of the NVIDIA driver",
     example="driver>=570",
     explained_by=(Family.NO_DRIVER,),
+    alike=_comparing.same_branch,
 )

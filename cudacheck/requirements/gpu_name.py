@@ -22,4 +22,5 @@ REQUIREMENT = Requirement(
     title="the model of every GPU, by words of its name",
     example="gpu-name=H200",
     explained_by=_gpus.EXPLAINED_BY,
+    alike=_comparing.same,
 )

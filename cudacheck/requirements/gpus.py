@@ -53,4 +53,5 @@ REQUIREMENT = Requirement(
     title="how many GPUs PyTorch sees; where it was not asked, CUDA or the driver",
     example="gpus>=1",
     explained_by=(*_gpus.EXPLAINED_BY, Family.NO_CUDA_BUILD),
+    alike=_comparing.same,
 )

@@ -24,4 +24,5 @@ REQUIREMENT = Requirement(
     example="matmul-fp16>=0.6",
     explained_by=_speed.EXPLAINED_BY,
     measured=True,
+    alike=_comparing.nearly,
 )

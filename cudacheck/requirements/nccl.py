@@ -27,4 +27,5 @@ REQUIREMENT = Requirement(
     title="the version of the NCCL that PyTorch uses",
     example="nccl>=2.20",
     explained_by=("torch-missing", Family.NO_CUDA_BUILD),
+    alike=_comparing.same,
 )

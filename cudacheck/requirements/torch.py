@@ -39,4 +39,5 @@ REQUIREMENT = Requirement(
     title="the version of the PyTorch that `import torch` takes",
     example="torch>=2.7",
     explained_by=("torch-missing", "torch-shadowed"),
+    alike=_comparing.same,
 )

@@ -32,4 +32,5 @@ REQUIREMENT = Requirement(
     title="the CUDA that PyTorch was built for",
     example="torch-cuda>=12.8",
     explained_by=("torch-missing", "torch-shadowed", Family.NO_CUDA_BUILD),
+    alike=_comparing.same,
 )
