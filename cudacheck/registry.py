@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
-from collections.abc import Iterable
 from functools import lru_cache
 
 from cudacheck import knowledge
@@ -116,7 +115,8 @@ def causes_of(rule_id: str) -> tuple[str, ...]:
     return spelled_out(asked.explained_by, rule_id) if asked else ()
 
 
-def spelled_out(causes: Iterable[str | Family], of: str) -> tuple[str, ...]:
+@lru_cache
+def spelled_out(causes: tuple[str | Family, ...], of: str) -> tuple[str, ...]:
     """The rules that these names and families mean, for the rule `of`. Raises ValueError for a name that is none."""
     ids = {r.id for r in rules()}
     found: dict[str, None] = {}

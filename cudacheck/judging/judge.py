@@ -54,7 +54,7 @@ def judge(facts: Facts, *, ignore: Collection[str] = ()) -> Judgement:
         if rule.closing and (found := [*rule.closing(facts, findings, unchecked)]):
             apart = [finding for finding in found if isinstance(finding, Apart)]
             findings.update((f"{rule.id} {number}", _one(rule, [finding])) for number, finding in enumerate(apart))
-            if together := [finding for finding in found if finding not in apart]:
+            if together := [finding for finding in found if not isinstance(finding, Apart)]:
                 findings[rule.id] = _one(rule, together)
     return Judgement(_root_first(findings), tuple(unchecked))
 
