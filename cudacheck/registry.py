@@ -11,17 +11,11 @@ from cudacheck import knowledge
 from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes import Probe, host, patient
-from cudacheck.probes.chosen import Patient
+from cudacheck.probes.chosen import Patient, Required
 from cudacheck.probes.messages import ContainerStart, Contradiction, ErrorMessage
 from cudacheck.speed.baseline import Baseline
 
-UNASKED = (Patient, Baseline, ErrorMessage, ContainerStart, Contradiction)
-"""The facts that no probe owns: what was chosen, what was saved, what was said."""
-from cudacheck.probes.chosen import Patient, Required
-from cudacheck.probes.messages import ErrorMessage
-from cudacheck.speed.baseline import Baseline
-
-UNASKED = (Patient, Required, Baseline, ErrorMessage)
+UNASKED = (Patient, Required, Baseline, ErrorMessage, ContainerStart, Contradiction)
 """The facts that no probe owns: what was chosen, what is required, what was saved, what was said."""
 
 

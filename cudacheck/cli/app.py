@@ -12,8 +12,8 @@ import typer
 from cudacheck import __version__
 from cudacheck.cli import interrupts
 from cudacheck.cli.bench import bench_app
-from cudacheck.cli.diff import diff
 from cudacheck.cli.config import config
+from cudacheck.cli.diff import diff
 from cudacheck.cli.doctor import doctor
 from cudacheck.cli.explain import explain
 from cudacheck.cli.fleet import fleet_app

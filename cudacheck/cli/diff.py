@@ -8,7 +8,7 @@ import typer
 
 from cudacheck.cli import interrupts
 from cudacheck.cli.options import Output, Python, Redact, Timeout, Verbose, format_option, usage_error
-from cudacheck.cli.output import deliver, format_of, refusing
+from cudacheck.cli.output import check_first, deliver, refusing
 from cudacheck.render import out
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def diff(
     bench: Annotated[
         bool, typer.Option("--bench/--no-bench", help="For --live: measure FP16 matmul and attention.")
     ] = True,
-    timeout: Timeout = 180,
+    timeout: Timeout = None,
     output_format: Annotated[str, format_option(FOLDER)] = "text",
     output: Output = None,
     redact: Redact = False,
@@ -43,15 +43,16 @@ def diff(
     """
     from cudacheck.commands import diff as comparing
 
-    format_of(output, output_format, FOLDER)
+    ways = check_first(None, output, output_format, FOLDER)
     if python and not live:
         usage_error("--python names an interpreter for --live, which was not asked for")
 
     def inspected() -> Report:
         from cudacheck.commands import doctor
+        from cudacheck.configuration import DEFAULTS
 
         with interrupts.raised(), out.Line() as line:
-            found = doctor.live(python, bench=bench, timeout_s=timeout, progress=line.show)
+            found = doctor.live(python, bench=bench, timeout_s=timeout or DEFAULTS["timeout"], progress=line.show)
         if found.interrupted:
             raise typer.Exit(interrupts.CODE)  # half of a machine differs in everything
         return found.report
@@ -63,5 +64,5 @@ def diff(
 
     with refusing():
         found = comparing.diff(files, inspected if live else None, prepared=prepared)
-    deliver(found, output_format, output, folder=FOLDER, verbose=verbose)
+    deliver(found, output_format, ways, folder=FOLDER, verbose=verbose)
     raise typer.Exit(0 if found.is_same else DIFFERENT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TYPE_CHECKING
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +31,7 @@ from cudacheck.render import out
 
 if TYPE_CHECKING:
     from cudacheck.commands.doctor import Inspected
+    from cudacheck.probes.chosen import Required
 
 
 From = Annotated[
@@ -42,24 +42,13 @@ From = Annotated[
         metavar="FILE",
     ),
 ]
-Bench = Annotated[bool, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")]
-    from cudacheck.probes.chosen import Required
+Bench = Annotated[bool | None, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")]
 
 
 def doctor(
     files: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     python: Python = None,
     source: From = None,
-    bench: Bench = True,
-    timeout: Timeout = 180,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--from",
-            help="Judge a paste, a saved report or a folder of them instead of this machine; - is stdin.",
-            metavar="FILE",
-        ),
-    ] = None,
     require: Annotated[
         list[str] | None,
         typer.Option(help="What the machine must fulfil (repeatable): torch>=2.7, gpu-memory>=40GB.", metavar="SPEC"),
@@ -67,7 +56,7 @@ def doctor(
     like: Annotated[
         str | None, typer.Option(help="The machine must be like the one of this report.", metavar="REPORT")
     ] = None,
-    bench: Annotated[bool | None, typer.Option("--bench/--no-bench", help="Measure FP16 matmul and attention.")] = None,
+    bench: Bench = None,
     timeout: Timeout = None,
     fail_on: FailingFrom = None,
     not_proven: NotProven = None,
@@ -91,16 +80,6 @@ def doctor(
     Exit code 0: no finding at or above --fail-on, and all that is required is fulfilled. 1: it is not so. 2: bad usage
     or unreadable input. 3: not proven, with --not-proven retry.
     """
-    check_first(ignore, output, output_format)
-    found = look(source, python, bench=bench, timeout_s=timeout, ignore=ignore)
-    tell(found, output_format, output, redact=redact, verbose=verbose)
-    leave(found, fail_on, strict=strict)
-
-
-def look(
-    source: list[str] | None, python: str | None, *, bench: bool, timeout_s: float, ignore: list[str] | None
-) -> Inspected:
-    """At what was pasted, else at this machine."""
     from cudacheck.commands import doctor as inspecting
 
     asked: dict[str, Any] = {
@@ -124,24 +103,6 @@ def look(
     if not source and not like and all(value is None for value in asked.values()):
         settings.hint_at_stdin()
     with refusing():
-        if source:
-            found = inspecting.pasted(source, ignore=ignore or ())
-            for told in found.told:
-                out.say(told)
-            return found
-        with interrupts.raised(), out.Line() as line:
-            return inspecting.live(python, bench=bench, timeout_s=timeout_s, ignore=ignore or (), progress=line.show)
-            found = inspecting.pasted(source, ignore=left_out, required=force.require)
-        else:
-            with interrupts.raised(), out.Line() as line:
-                found = inspecting.live(
-                    force.values["python"],
-                    bench=force.values["bench"],
-                    timeout_s=force.values["timeout"],
-                    ignore=left_out,
-                    required=force.require,
-                    progress=line.show,
-                )
         alike = inspecting.alike(like) if like else ()
     found = look(
         source,
@@ -170,7 +131,10 @@ def look(
 
     with refusing():
         if source:
-            return inspecting.pasted(source, ignore=ignore or (), required=required)
+            found = inspecting.pasted(source, ignore=ignore or (), required=required)
+            for told in found.told:
+                out.say(told)
+            return found
         with interrupts.raised(), out.Line() as line:
             return inspecting.live(
                 python,

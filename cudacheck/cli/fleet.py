@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import FailingFrom, FailOn, Ignore, Output, Strict, Verbose, format_option, known_rules
-from cudacheck.cli.output import deliver, format_of, refusing
+from cudacheck.cli.options import FailingFrom, FailOn, Ignore, Output, Strict, Verbose, format_option
+from cudacheck.cli.output import check_first, deliver, refusing
 
 FOLDER = "fleet"
 fleet_app = typer.Typer(
@@ -68,12 +68,11 @@ def judge(
     """
     from cudacheck.commands import fleet_judge
 
-    known_rules(ignore or [])
-    format_of(output, output_format, FOLDER)
+    ways = check_first(ignore, output, output_format, FOLDER)
     with refusing(), interrupts.raised():
         told = fleet_judge.told(reports, expect=expect, max_age_s=max_age * 3600, ignore=ignore or (), since=since)
         if exclude_file:
             fleet_judge.exclude(told.fleet, exclude_as, exclude_file)
     if exclude_file != "-":
-        deliver(told, output_format, output, folder=FOLDER, verbose=verbose)
-    raise typer.Exit(fleet_judge.exit_code(told.fleet, fail_on=fail_on, strict=strict))
+        deliver(told, output_format, ways, folder=FOLDER, verbose=verbose)
+    raise typer.Exit(fleet_judge.exit_code(told.fleet, fail_on=fail_on or FailOn.ERROR, strict=strict))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import enum
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
-from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,16 +25,6 @@ class FailOn(enum.StrEnum):
     NEVER = "never"
 
 
-def format_option(folder: str = "formats") -> Any:
-    """`--format` with the names of this folder's formats."""
-    names = render.formats(folder)
-
-    def known(name: str) -> str:
-        if name not in names:
-            raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, names))}")
-        return name
-
-    return typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(names)}>", callback=known)
 class Proof(enum.StrEnum):
     """What it means where nothing proves the machine ready, as judging/gate.py has it."""
 
@@ -56,10 +44,17 @@ class PageFormat(enum.StrEnum):
     JSON = "json"
 
 
-def _known_format(name: str | None) -> str | None:
-    if name is not None and name not in render.formats():
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, render.formats()))}")
-    return name
+def format_option(folder: str = "formats") -> Any:
+    """`--format` with the names of this folder's formats."""
+    names = render.formats(folder)
+
+    def known(name: str | None) -> str | None:
+        if name is not None and name not in names:
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, names))}")
+        return name
+
+    words = "What to print; text unless said otherwise."
+    return typer.Option("--format", help=words, metavar=f"<{'|'.join(names)}>", callback=known)
 
 
 def _known_timeout(seconds: float | None) -> float | None:
@@ -83,16 +78,7 @@ FailingFrom = Annotated[
     FailOn | None, typer.Option(help="The least severity that makes the exit code 1; error unless said otherwise.")
 ]
 Ignore = Annotated[list[str] | None, typer.Option(help="Leave a rule out (repeatable).", metavar="RULE")]
-OutputFormat = Annotated[str, format_option()]
-OutputFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="What to print; text unless said otherwise.",
-        metavar=f"<{'|'.join(render.formats())}>",
-        callback=_known_format,
-    ),
-]
+OutputFormat = Annotated[str | None, format_option()]
 Output = Annotated[
     list[str] | None,
     typer.Option(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shlex
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -53,63 +53,36 @@ class Gate:
     exit_zero: bool = False
 
 
-def check_first(ignore: list[str] | None, outputs: Sequence[str] | None, output_format: str) -> list[Way]:
-    """What was asked amiss is said before the work. Returns where the report goes, besides stdout."""
+def check_first(
+    ignore: list[str] | None, outputs: Sequence[str] | None, output_format: str, folder: str = "formats"
+) -> list[Way]:
+    """What was asked amiss is said before the work. Returns where the result goes, besides stdout."""
     known_rules(ignore or [])
+    ways = [way_of(output, output_format, folder) for output in outputs or ()]
     # The usual one needs nothing, and is imported while the children work.
-    for name in {output_format, format_of(output, output_format)} - {render.formats()[0]}:
-        can_render(name)
+    for name in {output_format, *(way.format for way in ways)} - {render.formats(folder)[0]}:
+        can_render(name, folder)
+    return ways
 
 
-def can_render(name: str) -> None:
+def can_render(name: str, folder: str = "formats") -> None:
     """What a format needs and an extra brings is asked for before the work."""
-    from importlib.util import find_spec
-
-    needs = render.format_of(name).needs
-    if needs and find_spec(needs) is None:
-        usage_error(f"{name} needs {needs}: {installing(name)}")
+    module, extra = render.format_of(name, folder).needs
+    if module and find_spec(module) is None:
+        usage_error(f"the format {name} needs {module}: {installing(extra)}")
 
 
 def installing(extra: str) -> str:
     """The line that adds an extra to the environment in which this very process runs."""
-    from importlib.util import find_spec
-
     python = shlex.quote(sys.executable)
     pip = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
     return f"{pip} 'cudacheck[{extra}]'"
 
 
-def tell(found: Inspected, output_format: str, output: Path | None, *, redact: bool, verbose: bool) -> None:
-    deliver(redacted(found.report) if redact else found.report, output_format, output, verbose=verbose)
-
-
-def deliver(
-    what: object, output_format: str, output: Path | None, *, folder: str = "formats", verbose: bool = False
-) -> None:
-    """To the file that --output names, then to stdout: what befalls one does not cost the other."""
-    unwritten = ""
-    if output:
-        try:
-            text = render.as_text(what, format_of(output, output_format, folder), folder=folder, verbose=verbose)
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            unwritten = f"cannot write {output}: {error.strerror}"
-    colour = _colour()
-    text = render.as_text(what, output_format, folder=folder, verbose=verbose, colour=colour, encoding=out.encoding())
-    show(text, colour=colour)
-    return [_way(output, output_format) for output in outputs or ()]
-    ways = [_way(output, output_format) for output in outputs or ()]
-    for name in {output_format, *(way.format for way in ways)}:
-        module, extra = render.format_of(name).needs
-        if module and find_spec(module) is None:
-            usage_error(f"the format {name} needs an extra: pip install 'cudacheck[{extra}]'")
-    return ways
-
-
 def tell(
     found: Inspected,
     output_format: str,
-    outputs: Sequence[Way],
+    ways: Sequence[Way],
     *,
     redact: bool,
     verbose: bool,
@@ -117,14 +90,29 @@ def tell(
     color: Color = Color.AUTO,
     gate: Gate = Gate(),
 ) -> None:
+    report = _redacted(found.report) if redact else found.report
+    deliver(report, output_format, ways, verbose=verbose, quiet=quiet, color=color, gate=gate)
+
+
+def deliver(
+    what: Any,
+    output_format: str,
+    ways: Sequence[Way],
+    *,
+    folder: str = "formats",
+    verbose: bool = False,
+    quiet: bool = False,
+    color: Color = Color.AUTO,
+    gate: Gate = Gate(),
+) -> None:
     """To the files that --output names, then to stdout: what befalls one does not cost the others."""
-    result = _redacted(found.report) if redact else found.report
-    told: dict[str, Any] = {"verbose": verbose, "fail_on": gate.fail_on, "not_proven": gate.not_proven}
-    unwritten = [why for way in outputs if (why := _written(result, way, **told))]
+    told: dict[str, Any] = {"folder": folder, "verbose": verbose}
+    told |= {"fail_on": gate.fail_on, "not_proven": gate.not_proven}
+    unwritten = [why for way in ways if (why := _written(what, way, **told))]
     if output_format == "github":
-        unwritten += github.left_behind(result, [way.path for way in outputs if way.format == "json"], os.environ)
+        unwritten += github.left_behind(what, [way.path for way in ways if way.format == "json"], os.environ)
     colour = _colour(color)
-    text = render.as_text(result, output_format, colour=colour, encoding=out.encoding(), **told)
+    text = render.as_text(what, output_format, colour=colour, encoding=out.encoding(), **told)
     show(_first_line(text) if quiet and output_format == "text" else text, colour=colour)
     if unwritten:
         usage_error(unwritten[0])
@@ -165,42 +153,31 @@ def draw(found: Inspected, path: Path | None, *, redact: bool) -> None:
         usage_error(f"cannot write {path}: {error.strerror}")
 
 
-def format_of(output: Path | None, asked: str, folder: str = "formats") -> str:
-    """A file's format follows from its ending, else from --format. What cannot be written is said before the work."""
-    if output is None:
-        return asked
-    _can_write(output)
-    if not output.suffix:
-        return asked
-    endings = render.endings(folder)
-    if output.suffix.lower() not in endings:
-        usage_error(f"cannot write {output.suffix} files; the endings are {' '.join(endings)}")
-    return endings[output.suffix.lower()]
-def _way(output: str, asked: str) -> Way:
+def way_of(output: str, asked: str, folder: str = "formats") -> Way:
     """`FORMAT:FILE`; without the prefix the ending tells the format, and --format where there is none."""
     prefix, colon, rest = output.partition(":")
-    if colon and prefix in render.formats():
+    if colon and prefix in render.formats(folder):
         path, chosen = Path(rest), prefix
     else:
         path, chosen = Path(output), ""
-    if _is_folder(path):
+    if folder == "formats" and _is_folder(path):
         _can_write(path / "x")
         return Way(path, chosen or "json")
     _can_write(path)
-    endings = render.endings()
+    endings = render.endings(folder)
     if not chosen and path.suffix and path.suffix.lower() not in endings:
         usage_error(f"cannot write {path.suffix} files; the endings are {' '.join(endings)}")
     return Way(path, chosen or endings.get(path.suffix.lower(), asked))
 
 
-def _written(report: Report, way: Way, **told: Any) -> str:
+def _written(what: Any, way: Way, *, folder: str, **told: Any) -> str:
     """Why it could not be; empty where it was."""
     path = way.path
     if _is_folder(path):
-        path /= _name_of(report, way.format)
+        path /= _name_of(what, way.format)
     try:
-        text = render.as_text(report, way.format, **told)
-        if render.format_of(way.format).renamed:
+        text = render.as_text(what, way.format, folder=folder, **told)
+        if render.format_of(way.format, folder).renamed:
             _replace(path, text)
         else:
             path.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ import typer
 from cudacheck.cli import interrupts
 from cudacheck.cli.doctor import Bench, From, look
 from cudacheck.cli.options import Ignore, Python, Timeout, usage_error
-from cudacheck.cli.output import check_first, format_of, show
+from cudacheck.cli.output import check_first, show, way_of
 from cudacheck.render import out
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def ticket(
     python: Python = None,
     source: From = None,
     bench: Bench = True,
-    timeout: Timeout = 180,
+    timeout: Timeout = None,
     ignore: Ignore = None,
     redact: Annotated[
         bool, typer.Option("--redact/--no-redact", help="Take people, machines and secrets out of it.")
@@ -40,12 +40,14 @@ def ticket(
     Exit code 0: it was written, whatever was found. 2: bad usage or unreadable input.
     """
     from cudacheck.commands import ticket as making
+    from cudacheck.configuration import DEFAULTS
 
-    format_name = format_of(output, making.FORMATS[0])
-    check_first(ignore, output, format_name)
+    usual = making.FORMATS[0]
+    format_name = way_of(str(output), usual).format if output else usual
+    check_first(ignore, None, format_name)
     if format_name not in making.FORMATS:
         usage_error(f"a ticket that can be read back is .md, .html or .json, not {output.suffix if output else ''}")
-    found = look(source, python, bench=bench, timeout_s=timeout, ignore=ignore)
+    found = look(source, python, bench=bench is not False, timeout_s=timeout or DEFAULTS["timeout"], ignore=ignore)
     encoding = "utf-8" if output else out.encoding()
     made = making.ticket_of(found.report, format_name, redact=redact, least=minimal, encoding=encoding)
     _write(made, output)

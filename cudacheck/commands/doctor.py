@@ -157,20 +157,12 @@ def pasted(files: Sequence[str], *, ignore: Collection[str] = (), required: Sequ
     below = {str(path): None for name in folders for path in _files_in(Path(name))}
     names = [*(name for name in files if name not in folders), *below]
     texts = [("standard input" if name == "-" else name, text_of(name)) for name in names]
-    return _judged_texts(texts, ignore, perhaps=below)
-    texts = [("standard input" if name == "-" else name, _text(name)) for name in names]
-    return Inspected(_judged_texts(texts, ignore, required, perhaps=below))
+    return _judged_texts(texts, ignore, required, perhaps=below)
 
 
 def read(text: str, *, ignore: Collection[str] = (), required: Sequence[Required] = ()) -> Report:
     """Judge one text. Raises InputError where nothing in it is understood."""
-    return _judged_texts([("the text", text)], ignore).report
-
-
-def _judged_texts(
-    texts: Sequence[tuple[str, str]], ignore: Collection[str], perhaps: Collection[str] = ()
-) -> Inspected:
-    return _judged_texts([("the text", text)], ignore, required)
+    return _judged_texts([("the text", text)], ignore, required).report
 
 
 def _judged_texts(
@@ -178,7 +170,7 @@ def _judged_texts(
     ignore: Collection[str],
     required: Sequence[Required] = (),
     perhaps: Collection[str] = (),
-) -> Report:
+) -> Inspected:
     """Those that are named in `perhaps` may say nothing."""
     from cudacheck import sources
     from cudacheck.judging import again
@@ -187,6 +179,8 @@ def _judged_texts(
         gathered = sources.gather(texts, perhaps=perhaps)
     except sources.SourceError as error:
         raise InputError(str(error)) from None
+    for one in required:
+        gathered.facts.add(one)
     report = judged(gathered.facts, gathered.facts.all(ProbeRun), ignore, None)
     told = [
         f"{name} was judged otherwise by cudacheck {stored.cudacheck_version}: by today's rules {changes}"
@@ -194,9 +188,6 @@ def _judged_texts(
         if (changes := again.changed(stored, report, ignore))
     ]
     return Inspected(report, told=tuple(told))
-    for one in required:
-        facts.add(one)
-    return judged(facts, facts.all(ProbeRun), ignore, None)
 
 
 def prepare() -> None:

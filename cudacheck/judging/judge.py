@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from cudacheck.model import unknown
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, Gap, Severity, Unchecked, cut
-from cudacheck.model.report import Outcome, ProbeRun
-from cudacheck.model.rule import Missing, Need, Rule
+from cudacheck.model.rule import Apart, Missing, Need, Rule
 from cudacheck.probes.messages import LONGEST, ErrorMessage
-from cudacheck.registry import causes_of, listens, probe_of, rules
-from cudacheck.model.rule import Apart, Need, Rule
-from cudacheck.probes.messages import LONGEST, ErrorMessage
-from cudacheck.registry import causes_of, probe_of, rules, spelled_out
+from cudacheck.registry import causes_of, listens, probe_of, rules, spelled_out
 from cudacheck.registry import rule as find_rule
 from cudacheck.rules import _messages
 

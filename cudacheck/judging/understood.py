@@ -36,8 +36,7 @@ WORDS: dict[type, tuple[str, str]] = {
     ErrorMessage: ("1 message", "messages"),
 }
 """How one fact of a type is called, and several."""
-_NOT_ABOUT_CUDA = (System, Interpreter, Contradiction)
-_NOT_ABOUT_CUDA = (System, Interpreter, Required, RequiredPackage)
+_NOT_ABOUT_CUDA = (System, Interpreter, Contradiction, Required, RequiredPackage)
 _ORDINARY = {"numpy", "pip", "uv", "gradio"}
 """Packages that are everywhere."""
 _VARIABLE = re.compile(r"CUDA|CUDNN|NVIDIA|NVCC|NCCL|GPU|TORCH|TRITON|FLASH_ATTENTION")

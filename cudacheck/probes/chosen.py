@@ -19,6 +19,7 @@ class Patient:
 
     IDENTITY = Identity(never=True)
 
+
 @dataclass(frozen=True)
 class Required:
     """What this machine and environment must fulfil."""

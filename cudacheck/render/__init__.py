@@ -37,8 +37,6 @@ class Format:
     endings: tuple[str, ...]
     """Of files that --output writes in it, `.json`; the first is the usual one."""
     media_type: str
-    needs: str = ""
-    """What it imports beyond what cudacheck always brings; the extra that brings it is called like the format."""
     renamed: bool = False
     """A file of it is put in its place at once: somebody reads it over and over."""
     needs: tuple[str, str] = ("", "")
@@ -75,6 +73,4 @@ def as_text(
     not_proven: str = "pass",
 ) -> str:
     """A report, or what another folder shows, in the format of this name."""
-    return format_of(name, folder).render(what, Shown(verbose, colour, width, encoding))
-    """The report in the format of this name."""
-    return format_of(name).render(report, Shown(verbose, colour, width, encoding, fail_on, not_proven))
+    return format_of(name, folder).render(what, Shown(verbose, colour, width, encoding, fail_on, not_proven))

@@ -8,8 +8,6 @@ from typing import Any
 from cudacheck.model import untrusted
 from cudacheck.model.facts import MAX_OF_A_TYPE, Facts
 from cudacheck.model.findings import Finding, Question, Unchecked
-from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, Subject, Verdict
-from cudacheck.model.findings import Finding, Unchecked
 from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Report, RequirementResult, Subject, Verdict
 from cudacheck.probes.patient.benchmark import Measurement
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from cudacheck.model.findings import Finding, Question, Unchecked
-from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, Subject, Verdict
-from cudacheck.model.findings import Finding, Unchecked
 from cudacheck.model.report import SCHEMA_VERSION, Axis, ProbeRun, RequirementResult, Subject, Verdict
 
 
@@ -56,8 +54,7 @@ def json_schema() -> dict[str, Any]:
             "description": "fact types whose list is whole: an empty one means there is none",
         },
     }
-    later = {"knowledge_date", "subject", "questions"}  # they came with 1.1, 1.2 and 1.3
-    later = {"knowledge_date", "subject", "requirements"}  # they came with 1.1, 1.2 and 1.3
+    later = {"knowledge_date", "subject", "questions", "requirements"}  # they came with 1.1, 1.2, and 1.3 twice
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"cudacheck report, schema {SCHEMA_VERSION}",

@@ -16,8 +16,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     ordered = {key: plain[key] for key in head}
     ordered["subject"] = dataclasses.asdict(report.subject)
     ordered["verdict"] = dataclasses.asdict(report.verdict)
-    for key in ("findings", "questions", "unchecked", "speed", "probes"):
-    for key in ("requirements", "findings", "unchecked", "speed", "probes"):
+    for key in ("requirements", "findings", "questions", "unchecked", "speed", "probes"):
         ordered[key] = [dataclasses.asdict(value) for value in plain[key]]
     ordered["facts"] = {
         fact_type.__name__: [dataclasses.asdict(fact) for fact in report.facts.all(fact_type)]

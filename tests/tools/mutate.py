@@ -33,11 +33,11 @@ import typer.testing  # noqa: F401
 ROOT = Path(__file__).parents[2]
 TESTS = {
     "rules": "rules branches rules_torch tickets replays replays_bench replays_steps speed snapshots",
-    "judging": "rules branches tickets replays snapshots",
+    "judging": "gate rules branches tickets replays snapshots",
     "speed": "speed branches replays_bench replays_steps rules snapshots speed_steps",
     "sources": "sources branches tickets captures rules snapshots",
     "remedies": "remedies branches choices tickets rules rules_torch knowledge snapshots",
-    "knowledge": "knowledge choices rules rules_torch tickets remedies",
+    "knowledge": "knowledge branches choices rules rules_torch tickets remedies",
 }
 """The rooms that are mutated, each with the test files that answer for it, the quickest first."""
 TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {

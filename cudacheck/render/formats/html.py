@@ -100,4 +100,4 @@ def _text(lines: Any) -> list[str]:
     return [line.plain.rstrip() for line in lines]
 
 
-FORMAT = Format(render=render, endings=(".html",), media_type="text/html", needs="jinja2")
+FORMAT = Format(render=render, endings=(".html",), media_type="text/html", needs=("jinja2", "html"))

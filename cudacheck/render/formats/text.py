@@ -12,11 +12,6 @@ from cudacheck.render import Format, Shown, _columns, _glance, _measured, _scree
 from cudacheck.render._clean import clean, packed, typed
 from cudacheck.render.outline import MARKS, LastLines, Root, ended, explained, last_words, mark_of, titled, to_type
 
-from cudacheck.render import Format, Shown, _columns, _glance, _measured, out, outline
-from cudacheck.render._clean import clean, harmless, packed, passing, typed, wrapped
-from cudacheck.render.outline import MARKS, LastLines, Root, ended, explained, last_words, mark_of, titled, to_type
-
-STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 LABEL = 12
 MOST_ANSWERS = 20
 """To one question; there are fewer rules that ask."""
