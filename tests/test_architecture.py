@@ -139,8 +139,7 @@ def test_patient_code_imports_only_what_the_patient_has(path):
         assert name.partition(".")[0] in allowed or known or name == "cudacheck", name
 
 
-@pytest.mark.parametrize("room", ["rules", "judging", "speed", "comparing"])
-@pytest.mark.parametrize("room", ["rules", "requirements", "judging", "speed"])
+@pytest.mark.parametrize("room", ["rules", "requirements", "judging", "speed", "comparing"])
 def test_what_thinks_touches_nothing(room):
     """Rules, judging and the meaning of measurements are pure: facts in, values out."""
     for path in (PACKAGE / room).rglob("*.py"):
