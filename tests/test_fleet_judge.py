@@ -317,6 +317,17 @@ def test_the_exit_code_is_the_gates(fleet):
     assert judge("-", "--expect", "7", stdin=lines(healthy(fleet, 6))).exit_code == 1
 
 
+def test_what_is_required_is_required_of_every_node(fleet):
+    reports = healthy(fleet, 6)
+    reports[2] = json.loads(json.dumps(reports[2]).replace("580.159.04", "570.86.15"))
+    assert judge("-", "--require", "driver>=570", stdin=lines(reports)).exit_code == 0
+    told = as_json("-", "--require", "driver>=580", stdin=lines(reports))
+    found = {finding["rule"]: finding["nodes"] for finding in told["findings"]}
+    assert found["requirement-failed"] == ["n03"]
+    assert judge("-", "--require", "driver>=580", stdin=lines(reports)).exit_code == 1
+    assert judge("-", "--require", "driver~nonsense", stdin=lines(reports)).exit_code == 2
+
+
 @pytest.mark.parametrize("name", formats("fleet"))
 def test_every_format_names_the_deviant(fleet, tmp_path, name):
     reports = healthy(fleet, 6)

@@ -31,7 +31,7 @@ def judge(
         list[str],
         typer.Argument(
             help="Reports: files, folders, patterns in quotes, .jsonl with one a line; gzip is unpacked, - is stdin.",
-            metavar="REPORTS",
+            metavar="REPORTS…",
         ),
     ],
     expect: Annotated[
@@ -55,6 +55,11 @@ def judge(
     exclude_as: Annotated[
         ExcludeAs, typer.Option(help="As Slurm's --exclude, as a hostfile of the others, or as kubectl cordon lines.")
     ] = ExcludeAs.SLURM,
+    require: Annotated[
+        list[str] | None, typer.Option(help="What every node must fulfil (repeatable): torch>=2.7.", metavar="SPEC")
+    ] = None,
+    fail_on: FailingFrom = None,
+    not_proven: NotProven = None,
     strict: Strict = False,
     fail_on: FailingFrom = FailOn.ERROR,
     ignore: Ignore = None,
@@ -76,3 +81,17 @@ def judge(
     if exclude_file != "-":
         deliver(told, output_format, ways, folder=FOLDER, verbose=verbose)
     raise typer.Exit(fleet_judge.exit_code(told.fleet, fail_on=fail_on or FailOn.ERROR, strict=strict))
+        told = fleet_judge.told(
+            reports,
+            expect=expect,
+            max_age_s=max_age * 3600,
+            ignore=ignore or (),
+            require=require or (),
+            since=since,
+        )
+        if exclude_file:
+            fleet_judge.exclude(told.fleet, exclude_as, exclude_file)
+    if exclude_file != "-":
+        deliver(told, shown_as, ways, folder=FOLDER, verbose=verbose, quiet=quiet, color=color)
+    code = fleet_judge.exit_code(told.fleet, fail_on=fail_on or FailOn.ERROR, not_proven=proof or "pass")
+    raise typer.Exit(0 if exit_zero else code)

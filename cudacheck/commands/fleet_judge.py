@@ -34,9 +34,11 @@ from cudacheck.comparing.fleet.judge import (
     judge_fleet,
     level_of,
 )
-from cudacheck.comparing.fleet.summary import Block, NodeSummary, Reader
+from cudacheck.comparing.fleet.summary import Asking, Block, NodeSummary, Reader
+from cudacheck.judging.gate import CODES, NotProven
 from cudacheck.render import out
 from cudacheck.reports.read import MAX_BYTES, ReportError
+from cudacheck.requirements import SpecError, understood
 
 CHUNK = 64
 """Reports that a process is given at a time."""
@@ -78,13 +80,14 @@ def judged(
     expect: str | None = None,
     max_age_s: float = MAX_AGE_S,
     ignore: Collection[str] = (),
+    require: Collection[str] = (),
 ) -> Fleet:
     """The fleet whose reports these are: files, folders of them, patterns, JSON lines; - is standard input.
 
     Raises InputError where there is nothing to be judged, or the list of expected nodes cannot be read.
     """
     expected = expected_in(expect) if expect is not None else None
-    return _judged(texts(sources), expected, max_age_s, tuple(ignore))
+    return _judged(texts(sources), expected, max_age_s, _asking(ignore, require))
 
 
 def told(
@@ -93,11 +96,12 @@ def told(
     expect: str | None = None,
     max_age_s: float = MAX_AGE_S,
     ignore: Collection[str] = (),
+    require: Collection[str] = (),
     since: str | None = None,
 ) -> Told:
     """The same, and what changed since an earlier result (JSON), where one is named."""
     before = _earlier(since) if since else None
-    fleet = judged(sources, expect=expect, max_age_s=max_age_s, ignore=ignore)
+    fleet = judged(sources, expect=expect, max_age_s=max_age_s, ignore=ignore, require=require)
     if since is None or before is None:
         return Told(fleet)
     return Told(fleet, since, document.changes(before, document.document(Told(fleet))))
@@ -112,13 +116,15 @@ def _earlier(name: str) -> document.FleetDocument:
         raise InputError(f"{name}: {error}") from None
 
 
-def exit_code(fleet: Fleet, *, fail_on: str = "error", strict: bool = False) -> int:
-    """0: nothing at or above `fail_on`. 1: something is, a node is missing or unreadable; or `strict`, and no proof."""
-    level = level_of(fleet)
+def exit_code(fleet: Fleet, *, fail_on: str = "error", not_proven: str = "pass") -> int:
+    """0: nothing at or above `fail_on`. 1: something is, a node is missing or unreadable, a requirement not fulfilled.
+
+    Where every node is not proven ready and like its kind, the code of `not_proven`.
+    """
     failing = {"error": Level.FAILING, "warning": Level.DEVIATING}.get(fail_on)
-    if failing is not None and level >= failing:
+    if failing is not None and level_of(fleet) >= failing:
         return 1
-    return int(strict and (level is Level.NOT_PROVEN or not is_proven(fleet)))
+    return 0 if is_proven(fleet) else CODES[NotProven(not_proven)]
 
 
 def exclude(fleet: Fleet, form: str, name: str) -> None:
@@ -143,19 +149,35 @@ def excluded(fleet: Fleet, form: str) -> str:
     return nodeset.folded(bad) + "\n"
 
 
-def of_reports(reports: Mapping[str, str], missing: Mapping[str, str], *, ignore: Collection[str] = ()) -> Fleet:
+def of_reports(
+    reports: Mapping[str, str],
+    missing: Mapping[str, str],
+    *,
+    ignore: Collection[str] = (),
+    require: Collection[str] = (),
+) -> Fleet:
     """The fleet of these reports, JSON by node; `missing` says why others have none."""
     given = (Text(node, node, report.encode("utf-8", "replace")) for node, report in reports.items())
     expected = Expected(names=(*reports, *missing), why=missing)
-    return _judged(given, expected, MAX_AGE_S, tuple(ignore))
+    return _judged(given, expected, MAX_AGE_S, _asking(ignore, require))
 
 
-def _judged(given: Iterable[Text], expected: Expected | None, max_age_s: float, ignore: tuple[str, ...]) -> Fleet:
+def _asking(ignore: Collection[str], require: Collection[str]) -> Asking:
+    """Raises InputError for what is no requirement."""
+    for spec in require:
+        try:
+            understood(spec)
+        except SpecError as error:
+            raise InputError(str(error)) from None
+    return Asking(tuple(sorted(ignore)), tuple(require))
+
+
+def _judged(given: Iterable[Text], expected: Expected | None, max_age_s: float, asked: Asking) -> Fleet:
     summaries: list[NodeSummary] = []
     broken: list[Broken] = []
     blocks: dict[bytes, Block] = {}
     once: dict[object, object] = {}
-    for batch in _batches(given, ignore):
+    for batch in _batches(given, asked):
         summaries += (_sharing(summary, once) for summary in batch.summaries)
         broken += batch.broken
         blocks.update(batch.blocks)
@@ -275,19 +297,19 @@ def _why(error: Exception) -> str:
 # On all cores
 
 
-def _batches(given: Iterable[Text], ignore: tuple[str, ...]) -> Iterator[Batch]:
+def _batches(given: Iterable[Text], asked: Asking) -> Iterator[Batch]:
     """In this process where there are few; else in one process a core, never many chunks ahead of what is done."""
     given = iter(given)
     first = [*itertools.islice(given, CHUNK)]
     if len(first) < CHUNK:
-        yield _read(first, ignore, Reader())
+        yield _read(first, asked, Reader())
         return
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),))
     waiting: deque[Future[Batch]] = deque()
     try:
         for batch in itertools.chain([first], iter(lambda: [*itertools.islice(given, CHUNK)], [])):
-            waiting.append(pool.submit(_read_there, batch, ignore))
+            waiting.append(pool.submit(_read_there, batch, asked))
             if len(waiting) >= AHEAD * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -313,15 +335,15 @@ def _workers_reader() -> Reader:
     return Reader()
 
 
-def _read_there(batch: Sequence[Text], ignore: tuple[str, ...]) -> Batch:
-    return _read(batch, ignore, _workers_reader())
+def _read_there(batch: Sequence[Text], asked: Asking) -> Batch:
+    return _read(batch, asked, _workers_reader())
 
 
-def _read(batch: Sequence[Text], ignore: tuple[str, ...], reader: Reader) -> Batch:
+def _read(batch: Sequence[Text], asked: Asking, reader: Reader) -> Batch:
     summaries, broken = [], []
     for text in batch:
         try:
-            summaries.append(reader.read(_content(text), text.source, text.name, ignore))
+            summaries.append(reader.read(_content(text), text.source, text.name, asked))
         except ReportError as error:
             broken.append(Broken(text.source, str(error)[:300]))
     return Batch(summaries, broken, reader.taken())

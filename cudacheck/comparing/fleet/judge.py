@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cudacheck.comparing.fleet.groups import NodeGroup, Outlier, grouped, judge_group
 from cudacheck.comparing.fleet.slow import Resolution, SlowGpu, slow_gpus
 from cudacheck.comparing.fleet.summary import Block, NodeSummary
+from cudacheck.judging.gate import REQUIREMENT
 from cudacheck.model.findings import Severity
 from cudacheck.model.report import State
 
@@ -106,8 +107,9 @@ class Fleet:
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """Nodes with an error."""
-        return self.nodes_with(Severity.ERROR)
+        """Nodes with an error, or on which a requirement is not fulfilled or could not be checked."""
+        unfulfilled = {node for finding in self.findings if finding.rule == REQUIREMENT for node in finding.nodes}
+        return tuple(sorted({*self.nodes_with(Severity.ERROR), *unfulfilled}))
 
     def nodes_with(self, severity: Severity) -> tuple[str, ...]:
         found = {node for finding in self.findings if finding.severity is severity for node in finding.nodes}

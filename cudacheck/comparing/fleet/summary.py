@@ -14,6 +14,7 @@ from typing import Any
 from cudacheck import __version__, knowledge
 from cudacheck.comparing._order import ALONE, EARLY, LATE, PLACES
 from cudacheck.comparing._pairs import UNKNOWN, Side, is_aside, names, told_value, without_places
+from cudacheck.judging.gate import REQUIREMENT
 from cudacheck.judging.judge import judge
 from cudacheck.judging.verdict import verdict
 from cudacheck.model import untrusted
@@ -21,6 +22,7 @@ from cudacheck.model.facts import MAX_OF_A_TYPE, Facts
 from cudacheck.model.findings import Finding, Severity
 from cudacheck.model.identity import ALWAYS_ASIDE, Identity, identity
 from cudacheck.model.report import Health, Report, State
+from cudacheck.probes.chosen import Required
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.patient.benchmark import Measurement
@@ -94,6 +96,14 @@ class NodeSummary:
     timed: tuple[Timed, ...]
 
 
+@dataclass(frozen=True)
+class Asking:
+    """What findings are to be told of each node, where those that its report holds are not enough."""
+
+    ignore: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+
+
 @dataclass
 class Reader:
     """Reads reports one after the other, and hands out each block once."""
@@ -102,13 +112,13 @@ class Reader:
     """Since they were last taken away."""
     known: set[bytes] = dataclasses.field(default_factory=set)
 
-    def read(self, text: str, source: str, name: str, ignore: Collection[str] = ()) -> NodeSummary:
+    def read(self, text: str, source: str, name: str, asked: Asking = Asking()) -> NodeSummary:
         """The summary of a report; `name` is what the node is called where the report does not say.
 
         Raises ReportError with one line for what is no report of ours.
         """
         raw = _parsed(text)
-        report = None if _is_of_today(raw, ignore) else _judged(text, raw, ignore)
+        report = None if asked == Asking() and _is_of_today(raw) else _judged(text, raw, asked)
         return _summary(raw, report, source, name, self._blocks(raw))
 
     def taken(self) -> dict[bytes, Block]:
@@ -138,9 +148,9 @@ def _parsed(text: str) -> dict[str, Any]:
     return raw
 
 
-def _is_of_today(raw: Mapping[str, Any], ignore: Collection[str]) -> bool:
+def _is_of_today(raw: Mapping[str, Any]) -> bool:
     """Whether what it found is what we would find."""
-    return (raw.get("cudacheck_version"), raw.get("knowledge_date")) == (__version__, _knowledge_date()) and not ignore
+    return (raw.get("cudacheck_version"), raw.get("knowledge_date")) == (__version__, _knowledge_date())
 
 
 @lru_cache
@@ -148,14 +158,14 @@ def _knowledge_date() -> str:
     return knowledge.as_of()
 
 
-def _judged(text: str, raw: Mapping[str, Any], ignore: Collection[str]) -> Report:
+def _judged(text: str, raw: Mapping[str, Any], asked: Asking) -> Report:
     """By today's rules; two nodes whose facts are equal, but for their names, are judged once."""
     twin = {**raw.get("facts", {})}
     for kind in ("System", "ProbeRun"):
         twin.pop(kind, None)
     # The text is only read where the facts have not been met.
     key = hashlib.blake2b(marshal.dumps([twin, raw.get("complete")], 2), digest_size=16).digest()
-    return _judged_facts(_Text(key, text), tuple(sorted(ignore)))
+    return _judged_facts(_Text(key, text), asked)
 
 
 @dataclass(frozen=True)
@@ -165,12 +175,12 @@ class _Text:
 
 
 @lru_cache(maxsize=64)
-def _judged_facts(text: _Text, ignore: tuple[str, ...]) -> Report:
+def _judged_facts(text: _Text, asked: Asking) -> Report:
     report = loads(text.text)
     facts = report.facts
-    for run in report.probes:
-        facts.add(run)
-    judgement, speed = judge(facts, ignore=ignore), axes.judged(facts)
+    for fact in (*report.probes, *(Required(spec) for spec in asked.require)):
+        facts.add(fact)
+    judgement, speed = judge(facts, ignore=asked.ignore), axes.judged(facts)
     return dataclasses.replace(
         report,
         findings=judgement.findings,
@@ -221,7 +231,7 @@ def _stored_roots(raw: Mapping[str, Any]) -> Iterator[Found]:
 
 def _roots(findings: Collection[Finding]) -> Iterator[Found]:
     for finding in findings:
-        if finding.caused_by is None:
+        if finding.caused_by is None or finding.rule == REQUIREMENT:
             yield Found(finding.rule[:80], finding.severity or Severity.NOTE, finding.message[:LONGEST])
 
 
