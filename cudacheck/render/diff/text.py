@@ -50,14 +50,23 @@ def _differing(diff: Diff, other: Labelled, width: int, *, verbose: bool) -> Ite
         yield Text("what differs", "bold")
     indent = 2 + min(WIDEST_NAME, width // 2 - 2, max((len(row.told.what) for row in shown), default=0)) + 2
     for row in shown:
-        name = clean(row.told.what, 200)
-        if 2 + len(name) + 2 > indent:
-            yield Text(f"  {name}", "cyan")
-        yield from _columns.labelled("" if 2 + len(name) + 2 > indent else name, row.words, width, indent=indent)
+        yield from _row(row, width, indent)
     yield from _columns.more(left, "(--verbose shows them)")
     if command := diff.likely_reasons and _outline.to_ask(other):
         yield Text()
         yield Text.assemble(("what to do: ", "dim"), (clean(command), "green"))
+
+
+def _row(row: _outline.Row, width: int, indent: int) -> Iterator[Text]:
+    """Its words beside its name; below it where a path, or the name, is too long for that."""
+    name = clean(row.told.what, 200)
+    longest = max(map(len, row.words.split()), default=0)
+    if indent + longest <= width and 2 + len(name) + 2 <= indent:
+        yield from _columns.labelled(name, row.words, width, indent=indent)
+    else:
+        yield Text(f"  {name}", "cyan")
+        below = indent if indent + longest <= width else 6
+        yield from _columns.labelled("", row.words, width, indent=below)
 
 
 def _reason(reason: LikelyReason, width: int) -> Iterator[Text]:

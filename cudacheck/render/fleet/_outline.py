@@ -30,17 +30,17 @@ class Statement:
     details: tuple[str, ...] = ()
 
 
-def listed(nodes: Sequence[str]) -> str:
+def listed(nodes: Sequence[str], most: int = MOST_LETTERS) -> str:
     """`n[001-128]`, cut where nobody would read on."""
     whole = nodeset.folded(nodes)
-    return whole if len(whole) <= MOST_LETTERS else f"{whole[:MOST_LETTERS]}… ({len(nodes)} nodes)"
+    return whole if len(whole) <= most else f"{whole[:most]}… ({len(nodes)} nodes)"
 
 
 def headline(fleet: Fleet) -> tuple[str, str]:
     total = len(fleet.nodes)
     slow, deviating = {gpu.node for gpu in fleet.slow}, {outlier.node for outlier in fleet.outliers}
     parts = [
-        (len(fleet.failing), "{} of {} nodes fail"),
+        (len(fleet.failing), "{} fail"),
         (len(fleet.missing) + fleet.unnamed, "{} missing"),
         (len(fleet.broken), "{} unreadable"),
         (len(slow), "{} slow"),
@@ -48,14 +48,14 @@ def headline(fleet: Fleet) -> tuple[str, str]:
         (len(fleet.nodes_with(Severity.WARNING)), "{} with warnings"),
         (len(fleet.stale), "{} stale"),
     ]
-    said = [words.format(number, total) for number, words in parts if number]
+    said = [words.format(number) for number, words in parts if number]
     level = level_of(fleet)
+    nodes = f"{total:,} node{'s' * (total != 1)}"
     if said:
-        counted = "" if said[0].startswith(f"{len(fleet.failing)} of") else f"of {total} nodes "
-        return MARKS[level], f"{counted}{', '.join(said)}"
+        return MARKS[level], f"{nodes}: {', '.join(said)}"
     if level is Level.FINE:
-        return MARKS[level], f"{total} nodes ready and alike"
-    return MARKS[level], f"{total} nodes without a fault, not all proven"
+        return MARKS[level], f"{nodes} ready and alike"
+    return MARKS[level], f"{nodes} without a fault, not all proven"
 
 
 def findings(fleet: Fleet) -> Iterator[Statement]:

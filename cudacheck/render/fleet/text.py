@@ -29,7 +29,8 @@ def _lines(told: Told, width: int, *, verbose: bool) -> Iterator[Text]:
         yield Text()
         yield from _columns.labelled("group", judged.group.name, width, indent=LABEL + 2, style="bold")
         yield from _labelled("", _outline.group_words(judged), width)
-        yield from _labelled("", _outline.listed([node.node for node in judged.group.nodes]), width)
+        nodes = [node.node for node in judged.group.nodes]
+        yield from _labelled("", _outline.listed(nodes, width - LABEL - 20), width)
         if words := _outline.resolution(judged):
             yield from _labelled("", words, width, dim=True)
         yield from _section(_outline.splits(judged), width, verbose=verbose)
