@@ -296,6 +296,28 @@ def test_a_redacted_node_goes_by_its_files_name(fleet, tmp_path):
     assert [node["node"] for node in as_json(tmp_path)["nodes"]] == ["alias0", "alias1", "alias2"]
 
 
+def test_a_report_may_lack_any_type_of_facts(fleet):
+    """One of a newer or an older schema, or of an inspection that was cut short."""
+    (report,) = healthy(fleet, 1)
+    kinds = [*report["facts"]]
+    lacking = [
+        {**report, "subject": {"node": kind}, "facts": {name: report["facts"][name] for name in kinds if name != kind}}
+        for kind in kinds
+    ]
+    told = as_json("-", stdin=lines([report, *lacking]))
+    assert (len(told["nodes"]), told["broken"]) == (1 + len(kinds), [])
+
+
+def test_a_node_is_one_word_to_a_scheduler(fleet):
+    reports = healthy(fleet, 3)
+    for report, name in zip(reports, ("a,b[1-9]", "c\nd; reboot", "x" * 5000), strict=True):
+        report["subject"]["node"] = name
+        report["findings"].append({"rule": "gpu-lost", "severity": "error", "message": "x", "caused_by": None})
+    told = judge("-", "--exclude-file", "-", stdin=lines(reports)).stdout.strip()
+    assert len(nodeset.unfolded(told)) == 3
+    assert not {*told} & {*" \n;[]"}
+
+
 def test_nothing_to_read_is_2(tmp_path):
     for asked in ((tmp_path,), ("-",), (), ("-", "--expect", tmp_path / "none"), ("-", "--since", tmp_path / "none")):
         told = judge(*asked)

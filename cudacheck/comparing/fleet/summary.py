@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 import marshal
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +39,9 @@ MOST_FINDINGS = 100
 LONGEST = 300
 AXES = {"matmul": "matmul", "copy": "memory", "attention": "attention"}
 """By the first word of a case, the axis whose verdict says whether its times can be believed."""
+
+_NO_NAME = re.compile(r"[^\w.:-]+")
+"""What no node is called by, and what would be more than one word to a scheduler."""
 
 Item = tuple[str, str]
 """Which of several facts, and one of its fields."""
@@ -203,7 +207,7 @@ def _summary(
     return NodeSummary(
         source=source,
         # A redacted report calls every machine <host-1>.
-        node=told if told and not told.startswith("<") else name,
+        node=_NO_NAME.sub("_", told if told and not told.startswith("<") else name)[:LONGEST],
         boot_id=str(subject.get("boot_id", ""))[:60] if subject else "",
         created=_seconds(raw.get("created")),
         version=str(raw.get("cudacheck_version", ""))[:40],
@@ -244,7 +248,7 @@ def _seconds(created: Any) -> float | None:
 
 
 def _items(raw: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    found = raw.get("facts", {}).get(kind, ())
+    found = raw.get("facts", {}).get(kind, [])
     if not isinstance(found, list):
         raise ReportError(f"report: `facts.{kind[:40]}` is not a list")
     if any(not isinstance(one, dict) for one in found):
