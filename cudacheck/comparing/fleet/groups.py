@@ -16,6 +16,8 @@ from cudacheck.registry import fact_types
 
 LEAST_NODES = 3
 """Of two that differ nobody is the majority."""
+MAJORITY = 2 / 3
+"""Of the nodes that tell: seven against six are two halves."""
 WITHIN = 0.02
 """Amounts (bytes, watts, MHz) that are closer are the same: firmware takes its share of a machine's memory."""
 MOST_VALUES = 4
@@ -160,7 +162,7 @@ def _value(block: Block, item: Item) -> Any:
 
 
 def _majority(told: Sequence[tuple[Any, list[int]]], field: str) -> tuple[Any, float]:
-    """What more than half of the nodes have that tell, and their share."""
+    """What most of the nodes have that tell, and their share; nothing where there is no clear majority."""
     if _is_amount(field) and all(isinstance(value, (int, float)) for value, _ in told):
         candidate: Any = _median(told)
     else:
@@ -170,7 +172,7 @@ def _majority(told: Sequence[tuple[Any, list[int]]], field: str) -> tuple[Any, f
         candidate = counts.most_common(1)[0][0]
     holding = sum(len(numbers) for value, numbers in told if _is_near(value, candidate, field))
     telling = sum(len(numbers) for _, numbers in told)
-    return (candidate, holding / telling) if holding * 2 > telling else (_UNTOLD, 0.0)
+    return (candidate, holding / telling) if holding >= MAJORITY * telling else (_UNTOLD, 0.0)
 
 
 def _median(told: Sequence[tuple[float, list[int]]]) -> float:

@@ -372,7 +372,8 @@ def _record(name: str, one: dict[str, Any]) -> Any:
 
 def _which(fact: Any, told: Identity, places: tuple[tuple[str, str], ...]) -> str:
     parts = [f"GPU {getattr(fact, told.gpu[0])}"] if told.gpu else []
-    return " ".join([*parts, *(str(without_places(getattr(fact, name), places)) for name in told.key)])
+    named = (without_places(getattr(fact, name), places) for name in told.key)
+    return " ".join([*parts, *(str(name) for name in named if name is not None)])
 
 
 def _of_field(
