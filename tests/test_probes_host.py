@@ -642,3 +642,9 @@ class TestNamedPaths:
             ("CXX", "/opt/removed/c++"): False,
             ("LD_PRELOAD", "/opt/removed/lib.so"): False,
         }
+
+
+@needs_linux
+def test_a_cluster_may_call_the_machine_otherwise(ask):
+    assert ask("system").one("System").node == os.uname().nodename
+    assert ask("system", env={**os.environ, "CUDACHECK_NODE": "gpu-07"}).one("System").node == "gpu-07"

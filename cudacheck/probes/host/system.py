@@ -43,7 +43,7 @@ class System:
     container_sign: holds.FreeText = ""
     """What tells that it is a container: `/.dockerenv`, `container=podman` …"""
     node: holds.Host = ""
-    """What the machine, or the container, calls itself."""
+    """What the machine, or the container, calls itself; or CUDACHECK_NODE, where a cluster calls it otherwise."""
     boot_id: holds.Uuid = ""
     """Of the running kernel: another one after each start."""
 
@@ -65,7 +65,7 @@ def collect() -> Iterator[object]:
         glibc=_glibc(),
         container=container,
         container_sign=sign,
-        node=os.uname().nodename,
+        node=os.environ.get("CUDACHECK_NODE") or os.uname().nodename,
         boot_id=(_roots.read("/proc/sys/kernel/random/boot_id") or "").strip(),
         wsl=_wsl(banner),
         jetson="-tegra" in kernel or _exists("/etc/nv_tegra_release"),
