@@ -15,6 +15,7 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("commands",),
+    ("collecting",),
     ("sources", "render", "probing", "configuration"),
     ("comparing",),
     ("reports",),
