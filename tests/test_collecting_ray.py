@@ -1,0 +1,90 @@
+"""`cudacheck fleet ray` over a real Ray cluster on this machine: several raylets; one is killed, one hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+
+import pytest
+from waiting import inspections, wait_until
+
+from cudacheck.collecting import Asked, EngineError, NodeAnswer, ray
+
+pytest.importorskip("ray", reason="no Ray: pip install 'cudacheck[ray]'")
+
+pytestmark = [pytest.mark.whole, pytest.mark.ray]
+
+GPUS = 4
+SMALL = {"num_cpus": 1, "object_store_memory": 80 << 20}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without GPUs, and workers that Ray takes for machines with some; tasks without GPUs are shown none."""
+    from ray.cluster_utils import Cluster
+
+    before = dict(os.environ)
+    os.environ.update(
+        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1", CUDA_VISIBLE_DEVICES="0,1,2,3", RAY_USAGE_STATS_ENABLED="0"
+    )
+    running = Cluster(initialize_head=True, head_node_args={**SMALL, "node_name": "head", "include_dashboard": False})
+    running.workers = {
+        name: running.add_node(wait=False, num_gpus=GPUS, node_name=name, **SMALL) for name in ("w1", "w2", "w3")
+    }
+    running.wait_for_nodes()
+    os.environ.clear()
+    os.environ.update(before)
+    yield running
+    for process in inspections().values():
+        os.kill(process, signal.SIGKILL)
+    running.shutdown()
+
+
+def test_a_node_that_dies_or_hangs_costs_itself_alone(cluster):
+    def disturb():
+        wait_until(lambda: {"w1", "w2"} <= inspections().keys(), 60)
+        os.kill(inspections()["w1"], signal.SIGSTOP)
+        cluster.remove_node(cluster.workers["w2"], allow_graceful=False)
+
+    disturbing = threading.Thread(target=disturb)
+    disturbing.start()
+    told = {}
+    with contextlib.closing(ray.collect(Asked(120), cluster.address)) as answers:
+        for answer in answers:
+            told[answer.node] = answer
+            if [node for node, said in told.items() if said == NodeAnswer(node)] == ["w1"]:
+                break
+    disturbing.join()
+    assert told["w1"] == NodeAnswer("w1")
+    assert told["w2"].failure.startswith("NodeDiedError: Task failed because the node it was running on is dead")
+    assert {node for node, answer in told.items() if answer.report} == {"head", "w3"}
+    assert told["head"].without_gpus
+    assert not told["w3"].without_gpus
+    report = json.loads(told["w3"].report)
+    assert report["subject"]["node"] == "w3"
+    # Ray set the variable to nothing for this task; the node has it as it was
+    assert report["facts"]["EnvironmentVariables"][0]["values"]["CUDA_VISIBLE_DEVICES"] == "0,1,2,3"
+    assert "PYTHONPATH" not in report["facts"]["EnvironmentVariables"][0]["values"]
+    assert "gpus-hidden" not in {finding["rule"] for finding in report["findings"]}
+
+
+def test_measuring_reserves_all_gpus_of_a_node(cluster):
+    import ray as engine
+
+    engine.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        assert engine.available_resources()["GPU"] > 0
+        with contextlib.closing(ray.collect(Asked(60, bench=True), cluster.address)) as answers:
+            next(answers)
+            wait_until(lambda: "GPU" not in engine.available_resources(), 30)
+        wait_until(lambda: engine.available_resources().get("GPU"), 30)
+    finally:
+        engine.shutdown()
+
+
+def test_an_address_where_nothing_listens_is_one_line():
+    with pytest.raises(EngineError, match=r"^nothing answers at 127\.0\.0\.1:1: Connection refused$"):
+        list(ray.collect(Asked(30), "127.0.0.1:1"))
