@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
+from patients import CUDACHECK, clean_environment
 from waiting import inspections, wait_until
 
 from cudacheck.collecting import Asked, EngineError, NodeAnswer, ray
@@ -83,6 +85,24 @@ def test_measuring_reserves_all_gpus_of_a_node(cluster):
         wait_until(lambda: engine.available_resources().get("GPU"), 30)
     finally:
         engine.shutdown()
+
+
+def test_the_nodes_are_judged_and_a_head_without_gpus_is_left_out(cluster):
+    """`cudacheck fleet ray`, as docs/fleet.md has it. The machine has no GPU, whatever Ray counts."""
+    environment = {**clean_environment(), "RAY_ADDRESS": cluster.address}
+    told = subprocess.run(
+        [*CUDACHECK, "fleet", "ray", "--format", "json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert told.stderr == "cudacheck: left out, without a GPU as the cluster has it: head\n"
+    fleet = json.loads(told.stdout)
+    assert {"no-gpu": ["w1", "w3"]}.items() <= {f["rule"]: f["nodes"] for f in fleet["findings"]}.items()
+    assert fleet["missing"] == []
+    assert told.returncode == 1
 
 
 def test_an_address_where_nothing_listens_is_one_line():

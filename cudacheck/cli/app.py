@@ -12,6 +12,7 @@ import typer
 from cudacheck import __version__
 from cudacheck.cli import interrupts
 from cudacheck.cli.bench import bench_app
+from cudacheck.cli.collect import PASSED_ON, kubernetes, ray, slurm
 from cudacheck.cli.config import config
 from cudacheck.cli.diff import diff
 from cudacheck.cli.doctor import doctor
@@ -89,4 +90,7 @@ app.command()(explain)
 app.command()(plan)
 app.command()(config)
 app.add_typer(bench_app, name="bench")
+fleet_app.command()(ray)
+fleet_app.command(context_settings=PASSED_ON)(slurm)
+fleet_app.command()(kubernetes)
 app.add_typer(fleet_app, name="fleet")

@@ -23,6 +23,26 @@ class ExcludeAs(enum.StrEnum):
     SLURM = "slurm"
     HOSTFILE = "hostfile"
     KUBECTL = "kubectl"
+    DRAIN = "drain"
+
+
+ExcludeFile = Annotated[
+    str | None,
+    typer.Option(
+        help="Write the nodes to leave out into this file; - is stdout, instead of the result.", metavar="FILE"
+    ),
+]
+ExcludedAs = Annotated[
+    ExcludeAs,
+    typer.Option(
+        help="As Slurm's --exclude, as a hostfile of the others, as kubectl cordon lines, or, where the node itself is"
+        " at fault, as scontrol lines that drain it."
+    ),
+]
+RequireOfNodes = Annotated[
+    list[str] | None, typer.Option(help="What every node must fulfil (repeatable): torch>=2.7.", metavar="SPEC")
+]
+FleetFormat = Annotated[str | None, format_option(FOLDER)]
 
 
 @fleet_app.command()
@@ -46,24 +66,16 @@ def judge(
     max_age: Annotated[
         float, typer.Option(min=0.1, help="Hours behind the newest report, beyond which one is stale.", metavar="H")
     ] = 24,
-    exclude_file: Annotated[
-        str | None,
-        typer.Option(
-            help="Write the nodes to leave out into this file; - is stdout, instead of the result.", metavar="FILE"
-        ),
-    ] = None,
-    exclude_as: Annotated[
-        ExcludeAs, typer.Option(help="As Slurm's --exclude, as a hostfile of the others, or as kubectl cordon lines.")
-    ] = ExcludeAs.SLURM,
-    require: Annotated[
-        list[str] | None, typer.Option(help="What every node must fulfil (repeatable): torch>=2.7.", metavar="SPEC")
-    ] = None,
+    exclude_file: ExcludeFile = None,
+    exclude_as: ExcludedAs = ExcludeAs.SLURM,
+    require: RequireOfNodes = None,
     fail_on: FailingFrom = None,
     not_proven: NotProven = None,
     strict: Strict = False,
     fail_on: FailingFrom = FailOn.ERROR,
     ignore: Ignore = None,
     output_format: Annotated[str, format_option(FOLDER)] = "text",
+    output_format: FleetFormat = None,
     output: Output = None,
     verbose: Verbose = False,
 ) -> None:

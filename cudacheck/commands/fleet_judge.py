@@ -29,6 +29,7 @@ from cudacheck.comparing.fleet.judge import (
     Broken,
     Expected,
     Fleet,
+    FleetFinding,
     Level,
     is_proven,
     judge_fleet,
@@ -36,6 +37,8 @@ from cudacheck.comparing.fleet.judge import (
 )
 from cudacheck.comparing.fleet.summary import Asking, Block, NodeSummary, Reader
 from cudacheck.judging.gate import CODES, NotProven
+from cudacheck.model.findings import FixBy, Severity
+from cudacheck.registry import rule
 from cudacheck.render import out
 from cudacheck.reports.read import MAX_BYTES, ReportError
 from cudacheck.requirements import SpecError, understood
@@ -87,7 +90,7 @@ def judged(
     Raises InputError where there is nothing to be judged, or the list of expected nodes cannot be read.
     """
     expected = expected_in(expect) if expect is not None else None
-    return _judged(texts(sources), expected, max_age_s, _asking(ignore, require))
+    return _judged(texts(sources), expected, max_age_s, asking(ignore, require))
 
 
 def told(
@@ -140,13 +143,26 @@ def exclude(fleet: Fleet, form: str, name: str) -> None:
 
 
 def excluded(fleet: Fleet, form: str) -> str:
-    """`slurm`: for `--exclude`; `hostfile`: a line for each of the other nodes; `kubectl`: lines to type."""
+    """`slurm`: for `--exclude`; `hostfile`: a line for each of the other nodes; `kubectl`, `drain`: lines to type."""
     bad = {*fleet.bad}
     if form == "hostfile":
         return "".join(f"{node.node}\n" for node in fleet.nodes if node.node not in bad)
     if form == "kubectl":
         return "".join(f"kubectl cordon {shlex.quote(node)}\n" for node in sorted(bad))
+    if form == "drain":
+        return "".join(_drain(finding) for finding in fleet.findings if _is_of_the_node(finding))
     return nodeset.folded(bad) + "\n"
+
+
+def _is_of_the_node(finding: FleetFinding) -> bool:
+    """Whether its nodes cannot work, and whoever runs them is to mend that: not the environment, not a program."""
+    known = rule(finding.rule)
+    return finding.severity is Severity.ERROR and known is not None and known.fix_by is FixBy.NODE
+
+
+def _drain(finding: FleetFinding) -> str:
+    reason = shlex.quote(f"cudacheck: {finding.rule}: {finding.message}")
+    return f"scontrol update NodeName={nodeset.folded(finding.nodes)} State=DRAIN Reason={reason}\n"
 
 
 def of_reports(
@@ -159,10 +175,10 @@ def of_reports(
     """The fleet of these reports, JSON by node; `missing` says why others have none."""
     given = (Text(node, node, report.encode("utf-8", "replace")) for node, report in reports.items())
     expected = Expected(names=(*reports, *missing), why=missing)
-    return _judged(given, expected, MAX_AGE_S, _asking(ignore, require))
+    return _judged(given, expected, MAX_AGE_S, asking(ignore, require))
 
 
-def _asking(ignore: Collection[str], require: Collection[str]) -> Asking:
+def asking(ignore: Collection[str], require: Collection[str]) -> Asking:
     """Raises InputError for what is no requirement."""
     for spec in require:
         try:
