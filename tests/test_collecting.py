@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from patients import interpreter_or_skip
 
+import cudacheck
 from cudacheck.collecting import Asked, EngineError, NodeAnswer, _frames, _travel, on_node
-from cudacheck.commands import fleet_collect
+from cudacheck.commands import fleet_collect, fleet_judge
+from cudacheck.reports.write import dumps
 
 pytestmark = pytest.mark.whole
 
@@ -214,3 +216,11 @@ def test_ctrl_c_keeps_what_is_known():
     assert collected.missing == dict.fromkeys(("b", "head"), "interrupted before it answered")
     with pytest.raises(KeyboardInterrupt):
         fleet_collect.collect(_frames.answers(["sh", "-c", "sleep 1; kill -INT $PPID; sleep 60"], b"", 60))
+
+
+@pytest.mark.parametrize("nodes", [("10.0.0.1", "10.0.0.2", "10.0.0.3"), ("a.cluster", "b.cluster", "c.cluster")])
+def test_nodes_by_address_or_name_are_told_from_each_other(nodes):
+    """Ray knows its nodes by their addresses where several share a host name."""
+    report = dumps(cudacheck.read("torch==2.9.0+cpu"))
+    fleet = fleet_judge.of_reports(dict.fromkeys(nodes[:2], report), {nodes[2]: "died"})
+    assert (fleet.missing, dict(fleet.why_missing)) == ((nodes[2],), {nodes[2]: "died"})

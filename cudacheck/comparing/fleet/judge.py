@@ -226,7 +226,9 @@ def _expected(nodes: Sequence[NodeSummary], expected: Expected | None) -> tuple[
 
 
 def _short(node: str) -> str:
-    return node.partition(".")[0].lower()
+    """Without its domain; the last part of an address is a number, which no domain ends in."""
+    host, _, domain = node.lower().partition(".")
+    return node if domain.rpartition(".")[2].isdecimal() else host
 
 
 def _findings(nodes: Sequence[NodeSummary]) -> list[FleetFinding]:
