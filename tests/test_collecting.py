@@ -218,6 +218,14 @@ def test_ctrl_c_keeps_what_is_known():
         fleet_collect.collect(_frames.answers(["sh", "-c", "sleep 1; kill -INT $PPID; sleep 60"], b"", 60))
 
 
+def test_ctrl_c_while_the_engine_is_ended_leaves_nothing_behind(tmp_path):
+    """It takes no notice of what is gentle, and the signal comes while it is waited for."""
+    script = f"trap '' USR1; echo $$ >{tmp_path}/pid; echo @cudacheck a among a; (sleep 2; kill -INT $PPID) &"
+    with pytest.raises(KeyboardInterrupt):
+        list(_frames.answers(["sh", "-c", f"{script} while :; do sleep 0.1; done"], b"", 1))
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
 @pytest.mark.parametrize("nodes", [("10.0.0.1", "10.0.0.2", "10.0.0.3"), ("a.cluster", "b.cluster", "c.cluster")])
 def test_nodes_by_address_or_name_are_told_from_each_other(nodes):
     """Ray knows its nodes by their addresses where several share a host name."""

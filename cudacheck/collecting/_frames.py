@@ -78,15 +78,23 @@ class Running:
         return os.pread(self.said.fileno(), 1 << 20, 0).decode("utf-8", "replace")
 
     def end(self) -> None:
-        """Gently first, so that it ends what it has started."""
+        """Gently first, so that it ends what it has started. Ctrl-C only makes it harder, and is raised at the end."""
+        interrupted = False
         for number, left_s in ENDING:
-            if self.process.poll() is None:
-                self.process.send_signal(number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(left_s)
+            if self.process.poll() is not None:
+                break
+            self.process.send_signal(number)
+            try:
+                self.process.wait(left_s)
+            except subprocess.TimeoutExpired:
+                pass
+            except KeyboardInterrupt:
+                interrupted = True
         self.said.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
+        if interrupted:
+            raise KeyboardInterrupt
 
 
 def answers(
