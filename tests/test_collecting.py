@@ -149,6 +149,13 @@ def test_answers_come_while_the_others_are_waited_for():
         assert [next(answers) for _ in range(3)] == [NodeAnswer("a"), NodeAnswer("b"), NodeAnswer("a", "{}")]
 
 
+def test_what_the_engine_counts_is_known_of_every_answer():
+    told = "@cudacheck a no-gpus\n@cudacheck b no-gpus\n@cudacheck a among a b c\n@cudacheck a failed no"
+    answers = collected("\n".join(f"say({line!r})" for line in told.splitlines()))
+    assert len(answers) == 6
+    assert all(answer.without_gpus == (answer.node != "c") for answer in answers)
+
+
 def test_who_says_nothing_in_time_is_missing():
     *_, last = collected("say('@cudacheck a among a b')\nsay('@cudacheck a failed no')\ntime.sleep(600)", 2)
     assert last == NodeAnswer("b", failure="no answer within 2 s")

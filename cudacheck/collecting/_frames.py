@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
 import os
 import re
 import select
@@ -122,7 +121,7 @@ def answers(
         raise EngineError(why if running.closed else f"no node within {timeout_s:.0f} s: {why}")
     for node in nodes.silent():
         about = [line for line in said.splitlines() if node in line.replace(":", " ").split()]
-        yield NodeAnswer(node, failure=_last(about) or f"no answer within {timeout_s:.0f} s")
+        yield nodes.answer(node, failure=_last(about) or f"no answer within {timeout_s:.0f} s")
 
 
 def _last(lines: Sequence[str]) -> str:
@@ -145,15 +144,14 @@ class Nodes:
         node, _, said = told.partition(" ")
         kind, _, value = said.strip().partition(" ")
         if kind == "among":
-            yield from (NodeAnswer(other) for other in self._new([*self.named(value), node]))
+            yield from (self.answer(other) for other in self._new([*self.named(value), node]))
         elif kind == "no-gpus":
             self.without_gpus.add(node)
         elif kind == "part" and len(parts := self.parts.setdefault(node, [])) < MAX_PARTS:
             parts.append(value)
         elif kind in {"end", "failed"} and not self.expected.get(node):
             self.expected[node] = True
-            answer = NodeAnswer(node, failure=value) if kind == "failed" else _unpacked(node, self.parts.pop(node, []))
-            yield dataclasses.replace(answer, without_gpus=node in self.without_gpus)
+            yield self.answer(node, **({"failure": value} if kind == "failed" else _told(self.parts.pop(node, []))))
 
     def _new(self, nodes: Sequence[str]) -> list[str]:
         new = [node for node in dict.fromkeys(nodes) if node not in self.expected]
@@ -163,13 +161,16 @@ class Nodes:
     def silent(self) -> list[str]:
         return [node for node, answered in self.expected.items() if not answered]
 
+    def answer(self, node: str, **told: str) -> NodeAnswer:
+        return NodeAnswer(node, without_gpus=node in self.without_gpus, **told)
 
-def _unpacked(node: str, parts: Sequence[str]) -> NodeAnswer:
+
+def _told(parts: Sequence[str]) -> dict[str, str]:
     try:
         unpacking = zlib.decompressobj()
         data = unpacking.decompress(base64.b64decode("".join(parts), validate=True), MAX_BYTES)
         if not unpacking.eof:
             raise ValueError("not whole")
-        return NodeAnswer(node, data.decode("utf-8"))
+        return {"report": data.decode("utf-8")}
     except (ValueError, zlib.error):
-        return NodeAnswer(node, failure="its report arrived broken")
+        return {"failure": "its report arrived broken"}

@@ -62,10 +62,10 @@ def drive(address: str, asked: str, start: str) -> None:
         sys.exit(f"Ray: {' '.join(str(error).split())}")
     nodes = [node for node in ray.nodes() if node["Alive"]]
     names = _names(nodes)
-    _tell(names[0], f"among {' '.join(names)}")
     for node, name in zip(nodes, names, strict=True):
         if not node["Resources"].get("GPU"):
             _tell(name, "no-gpus")
+    _tell(names[0], f"among {' '.join(names)}")
     files, inspect, bench = ray.put(payload), _task(ray), json.loads(asked)["bench"]
     running = {}
     for node, name in zip(nodes, names, strict=True):

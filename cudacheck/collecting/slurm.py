@@ -42,24 +42,24 @@ echo "%(mark)s $SLURMD_NODENAME failed there is no python3 on its PATH"
 
 def collect(asked: Asked, srun_options: Sequence[str] = ()) -> Generator[NodeAnswer, None, None]:
     """Raises EngineError where there is no srun, or no task was started."""
-    deadline = time.monotonic() + asked.timeout_s
-    payload = _travel.payload()
-    command = [*SRUN, *_within(os.environ), *srun_options]
     without_gpus = _without_gpus()
-    ended = []
-    unreached = False
+    with contextlib.closing(_answers(asked, [*SRUN, *_within(os.environ), *srun_options])) as answers:
+        for answer in answers:
+            yield dataclasses.replace(answer, without_gpus=answer.node in without_gpus)
+
+
+def _answers(asked: Asked, command: list[str]) -> Generator[NodeAnswer, None, None]:
+    deadline = time.monotonic() + asked.timeout_s
+    payload, ended, unreached = _travel.payload(), [], False
     for answer in _frames.answers([*command, *_task(asked)], payload, asked.timeout_s, named=_hostnames):
+        yield answer
         unreached = unreached or UNREACHED in answer.failure
         if answer.failure.startswith("srun:") and UNREACHED not in answer.failure:
-            ended.append(answer)
-        else:
-            yield dataclasses.replace(answer, without_gpus=answer.node in without_gpus)
-    yield from ended
+            ended.append(answer.node)
     left_s = deadline - time.monotonic()
     if unreached and ended and left_s > 1:
         # srun ends every task where it cannot reach one node: the others are asked without it
-        nodes = ",".join(answer.node for answer in ended)
-        command += [f"--nodelist={nodes}", f"--nodes={len(ended)}", f"--ntasks={len(ended)}"]
+        command += [f"--nodelist={','.join(ended)}", f"--nodes={len(ended)}", f"--ntasks={len(ended)}"]
         again = [*command, *_task(dataclasses.replace(asked, timeout_s=left_s))]
         with contextlib.suppress(EngineError):
             yield from _frames.answers(again, payload, left_s, named=_hostnames)
