@@ -6,6 +6,8 @@ import dataclasses
 import gzip
 import json
 import random
+import re
+import shlex
 import statistics
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
@@ -417,6 +419,19 @@ def test_what_strangers_wrote_harms_nobody(fleet, name):
     assert not harmful_in(told.stdout)
     if name == "junit":
         ET.fromstring(told.stdout)
+
+
+def test_the_commands_of_the_page_work(fleet, folder, tmp_path, monkeypatch):
+    (tmp_path / "reports").symlink_to(folder)
+    (tmp_path / "nodes.txt").write_text(f"gpu-[000001-{NODES:06d}]", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "fleet-judge.md").read_text(encoding="utf-8")
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    assert len(commands) > 2
+    for command in commands:
+        told = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert told.exit_code == 1, command
+        assert "Traceback" not in told.output
 
 
 # Many
