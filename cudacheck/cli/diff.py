@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import Output, Python, Redact, Timeout, Verbose, format_option, usage_error
+from cudacheck.cli.options import (
+    Color,
+    Colour,
+    Output,
+    Python,
+    Quiet,
+    Redact,
+    Timeout,
+    Verbose,
+    format_option,
+    usage_error,
+)
 from cudacheck.cli.output import check_first, deliver, refusing
 from cudacheck.render import out
 
@@ -32,9 +43,11 @@ def diff(
         bool, typer.Option("--bench/--no-bench", help="For --live: measure FP16 matmul and attention.")
     ] = True,
     timeout: Timeout = None,
-    output_format: Annotated[str, format_option(FOLDER)] = "text",
+    output_format: Annotated[str | None, format_option(FOLDER)] = None,
     output: Output = None,
     redact: Redact = False,
+    quiet: Quiet = False,
+    color: Colour = Color.AUTO,
     verbose: Verbose = False,
 ) -> None:
     """Tell what is different in B, what of it matters first, and why it is likely that B fails.
@@ -43,7 +56,8 @@ def diff(
     """
     from cudacheck.commands import diff as comparing
 
-    ways = check_first(None, output, output_format, FOLDER)
+    shown_as = output_format or "text"
+    ways = check_first(None, output, shown_as, FOLDER)
     if python and not live:
         usage_error("--python names an interpreter for --live, which was not asked for")
 
@@ -64,5 +78,5 @@ def diff(
 
     with refusing():
         found = comparing.diff(files, inspected if live else None, prepared=prepared)
-    deliver(found, output_format, ways, folder=FOLDER, verbose=verbose)
+    deliver(found, shown_as, ways, folder=FOLDER, verbose=verbose, quiet=quiet, color=color)
     raise typer.Exit(0 if found.is_same else DIFFERENT)

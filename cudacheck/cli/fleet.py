@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import FailingFrom, FailOn, Ignore, Output, Strict, Verbose, format_option
+from cudacheck.cli.options import (
+    Color,
+    Colour,
+    ExitZero,
+    FailingFrom,
+    FailOn,
+    Ignore,
+    NotProven,
+    Output,
+    Quiet,
+    Strict,
+    Verbose,
+    format_option,
+    not_proven_of,
+)
 from cudacheck.cli.output import check_first, deliver, refusing
 
 FOLDER = "fleet"
@@ -72,11 +86,12 @@ def judge(
     fail_on: FailingFrom = None,
     not_proven: NotProven = None,
     strict: Strict = False,
-    fail_on: FailingFrom = FailOn.ERROR,
+    exit_zero: ExitZero = False,
     ignore: Ignore = None,
-    output_format: Annotated[str, format_option(FOLDER)] = "text",
     output_format: FleetFormat = None,
     output: Output = None,
+    quiet: Quiet = False,
+    color: Colour = Color.AUTO,
     verbose: Verbose = False,
 ) -> None:
     """Tell which nodes fail, which are other than their kind, slow, missing or stale.
@@ -85,14 +100,9 @@ def judge(
     """
     from cudacheck.commands import fleet_judge
 
-    ways = check_first(ignore, output, output_format, FOLDER)
+    shown_as, proof = output_format or "text", not_proven_of(not_proven, strict=strict)
+    ways = check_first(ignore, output, shown_as, FOLDER)
     with refusing(), interrupts.raised():
-        told = fleet_judge.told(reports, expect=expect, max_age_s=max_age * 3600, ignore=ignore or (), since=since)
-        if exclude_file:
-            fleet_judge.exclude(told.fleet, exclude_as, exclude_file)
-    if exclude_file != "-":
-        deliver(told, output_format, ways, folder=FOLDER, verbose=verbose)
-    raise typer.Exit(fleet_judge.exit_code(told.fleet, fail_on=fail_on or FailOn.ERROR, strict=strict))
         told = fleet_judge.told(
             reports,
             expect=expect,

@@ -58,7 +58,7 @@ def check_first(
 ) -> list[Way]:
     """What was asked amiss is said before the work. Returns where the result goes, besides stdout."""
     known_rules(ignore or [])
-    ways = [way_of(output, output_format, folder) for output in outputs or ()]
+    ways = [way_to(output, output_format, folder) for output in outputs or ()]
     # The usual one needs nothing, and is imported while the children work.
     for name in {output_format, *(way.format for way in ways)} - {render.formats(folder)[0]}:
         can_render(name, folder)
@@ -153,7 +153,7 @@ def draw(found: Inspected, path: Path | None, *, redact: bool) -> None:
         usage_error(f"cannot write {path}: {error.strerror}")
 
 
-def way_of(output: str, asked: str, folder: str = "formats") -> Way:
+def way_to(output: str, asked: str, folder: str = "formats") -> Way:
     """`FORMAT:FILE`; without the prefix the ending tells the format, and --format where there is none."""
     prefix, colon, rest = output.partition(":")
     if colon and prefix in render.formats(folder):

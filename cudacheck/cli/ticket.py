@@ -10,7 +10,7 @@ import typer
 from cudacheck.cli import interrupts
 from cudacheck.cli.doctor import Bench, From, look
 from cudacheck.cli.options import Ignore, Python, Timeout, usage_error
-from cudacheck.cli.output import check_first, show, way_of
+from cudacheck.cli.output import check_first, show, way_to
 from cudacheck.render import out
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def ticket(
     from cudacheck.configuration import DEFAULTS
 
     usual = making.FORMATS[0]
-    format_name = way_of(str(output), usual).format if output else usual
+    format_name = way_to(str(output), usual).format if output else usual
     check_first(ignore, None, format_name)
     if format_name not in making.FORMATS:
         usage_error(f"a ticket that can be read back is .md, .html or .json, not {output.suffix if output else ''}")
