@@ -18,6 +18,8 @@ FLOORS = (
     ("collecting",),
     ("sources", "render", "probing", "configuration"),
     ("comparing",),
+    ("lint",),
+    ("sources", "render", "probing"),
     ("reports",),
     ("judging",),
     ("registry",),

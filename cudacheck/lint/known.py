@@ -1,0 +1,165 @@
+"""What is published, as far as rules ask for it: the one place of lint that asks `cudacheck.knowledge`."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from cudacheck import knowledge
+from cudacheck.knowledge import (
+    cuda_of_tag,
+    driver_at_least,
+    minimum_driver,
+    pythons_of,
+)
+from cudacheck.knowledge.recipes import (
+    cuda_image_missing,
+    gradio_releases,
+    gradio_took,
+    may_be_on_torch_index,
+    pinned_torch,
+)
+
+__all__ = [
+    "FAMILY",
+    "allows",
+    "cuda_image_missing",
+    "cuda_of_tag",
+    "default_tag",
+    "driver_at_least",
+    "gradio_allowed",
+    "gradio_releases",
+    "gradio_took",
+    "is_cuda_tag",
+    "is_torch_index",
+    "lacks_kernels",
+    "may_be_on_torch_index",
+    "minimum_driver",
+    "nearest_tag",
+    "pairs",
+    "partner",
+    "pinned_torch",
+    "published",
+    "pythons_of",
+    "released",
+    "tag_ever_built",
+    "tags_of",
+    "torch_index_tag",
+    "torch_of_partner",
+]
+
+PYTORCH_HOSTS = ("download.pytorch.org", "download-r2.pytorch.org")
+FAMILY = ("torch", "torchvision", "torchaudio")
+published = knowledge.exists
+"""Whether `torch==VERSION+TAG` was published; None where nobody could tell."""
+
+
+def is_cuda_tag(tag: str) -> bool:
+    return bool(re.fullmatch(r"cu\d{2,3}", tag))
+
+
+def torch_index_tag(url: str) -> str | None:
+    """The tag of PyTorch's own index: `cu128`; None for other addresses, and for the index of all tags."""
+    match = re.match(r"https?://([\w.-]+)/whl/(?:test/)?(cu\d+|cpu|rocm[\d.]+|xpu)/?$", url)
+    return match[2] if match and match[1] in PYTORCH_HOSTS else None
+
+
+def is_torch_index(url: str) -> bool:
+    return any(f"://{host}/whl" in url for host in PYTORCH_HOSTS)
+
+
+def released(version: str) -> bool | None:
+    """Whether PyTorch had this release; None for what is newer or older than the tables, or no plain release."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version) or knowledge.is_newer_than_known(version):
+        return None
+    known = knowledge.releases()
+    if not knowledge.as_version(version) >= knowledge.as_version(known[0].version):
+        return None
+    return any(release.version == version for release in known)
+
+
+def tags_of(torch: str) -> tuple[str, ...]:
+    """The CUDA tags under which PyTorch's index certainly has this release, oldest first."""
+    minor = torch.rpartition(".")[0]
+    tags = {b.tag for b in knowledge.builds() if b.torch in (torch, minor) and b.verified and b.index}
+    return tuple(sorted(tag for tag in tags if published(torch, tag)))
+
+
+@lru_cache
+def torch_of_partner(name: str, version: str) -> tuple[str, ...]:
+    """The PyTorch releases that this torchvision or torchaudio was published with; empty where unknown."""
+    pairs_of = [(release.version, knowledge.companions(release.version)) for release in knowledge.releases()]
+    return tuple(torch for torch, partners in pairs_of if partners and getattr(partners, name) == version)
+
+
+def pairs(torch: str, name: str, version: str) -> bool | None:
+    """Whether this torchvision or torchaudio belongs to this PyTorch; None where nobody could tell."""
+    return knowledge.fits(name, version, torch) if released(torch) else None
+
+
+def partner(torch: str, name: str) -> str | None:
+    partners = knowledge.companions(torch)
+    return getattr(partners, name) if partners else None
+
+
+default_tag = knowledge.default_index_tag
+
+
+def allows(specifier: str, version: str) -> bool | None:
+    """Whether a requirement allows this version; None where it cannot be read."""
+    text = specifier if not re.fullmatch(r"=\d.*", specifier) else f"={specifier}"
+    try:
+        return SpecifierSet(text).contains(version, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return None
+
+
+def tag_ever_built(tag: str) -> bool | None:
+    """Whether any release has this CUDA tag; None for CPU, ROCm, and what is older or newer than the tables."""
+    if not is_cuda_tag(tag):
+        return None
+    built_for = _all_tags()
+    if tag in built_for:
+        return True
+    newest = max(int(known[2:]) for known in built_for)
+    return False if 100 <= int(tag[2:]) < newest and len(tag) == 5 else None
+
+
+@lru_cache
+def _all_tags() -> frozenset[str]:
+    tags = {b.tag for b in knowledge.builds()} | {r.default for r in knowledge.releases()}
+    # Of releases that the tables leave out, or of few: never said not to exist.
+    return frozenset(tags | {"cu110", "cu115", "cu129", "cu134"})
+
+
+def nearest_tag(tag: str) -> str | None:
+    """The newest tag of the same CUDA major that is not newer, else the oldest of that major."""
+    same = sorted(t for t in _all_tags() if t[:-1] == tag[:-1] and t.startswith("cu"))
+    older = [t for t in same if t <= tag]
+    return older[-1] if older else same[0] if same else None
+
+
+def gradio_allowed(asked: list[tuple[str, str | None]]) -> list[int]:
+    """Which releases of the table these requirements (specifier, exact version) leave; all of them for none.
+
+    An exact version between two of the table is one or the other: both are named.
+    """
+    listed = [Version(release) for release in gradio_releases()]
+    exact = [Version(version) for _, version in asked if version and re.fullmatch(r"\d+(\.\d+)*", version)]
+    if exact:
+        below = [max((i for i, v in enumerate(listed) if v <= version), default=0) for version in exact]
+        above = [min((i for i, v in enumerate(listed) if v >= version), default=len(listed) - 1) for version in exact]
+        return sorted({*below, *above})
+    specifiers = [specifier for specifier, _ in asked if specifier]
+    return [
+        i for i, v in enumerate(listed) if not specifiers or any(allows(s, str(v)) is not False for s in specifiers)
+    ]
+
+
+def lacks_kernels(torch: str, tag: str, capability: str) -> bool | None:
+    """Whether this build surely has no code for a GPU of this capability; None where nobody could tell."""
+    archs = knowledge.archs_of(torch, cuda_of_tag(tag))
+    return None if archs is None else not knowledge.covers(archs, capability)

@@ -1,0 +1,73 @@
+"""Requirements and constraints files of pip."""
+
+from __future__ import annotations
+
+import re
+
+from cudacheck.lint.facts import Index, Install, Place, RecipeKind, Tool
+from cudacheck.lint.readers._base import Context, Found, Reader
+from cudacheck.lint.readers._commands import requirement
+
+_OTHERS = re.compile(r"darwin|win32|Windows|aarch64|arm64|python_version|python_full_version")
+_OPTION = re.compile(r"^(--?[a-z][a-z-]*)(?:[ =]\s*)?(.*)$")
+
+
+def read(text: str, context: Context) -> Found:
+    """The whole list, as one install."""
+    asked, indexes, links = [], [], []
+    for number, line in _logical(text):
+        body = re.sub(r"(^|\s)#.*$", "", line)
+        stripped = body.strip()
+        if not stripped:
+            continue
+        column = len(body) - len(body.lstrip()) + 1
+        if stripped.startswith("-"):
+            option = _OPTION.match(stripped)
+            name, value = (option[1], option[2].strip()) if option else ("", "")
+            place = context.place(number, column, number, column + len(stripped))
+            if name in {"-i", "--index-url", "--extra-index-url"}:
+                indexes.append(Index(value, place, replaces=name != "--extra-index-url"))
+            elif name in {"-f", "--find-links"}:
+                links.append(value)
+            continue
+        spec = re.split(r"\s--|;", stripped)[0].rstrip().rstrip("\\").rstrip()
+        found = requirement(spec, context.place(number, column, number, column + len(spec)), dynamic="$" in spec)
+        if found and not _elsewhere(stripped):
+            asked.append(found)
+    return [
+        Install(
+            Tool.PIP,
+            tuple(asked),
+            Place(1 + context.line),
+            tuple(indexes),
+            tuple(links),
+            isolated=None,
+            scope="file",
+            from_file=True,
+        )
+    ]
+
+
+def _elsewhere(line: str) -> bool:
+    """Asked for on another system, machine or Python only, where other builds are published."""
+    return bool(_OTHERS.search(line.partition(";")[2]))
+
+
+def _logical(text: str) -> list[tuple[int, str]]:
+    """Lines with what continues them joined, each with the number of its first."""
+    found: list[tuple[int, str]] = []
+    waiting: tuple[int, str] | None = None
+    for number, line in enumerate(text.split("\n"), 1):
+        whole = (waiting[1] + " " + line.strip()) if waiting else line.rstrip("\r")
+        first = waiting[0] if waiting else number
+        if whole.endswith("\\"):
+            waiting = (first, whole[:-1].rstrip())
+        else:
+            found.append((first, whole))
+            waiting = None
+    if waiting:
+        found.append(waiting)
+    return found
+
+
+READER = Reader(read=read, kinds=(RecipeKind.REQUIREMENTS,))
