@@ -18,6 +18,7 @@ from cudacheck.cli.diff import diff
 from cudacheck.cli.doctor import doctor
 from cudacheck.cli.explain import explain
 from cudacheck.cli.fleet import fleet_app
+from cudacheck.cli.lint import lint
 from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
 from cudacheck.cli.plan import plan
@@ -89,6 +90,7 @@ app.command()(diff)
 app.command()(explain)
 app.command()(plan)
 app.command()(config)
+app.command()(lint)
 app.add_typer(bench_app, name="bench")
 fleet_app.command()(ray)
 fleet_app.command(context_settings=PASSED_ON)(slurm)

@@ -1,0 +1,63 @@
+"""`cudacheck lint`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cudacheck.cli import interrupts
+from cudacheck.cli.options import FailingFrom, FailOn, Ignore, usage_error
+from cudacheck.cli.output import refusing, show
+from cudacheck.lint import formats
+from cudacheck.render import out
+
+FORMATS = formats.names()
+
+
+def lint(
+    paths: Annotated[list[str], typer.Argument(help="Files and folders; - is stdin.", metavar="PATH…")],
+    since: Annotated[
+        str | None, typer.Option(help="Only files that changed since this git revision.", metavar="REV")
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Judge for the machine of a saved report, or of what its nvidia-smi says.", metavar="REPORT"),
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="Judge for this GPU: a name, or a capability (9.0).")] = None,
+    driver: Annotated[str | None, typer.Option(help="Judge for this NVIDIA driver.", metavar="VERSION")] = None,
+    python: Annotated[str | None, typer.Option(help="Judge for this Python (3.12).", metavar="VERSION")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Write what is mechanical and certain.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")] = False,
+    fail_on: FailingFrom = FailOn.ERROR,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever is found.")] = False,
+    ignore: Ignore = None,
+    output_format: Annotated[
+        str, typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(FORMATS)}>")
+    ] = "text",
+) -> None:
+    """Check recipes before they are run: scripts, requirements, Dockerfiles, workflows, Python, articles.
+
+    It reads, and runs nothing. Exit code 0: no finding at or above --fail-on. 1: there is one. 2: bad usage or
+    unreadable input.
+    """
+    if output_format not in FORMATS:
+        usage_error(f"{output_format!r} is not one of {', '.join(map(repr, FORMATS))}")
+    if fix and diff:
+        usage_error("--fix writes, --diff shows what it would write: give one of them")
+    from cudacheck.commands import lint as linting
+
+    if lacking := linting.missing(output_format):
+        usage_error(f"lint needs {lacking.replace('_', '-')}: {linting.INSTALL}")
+    if unknown := linting.unknown_rule(ignore or ()):
+        usage_error(f"no lint rule is called {unknown!r}; docs/lint-rules lists them all")
+    from cudacheck.lint import fixing, showing
+
+    with refusing(), interrupts.raised():
+        machine = linting.machine(gpu, driver, python, on)
+        linted = linting.lint(paths, since=since, machine=machine, ignore=ignore or ())
+        show(fixing.diff(linted) if diff else showing.as_text(linted, output_format, out.width()))
+        if fix:
+            count = linting.mend(linted)
+            out.say(f"mended {count} file{'' if count == 1 else 's'}")
+    raise typer.Exit(0 if exit_zero else int(linting.fails(linted, fail_on)))
