@@ -319,7 +319,9 @@ class GraphCapture:
     syncs: tuple[tuple[str, Place], ...] = ()
     """Calls inside that wait for the GPU."""
     model_call: Place | None = None
-    """A call inside of a model that from_pretrained loaded."""
+    """A call inside of a model that from_pretrained loaded,"""
+    growing_call: Place | None = None
+    """and of one that generates text, with its KV cache on."""
     static_cache: bool = False
     gradients_off: bool = False
     backward: bool = False
@@ -380,6 +382,12 @@ class Recipe:
         ]
         same = {(requirement.specifier, requirement.url) for requirement in found}
         return found[0] if len(same) == 1 else None
+
+    def python_of(self, install: Install) -> str | None:
+        """The Python that the environment of an install has, `3.12`; None where nothing says, or several differ."""
+        scopes = {install.scope, *self.parents(install.scope)}
+        told = {".".join(p.version.split(".")[:2]) for p in self.all(PythonVersion) if p.scope in scopes}
+        return next(iter(told)) if len(told) == 1 else None
 
     def stage(self, scope: str) -> Stage | None:
         return next((stage for stage in self.all(Stage) if stage.scope == scope), None)

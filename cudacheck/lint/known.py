@@ -11,10 +11,12 @@ from packaging.version import InvalidVersion, Version
 from cudacheck import knowledge
 from cudacheck.knowledge import (
     cuda_of_tag,
+    cudnn_major_of,
     driver_at_least,
     minimum_driver,
     pythons_of,
 )
+from cudacheck.knowledge.flash_attn import flash_attn_built_for
 from cudacheck.knowledge.recipes import (
     cuda_image_missing,
     gradio_releases,
@@ -22,14 +24,19 @@ from cudacheck.knowledge.recipes import (
     may_be_on_torch_index,
     pinned_torch,
 )
+from cudacheck.lint.facts import Install, Recipe, Requirement, Tool, Variable
 
 __all__ = [
     "FAMILY",
+    "INDEX_VARIABLES",
     "allows",
+    "build_of",
     "cuda_image_missing",
     "cuda_of_tag",
+    "cudnn_major_of",
     "default_tag",
     "driver_at_least",
+    "flash_attn_built_for",
     "gradio_allowed",
     "gradio_releases",
     "gradio_took",
@@ -52,7 +59,21 @@ __all__ = [
 ]
 
 PYTORCH_HOSTS = ("download.pytorch.org", "download-r2.pytorch.org")
+INDEX_VARIABLES = {
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "UV_INDEX",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
+    "UV_TORCH_BACKEND",
+    "PIP_FIND_LINKS",
+    "PIP_CONFIG_FILE",
+}
+"""Variables that name an index."""
 FAMILY = ("torch", "torchvision", "torchaudio")
+default_tag = knowledge.default_index_tag
+"""The tag of what the default index serves to Linux x86_64."""
 published = knowledge.exists
 """Whether `torch==VERSION+TAG` was published; None where nobody could tell."""
 
@@ -81,6 +102,31 @@ def released(version: str) -> bool | None:
     return any(release.version == version for release in known)
 
 
+def build_of(recipe: Recipe, install: Install) -> tuple[str, str, Requirement] | None:
+    """The PyTorch that an install asks for by its exact version, as (`2.8.0`, `cu128`, where it says so).
+
+    The tag is its own, else that of the one index that is asked, else the default index's; None where nobody can tell.
+    """
+    asked = next((r for r in install.requirements if r.name == "torch" and not r.url), None)
+    if asked is None or asked.public is None or install.tool is Tool.CONDA or not released(asked.public):
+        return None
+    tag = asked.tag or _index_tag(recipe, install, asked.public)
+    return (
+        (asked.public, tag, asked) if tag and is_cuda_tag(tag) and published(asked.public, tag) is not False else None
+    )
+
+
+def _index_tag(recipe: Recipe, install: Install, version: str) -> str | None:
+    if install.find_links or install.files:
+        return None
+    if install.indexes:
+        only = install.indexes[0] if len(install.indexes) == 1 and install.indexes[0].replaces else None
+        return torch_index_tag(only.url) if only else None
+    elsewhere = [*recipe.project, *recipe.all(Install)] if install.from_file else []
+    set_outside = any(v.name in INDEX_VARIABLES for v in recipe.all(Variable))
+    return None if set_outside or any(i.indexes or i.find_links for i in elsewhere) else default_tag(version)
+
+
 def tags_of(torch: str) -> tuple[str, ...]:
     """The CUDA tags under which PyTorch's index certainly has this release, oldest first."""
     minor = torch.rpartition(".")[0]
@@ -103,9 +149,6 @@ def pairs(torch: str, name: str, version: str) -> bool | None:
 def partner(torch: str, name: str) -> str | None:
     partners = knowledge.companions(torch)
     return getattr(partners, name) if partners else None
-
-
-default_tag = knowledge.default_index_tag
 
 
 def allows(specifier: str, version: str) -> bool | None:

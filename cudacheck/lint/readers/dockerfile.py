@@ -63,6 +63,8 @@ def read(text: str, context: Context) -> Found:
                 continue
             stages.append(stage)
             found.append(stage.image)
+            if stage.image.name == "python" and (python := re.match(r"3\.\d+(?=[.-]|$)", stage.image.tag or "")):
+                found.append(PythonVersion(python[0], stage.image.place, stage.scope))
             continue
         scope = stages[-1].scope if stages else ""
         found += _instruction(instruction, arguments, dataclasses.replace(context, scope=scope, building=True))

@@ -288,14 +288,25 @@ class Module:
                 name = self.named(node.func)
                 if name in {
                     "torch.cuda.is_available",
-                    "torch.cuda.device_count",
                     "torch.cuda.init",
                     "torch.cuda.set_device",
                 }:
                     return name
                 if name.endswith(".cuda") and not name.startswith("torch.cuda"):
                     return name
+                if self._on_cuda(node, name):
+                    return ast.unparse(node.func)
         return ""
+
+    def _on_cuda(self, call: ast.Call, name: str) -> bool:
+        """`x.to("cuda")`, and `torch.zeros(1, device="cuda")`."""
+        device = next((k.value for k in call.keywords if k.arg == "device"), None)
+        if device is None and isinstance(call.func, ast.Attribute) and call.func.attr == "to" and call.args:
+            device = call.args[0]
+        elif not name.startswith("torch.") or name in {"torch.device", "torch.load"}:
+            return False
+        value = device.value if isinstance(device, ast.Constant) else None
+        return isinstance(value, str) and value.partition(":")[0] == "cuda"
 
     # Handlers
 
@@ -345,6 +356,7 @@ class Module:
         around = self.inside(node) or self.tree
         outside = [*ast.walk(around)]
         models = [call for call in inner if isinstance(call, ast.Call) and self._is_model(call.func)]
+        growing = [call for call in models if self._grows(call)]
         return GraphCapture(
             graph,
             self.head(node),
@@ -352,6 +364,7 @@ class Module:
             self._warmed_up(node, outside),
             tuple(self._syncs(inner)),
             self.place(models[0]) if models else None,
+            self.place(growing[0]) if growing else None,
             static_cache="StaticCache" in self.text or ("static" in self.text and "cache_implementation" in self.text),
             gradients_off=self._gradients_off(node),
             backward=any(isinstance(part, ast.Attribute) and part.attr == "backward" for part in self.nodes),
@@ -361,6 +374,14 @@ class Module:
     def _is_model(self, function: ast.expr) -> bool:
         name = _dotted(function)
         return self.objects.get(name, "").endswith(".from_pretrained") and "Token" not in self.objects[name]
+
+    def _grows(self, call: ast.Call) -> bool:
+        """Whether it is a model that generates text, called with its cache."""
+        kind = self.objects[_dotted(call.func)].removesuffix(".from_pretrained").rpartition(".")[2]
+        off = any(
+            k.arg == "use_cache" and isinstance(k.value, ast.Constant) and not k.value.value for k in call.keywords
+        )
+        return kind.endswith(("ForCausalLM", "ForConditionalGeneration", "ForSeq2SeqLM", "LMHeadModel")) and not off
 
     def _replayed(self, graph: str, capture: ast.With) -> bool:
         """Replayed by its own name or attribute; or handed on to where it may be."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.lint.facts import Install, PythonVersion, Recipe, Requirement, Stage
+from cudacheck.lint.facts import Recipe, Requirement
 from cudacheck.lint.rule import Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
@@ -32,7 +32,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         match = _NAME.search(asked.url)
         if not match or "$" in asked.url:
             continue
-        torch, python = recipe.in_scope("torch", install), _python(recipe, install)
+        torch, python = recipe.in_scope("torch", install), recipe.python_of(install)
         if torch and torch.public and not torch.public.startswith(f"{match[2]}."):
             yield LintFinding(
                 f"this flash-attn wheel is for torch {match[2]}, and torch {torch.public} is installed", asked.place
@@ -49,15 +49,6 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
 
 def _same_cuda(torch: Requirement, cuda: str) -> bool:
     return torch.tag.removeprefix("cu")[:2] == cuda[:2]
-
-
-def _python(recipe: Recipe, install: Install) -> str | None:
-    """The Python that the environment has: by conda, or by the image `python:3.12`."""
-    told = {".".join(p.version.split(".")[:2]) for p in recipe.all(PythonVersion) if p.scope == install.scope}
-    stage: Stage | None = recipe.stage(install.scope)
-    if stage and stage.base and stage.base.name == "python" and (found := re.match(r"3\.\d+", stage.base.tag or "")):
-        told.add(found[0])
-    return next(iter(told)) if len(told) == 1 else None
 
 
 WHEEL = "https://github.com/Dao-AILab/flash-attention/releases/download/v2.8.3/flash_attn-2.8.3+cu12torch2.8cxx11abiTRUE-cp311-cp311-linux_x86_64.whl"

@@ -24,21 +24,9 @@ from cudacheck.lint.facts import Install, Recipe, Tool, Variable
 from cudacheck.lint.rule import Edit, Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
-VARIABLES = {
-    "PIP_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_FIND_LINKS",
-    "UV_INDEX",
-    "UV_INDEX_URL",
-    "UV_EXTRA_INDEX_URL",
-    "UV_DEFAULT_INDEX",
-    "UV_TORCH_BACKEND",
-    "UV_FIND_LINKS",
-}
-
 
 def check(recipe: Recipe) -> Iterator[LintFinding]:
-    if any(variable.name in VARIABLES for variable in recipe.all(Variable)):
+    if any(variable.name in known.INDEX_VARIABLES for variable in recipe.all(Variable)):
         return
     for install, asked in recipe.requirements("torch"):
         if (
