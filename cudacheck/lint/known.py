@@ -51,6 +51,7 @@ __all__ = [
     "pinned_torch",
     "published",
     "pythons_of",
+    "release_versions",
     "released",
     "tag_ever_built",
     "tags_of",
@@ -125,6 +126,10 @@ def _index_tag(recipe: Recipe, install: Install, version: str) -> str | None:
     elsewhere = [*recipe.project, *recipe.all(Install)] if install.from_file else []
     set_outside = any(v.name in INDEX_VARIABLES for v in recipe.all(Variable))
     return None if set_outside or any(i.indexes or i.find_links for i in elsewhere) else default_tag(version)
+
+
+def release_versions() -> tuple[str, ...]:
+    return tuple(release.version for release in knowledge.releases())
 
 
 def tags_of(torch: str) -> tuple[str, ...]:

@@ -178,6 +178,8 @@ def _installs(command: ShellCommand, words: list[Word], context: Context) -> Fou
         words, texts, program = words[1:], texts[1:], "uvpip"
     if program in {"pip", "uvpip"} and texts[1:2] in (["install"], ["download"], ["wheel"]):
         return [_pip(command, words[2:], context, Tool.UV if program == "uvpip" else Tool.PIP)]
+    if program == "uv" and texts[1:2] == ["venv"]:
+        return [*_venv(words[2:], context)]
     if program in {"uv", "poetry"} and texts[1:2] == ["add"]:
         return [_pip(command, words[2:], context, Tool.UV if program == "uv" else Tool.POETRY)]
     if program in {"conda", "mamba", "micromamba"} and any(
@@ -185,6 +187,13 @@ def _installs(command: ShellCommand, words: list[Word], context: Context) -> Fou
     ):
         return _conda(command, words[2:], context)
     return []
+
+
+def _venv(words: list[Word], context: Context) -> Iterator[PythonVersion]:
+    """`uv venv --python 3.12`."""
+    for option, value in _split(words, PIP_VALUES)[0]:
+        if option in {"--python", "-p"} and re.fullmatch(r"3\.\d+(\.\d+)?", value.text):
+            yield PythonVersion(value.text, value.place, context.scope)
 
 
 def _pip(command: ShellCommand, words: list[Word], context: Context, tool: Tool) -> Install:

@@ -153,19 +153,28 @@ def _command(node: Node, lines: _Lines, *, tolerated: bool, branched: bool) -> S
     place = lines.place(node)
     if node.type in {"declaration_command", "variable_assignment"}:
         return _assigned(node, lines, place, branched=branched)
-    body, redirects = node, []
     if node.type == "redirected_statement":
-        redirected = node.child_by_field_name("body")
-        redirects = node.children_by_field_name("redirect")
-        if redirected is None or redirected.type != "command":
-            return None
-        body = redirected
-    elif node.parent is not None and node.parent.type == "redirected_statement":
-        return None  # told with its redirections
+        return None  # told with its command
+    body, redirects = node, _redirects_of(node)
+    if redirects:
+        place = lines.span(node.start_byte, max(node.end_byte, redirects[-1].end_byte))
     words, assignments = _words(body, lines)
     further, redirections, heredoc = _redirected(redirects, words, lines)
     words = sorted([*words, *further], key=lambda word: (word.place.line, word.place.column))
     return ShellCommand(tuple(words), place, assignments, redirections, heredoc, tolerated, branched)
+
+
+def _redirects_of(node: Node) -> list[Node]:
+    """The redirections of a command: its statement's, and those behind a list that it ends."""
+    found: list[Node] = []
+    while node.parent is not None and node.parent.type in {"redirected_statement", "list", "pipeline"}:
+        parent = node.parent
+        if parent.type == "redirected_statement":
+            found += parent.children_by_field_name("redirect")
+        elif parent.named_children[-1] != node:
+            break
+        node = parent
+    return found
 
 
 def _assigned(node: Node, lines: _Lines, place: Place, *, branched: bool) -> ShellCommand:

@@ -52,7 +52,7 @@ def _groups(data: dict[str, Any], tool: dict[str, Any]) -> Iterator[tuple[str, l
     for name, specs in [*_table(project, "optional-dependencies").items(), *_table(data, "dependency-groups").items()]:
         yield f"group {name}", _texts(specs)
     poetry = _table(tool, "poetry", "dependencies")
-    yield "poetry", [*_poetry(poetry)]
+    yield "poetry", [*_poetry(poetry, poetry=True)]
     for table in (_table(tool, "pixi", "pypi-dependencies"), _table(data, "pypi-dependencies")):
         yield "pixi", [*_poetry(table)]
     for name, environment in _table(tool, "hatch", "envs").items():
@@ -62,11 +62,12 @@ def _groups(data: dict[str, Any], tool: dict[str, Any]) -> Iterator[tuple[str, l
         )
 
 
-def _poetry(table: dict[str, Any]) -> Iterator[str]:
+def _poetry(table: dict[str, Any], *, poetry: bool = False) -> Iterator[str]:
     for name, value in table.items():
         version = value.get("version") if isinstance(value, dict) else value
-        if isinstance(version, str) and re.match(r"\d", version) is None and re.match(r"==?", version):
-            yield f"{normalised(name)}=={version.lstrip('=')}"
+        exact = isinstance(version, str) and re.match(r"(==?)?\s*\d[^,*|\s]*$", version)
+        if exact and (poetry or not version[0].isdigit()):
+            yield f"{normalised(name)}=={version.lstrip('= ')}"
         elif name != "python":
             yield normalised(name)
 

@@ -28,7 +28,7 @@ _OF_INTEREST = re.compile(r"torch|transformers|gradio|environ|from_pretrained|pa
 _MAGIC = re.compile(r"^(\s*)[!%].*$", re.MULTILINE)
 _PROMPT = re.compile(r"^(>>> ?|\.\.\. ?)", re.MULTILINE)
 _SYNCS = {"item", "cpu", "tolist", "numpy", "nonzero", "generate", "synchronize"}
-_EVENTS = {"click", "submit", "change", "input", "select", "upload", "load", "then", "success", "release"}
+_EVENTS = {"click", "submit", "change", "input", "select", "upload", "then", "success", "release"}
 _ROUTES = {"get", "post", "put", "api_route", "websocket"}
 _CACHES = {"lru_cache", "cache", "cached", "cache_resource", "cached_property"}
 

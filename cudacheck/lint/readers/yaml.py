@@ -46,6 +46,8 @@ class _Document:
             yield from self._kubernetes()
         elif "jobs" in top:
             yield from self._workflow(top)
+        elif self.context.path.endswith(".gitlab-ci.yml"):
+            yield from self._gitlab(top)
 
     # Nodes
 
@@ -201,6 +203,18 @@ class _Document:
             for step in self.items(job.get("steps")):
                 yield from self._step(self.map(step), f"job {name}", hosted)
 
+    def _gitlab(self, top: dict[str, Any]) -> Iterator[object]:
+        for name, node in top.items():
+            job = self.map(node)
+            image = job.get("image")
+            named = self.map(image).get("name") if image is not None and image.id == "mapping" else image
+            if self.scalar(named):
+                yield Image(self.scalar(named), self.place(named), f"job {name}")
+            for key in ("before_script", "script"):
+                lines = job.get(key)
+                for line in [lines] if self.scalar(lines) else self.items(lines):
+                    yield from self._shell(line, f"job {name}")
+
     def _step(self, step: dict[str, Any], scope: str, hosted: str) -> Iterator[object]:
         run = step.get("run")
         if (
@@ -210,6 +224,12 @@ class _Document:
         ):
             return
         tolerated = self.scalar(step.get("continue-on-error")) == "true"
+        yield from self._shell(run, scope, "" if tolerated else hosted)
+
+    def _shell(self, run: Any, scope: str, hosted: str = "") -> Iterator[Embedded]:
+        """A scalar that holds commands."""
+        if run.id != "scalar":
+            return
         block = run.style in {"|", ">"}
         start = run.start_mark
         line, column, text = start.line, start.column, self.scalar(run)
@@ -221,7 +241,9 @@ class _Document:
             line=self.context.line + line,
             column=self.context.column + column,
             scope=scope,
-            hosted_runner="" if tolerated else hosted,
+            hosted_runner=hosted,
+            exact=run.style in {None, "|"},
+            flat=run.style != "|" and run.end_mark.line != start.line,
         )
         yield Embedded(RecipeKind.SHELL, text, inner)
 
