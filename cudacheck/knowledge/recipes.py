@@ -33,10 +33,9 @@ def pinned_torch(package: str, version: str) -> str | None:
     return next((str(row["torch"]) for row in found), None)
 
 
-def may_be_on_torch_index(package: str) -> bool:
-    """Whether PyTorch's index may hold a package of this (normalised) name."""
-    ours = ("nvidia-", "torch", "pytorch-", "cuda-", "triton")
-    return package.startswith(ours) or package in table("recipes")["torch_index"]["packages"]
+def is_off_torch_index(package: str) -> bool:
+    """Whether PyTorch's index is known not to hold a package of this (normalised) name."""
+    return package in table("recipes")["torch_index"]["lacks"]
 
 
 def cuda_image_missing(tag: str | None) -> str | None:

@@ -221,6 +221,8 @@ class Variable:
     """For os.environ: the type of the literal that is assigned."""
     after: str = ""
     """For os.environ: `import torch` or the CUDA call that comes before it; empty where none does."""
+    branched: bool = False
+    """It stands in a branch or a function, which need not be taken."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -322,6 +324,8 @@ class GraphCapture:
     """A call inside of a model that from_pretrained loaded,"""
     growing_call: Place | None = None
     """and of one that generates text, with its KV cache on."""
+    module_call: Place | None = None
+    """A call inside of such a model, or of a module that torch.nn made."""
     static_cache: bool = False
     gradients_off: bool = False
     backward: bool = False

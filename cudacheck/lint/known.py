@@ -21,7 +21,7 @@ from cudacheck.knowledge.recipes import (
     cuda_image_missing,
     gradio_releases,
     gradio_took,
-    may_be_on_torch_index,
+    is_off_torch_index,
     pinned_torch,
 )
 from cudacheck.lint.facts import Install, Recipe, Requirement, Tool, Variable
@@ -41,9 +41,9 @@ __all__ = [
     "gradio_releases",
     "gradio_took",
     "is_cuda_tag",
+    "is_off_torch_index",
     "is_torch_index",
     "lacks_kernels",
-    "may_be_on_torch_index",
     "minimum_driver",
     "nearest_tag",
     "pairs",

@@ -273,7 +273,14 @@ def variables(command: ShellCommand, context: Context) -> list[Variable]:
     exported = keyword in {"export", "declare"}
     setter = Setter.EXPORT if exported else Setter.COMMAND
     return [
-        Variable(name, None if word.dynamic else word.text, word.place, setter, context.scope)
+        Variable(
+            name,
+            None if word.dynamic else word.text,
+            word.place,
+            setter,
+            context.scope,
+            branched=command.branched,
+        )
         for name, word in command.assignments
     ]
 

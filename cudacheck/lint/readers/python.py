@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import collections
 import dataclasses
 import re
 import textwrap
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any, TypeVar
 
 from cudacheck.lint.facts import (
     Argument,
@@ -32,6 +34,8 @@ _EVENTS = {"click", "submit", "change", "input", "select", "upload", "then", "su
 _ROUTES = {"get", "post", "put", "api_route", "websocket"}
 _CACHES = {"lru_cache", "cache", "cached", "cache_resource", "cached_property"}
 
+_LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+N = TypeVar("N", bound=ast.AST)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -67,8 +71,15 @@ class Module:
 
     def __init__(self, tree: ast.Module, text: str, context: Context) -> None:
         self.tree, self.text, self.context = tree, text, context
-        self.nodes = [*ast.walk(tree)]
-        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.nodes: list[ast.AST] = [tree]
+        self.parents: dict[ast.AST, ast.AST] = {}
+        for node in self.nodes:  # as ast.walk does, in the order of the file by depth
+            for child in _children(node):
+                self.parents[child] = node
+                self.nodes.append(child)
+        self.by_type: dict[type[ast.AST], list[Any]] = collections.defaultdict(list)
+        for node in self.nodes:
+            self.by_type[type(node)].append(node)
         self.byte_lines = text.encode("utf-8", "replace").split(b"\n")
         self.ascii = text.isascii()
 
@@ -80,6 +91,10 @@ class Module:
         yield from self._caches()
         yield from self._switches()
         yield from self._subprocesses()
+
+    def of(self, kind: type[N]) -> list[N]:
+        """All nodes of one type."""
+        return self.by_type[kind]
 
     # Places and names
 
@@ -104,13 +119,12 @@ class Module:
     def imported(self) -> dict[str, str]:
         """Each imported name with what it stands for: `gr` → `gradio`."""
         found = {}
-        for node in self.nodes:
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    found[alias.asname or alias.name.partition(".")[0]] = (
-                        alias.name if alias.asname else alias.name.partition(".")[0]
-                    )
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        for node in self.of(ast.Import):
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                found[alias.asname or top] = alias.name if alias.asname else top
+        for node in self.of(ast.ImportFrom):
+            if node.module and not node.level:
                 found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
         return found
 
@@ -118,19 +132,19 @@ class Module:
     def objects(self) -> dict[str, str]:
         """Names (`demo`, `self.model`) with the call that made them, where it is one alone."""
         made: dict[str, set[str]] = {}
-        for node in self.nodes:
-            pairs: list[tuple[ast.expr, ast.expr]] = []
-            if isinstance(node, ast.Assign):
-                pairs = [(target, node.value) for target in node.targets]
-            elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
-                pairs = [(node.target, node.value)]
-            elif isinstance(node, ast.With | ast.AsyncWith):
-                pairs = [(i.optional_vars, i.context_expr) for i in node.items if i.optional_vars is not None]
-            for target, value in pairs:
-                name = _dotted(target)
-                if name:
-                    made.setdefault(name, set()).add(self._made_by(value))
+        for target, value in self._given_names():
+            if name := _dotted(target):
+                made.setdefault(name, set()).add(self._made_by(value))
         return {name: next(iter(calls)) for name, calls in made.items() if len(calls) == 1 and "" not in calls}
+
+    def _given_names(self) -> Iterator[tuple[ast.expr, ast.expr]]:
+        for node in self.of(ast.Assign):
+            yield from ((target, node.value) for target in node.targets)
+        for other in (*self.of(ast.AnnAssign), *self.of(ast.NamedExpr)):
+            if other.value is not None:
+                yield other.target, other.value
+        for block in (*self.of(ast.With), *self.of(ast.AsyncWith)):
+            yield from ((i.optional_vars, i.context_expr) for i in block.items if i.optional_vars is not None)
 
     def _made_by(self, value: ast.expr) -> str:
         while isinstance(value, ast.Call):
@@ -177,11 +191,9 @@ class Module:
     # Calls
 
     def _calls(self) -> Iterator[Call]:
-        for node in self.nodes:
-            if isinstance(node, ast.Call):
-                name = self.named(node.func)
-                if name:
-                    yield self._call(node, name)
+        for node in self.of(ast.Call):
+            if name := self.named(node.func):
+                yield self._call(node, name)
 
     def _call(self, node: ast.Call, name: str) -> Call:
         function = self.inside(node)
@@ -205,6 +217,10 @@ class Module:
             if keyword
             else None
         )
+        if isinstance(value, ast.Constant):
+            return Argument(value.value, source, place, name_place, literal=True)
+        if not isinstance(value, ast.List | ast.Tuple | ast.Dict | ast.Set | ast.UnaryOp):
+            return Argument(None, source, place, name_place)
         try:
             literal = ast.literal_eval(value)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -216,7 +232,10 @@ class Module:
         if dotted:
             head, _, rest = dotted.partition(".")
             return f"{self.imported.get(head, head)}.{rest}".rstrip(".")
-        return (ast.get_source_segment(self.text, node) or "")[:200] if len(self.text) < 200_000 else ""
+        # ast.get_source_segment splits the whole text again for every node.
+        line = self.byte_lines[node.lineno - 1]
+        end = node.end_col_offset if node.end_lineno == node.lineno else len(line)
+        return line[node.col_offset : end].decode("utf-8", "replace")[:200]
 
     def _guarded(self, node: ast.Call, function: Function | None) -> bool:
         if function is not None and any(self._decorator(d) in _CACHES for d in function.decorator_list):
@@ -234,7 +253,7 @@ class Module:
     # Variables
 
     def _variables(self) -> Iterator[Variable]:
-        for node in self.nodes:
+        for node in [*self.of(ast.Assign), *self.of(ast.Call)]:
             pair = self._environ(node)
             if pair is None:
                 continue
@@ -242,7 +261,8 @@ class Module:
             literal = value.value if isinstance(value, ast.Constant) else None
             kind = type(literal).__name__ if isinstance(value, ast.Constant) else "str"
             text = literal if isinstance(literal, str) else None if literal is None else str(literal)
-            yield Variable(name, text, place, Setter.PYTHON, self.context.scope, kind, self._before(node))
+            before, branched = self._before(node), self._branched(node)
+            yield Variable(name, text, place, Setter.PYTHON, self.context.scope, kind, before, branched)
 
     def _environ(self, node: ast.AST) -> tuple[str, ast.expr, Place] | None:
         """os.environ["NAME"] = value, os.environ.setdefault, os.putenv."""
@@ -282,6 +302,13 @@ class Module:
                 earlier = used
         return ""
 
+    def _branched(self, node: ast.AST) -> bool:
+        """Whether it stands in a branch or a function, which need not be taken."""
+        parent = self.parents.get(node)
+        while parent is not None and not isinstance(parent, ast.If | ast.Try | Function | ast.Match):
+            parent = self.parents.get(parent)
+        return parent is not None
+
     def _cuda_use(self, statement: ast.stmt) -> str:
         for node in ast.walk(statement):
             if isinstance(node, ast.Call):
@@ -311,9 +338,10 @@ class Module:
     # Handlers
 
     def _handlers(self) -> Iterator[Handler]:
-        functions = {node.name: node for node in self.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        defined = [*self.of(ast.FunctionDef), *self.of(ast.AsyncFunctionDef)]
+        functions = {node.name: node for node in defined}
         seen: set[str] = set()
-        for node in self.nodes:
+        for node in [*self.of(ast.Call), *defined]:
             for name, framework, limited in self._served(node):
                 if name in functions and name not in seen:
                     seen.add(name)
@@ -339,9 +367,7 @@ class Module:
     # CUDA graphs
 
     def _captures(self) -> Iterator[GraphCapture]:
-        for node in self.nodes:
-            if not isinstance(node, ast.With):
-                continue
+        for node in self.of(ast.With):
             for item in node.items:
                 expression = item.context_expr
                 if (
@@ -356,6 +382,7 @@ class Module:
         around = self.inside(node) or self.tree
         outside = [*ast.walk(around)]
         models = [call for call in inner if isinstance(call, ast.Call) and self._is_model(call.func)]
+        modules = models or [call for call in inner if isinstance(call, ast.Call) and self._is_module(call.func)]
         growing = [call for call in models if self._grows(call)]
         return GraphCapture(
             graph,
@@ -365,15 +392,20 @@ class Module:
             tuple(self._syncs(inner)),
             self.place(models[0]) if models else None,
             self.place(growing[0]) if growing else None,
+            self.place(modules[0]) if modules else None,
             static_cache="StaticCache" in self.text or ("static" in self.text and "cache_implementation" in self.text),
             gradients_off=self._gradients_off(node),
-            backward=any(isinstance(part, ast.Attribute) and part.attr == "backward" for part in self.nodes),
+            backward=any(part.attr == "backward" for part in self.of(ast.Attribute)),
             frozen_shape=self._unpadded(outside),
         )
 
     def _is_model(self, function: ast.expr) -> bool:
         name = _dotted(function)
         return self.objects.get(name, "").endswith(".from_pretrained") and "Token" not in self.objects[name]
+
+    def _is_module(self, function: ast.expr) -> bool:
+        maker = self.objects.get(_dotted(function), "")
+        return maker.startswith("torch.nn.") and not maker.startswith("torch.nn.functional.")
 
     def _grows(self, call: ast.Call) -> bool:
         """Whether it is a model that generates text, called with its cache."""
@@ -414,7 +446,7 @@ class Module:
 
     def _warmed_up(self, capture: ast.With, outside: list[ast.AST]) -> str:
         """How the captured calls ran before: on a side stream, on the default one, or not at all."""
-        names = {self.named(node.func) for node in self.nodes if isinstance(node, ast.Call)}
+        names = {self.named(node.func) for node in self.of(ast.Call)}
         if "torch.cuda.Stream" in names or any(name.endswith((".wait_stream", "warmup", "warm_up")) for name in names):
             return "side stream"
         called = {_dotted(n.func) for s in capture.body for n in ast.walk(s) if isinstance(n, ast.Call)} - {""}
@@ -460,9 +492,7 @@ class Module:
     # Caches and switches
 
     def _caches(self) -> Iterator[SharedCache]:
-        for owner in self.nodes:
-            if not isinstance(owner, ast.ClassDef):
-                continue
+        for owner in self.of(ast.ClassDef):
             parts = [*ast.walk(owner)]
             loads = any(isinstance(p, ast.Call) and self.named(p.func).endswith("from_pretrained") for p in parts)
             for part in parts:
@@ -491,8 +521,8 @@ class Module:
         return False
 
     def _switches(self) -> Iterator[SwitchRead]:
-        for node in self.nodes:
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr == "enabled":
+        for node in self.of(ast.Attribute):
+            if isinstance(node.ctx, ast.Load) and node.attr == "enabled":
                 parent = self.parents.get(node)
                 told = isinstance(parent, ast.Assert | ast.FormattedValue) or (
                     isinstance(parent, ast.Call) and _dotted(parent.func) == "print"
@@ -501,14 +531,23 @@ class Module:
                     yield SwitchRead("torch.backends.cudnn.enabled", self.place(node))
 
     def _subprocesses(self) -> Iterator[Command]:
-        for node in self.nodes:
-            if isinstance(node, ast.Call) and self.named(node.func).startswith("subprocess.") and node.args:
+        for node in self.of(ast.Call):
+            if self.named(node.func).startswith("subprocess.") and node.args:
                 value = node.args[0]
                 if isinstance(value, ast.List) and all(
                     isinstance(e, ast.Constant) and isinstance(e.value, str) for e in value.elts
                 ):
                     words = tuple(str(element.value) for element in value.elts if isinstance(element, ast.Constant))
                     yield Command(words, self.place(node), self.context.scope, tolerated=True)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """The children that may hold more, or are looked at: no names, constants and operators."""
+    for name in node._fields:
+        value = getattr(node, name, None)
+        for child in value if isinstance(value, list) else (value,):
+            if isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                yield child
 
 
 def _dotted(node: ast.AST) -> str:

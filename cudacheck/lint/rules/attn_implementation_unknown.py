@@ -1,8 +1,8 @@
 """attn_implementation names an attention that transformers does not have.
 
 ## What it does
-Compares the text with the names that transformers knows. A kernel of the hub (with a slash), a paged form (with a
-bar) and names that the file registers are left alone.
+Sees a misspelling of a name that transformers knows, and names of libraries that are no attention of its own. A kernel
+of the hub (with a slash), a paged form (with a bar) and names that a project may register are left alone.
 
 ## Why it matters
 from_pretrained raises `ValueError: Specified attn_implementation=… is not supported`.
@@ -25,16 +25,27 @@ from cudacheck.model.findings import Severity
 
 NAMES = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention", "kernels")
 
+MEANT = dict.fromkeys(
+    ("flash", "fa2", "flash_attn", "flash-attn", "flashattention", "flash_attn_2"), "flash_attention_2"
+)
+MEANT |= dict.fromkeys(("xformers", "memory_efficient", "math", "torch"), "sdpa")
+"""What people write for it, too far from the name to be a slip of the hand."""
+
 
 def check(recipe: Recipe) -> Iterator[LintFinding]:
-    if any(call.function.endswith((".register", "AttentionInterface")) for call in recipe.all(Call)):
+    if any(
+        call.function.endswith((".register", "AttentionInterface", "_set_attn_implementation"))
+        for call in recipe.all(Call)
+    ):
         return
     for call in recipe.all(Call):
         asked = call.arguments.get("attn_implementation")
         value = asked.value if asked and call.function.startswith("transformers.") else None
         if asked is None or not isinstance(value, str) or value in NAMES or set("/|:") & set(value):
             continue
-        meant = next(iter(difflib.get_close_matches(value, NAMES, 1, 0.6)), "sdpa")
+        meant = MEANT.get(value) or next(iter(difflib.get_close_matches(value, NAMES, 1, 0.75)), None)
+        if meant is None:
+            continue
         near = difflib.SequenceMatcher(None, value, meant).ratio() > 0.85 and value[-1:] == meant[-1:]
         spec = f'attn_implementation="{meant}"'
         message = f"transformers knows no attention called {value!r}"

@@ -4,7 +4,8 @@
 Sees an install of flash-attn by name without `--no-build-isolation`, without a wheel and without a further index.
 
 ## Why it matters
-The default index has its source alone, whose setup.py imports torch: `ModuleNotFoundError: No module named 'torch'`.
+The default index has its source alone, whose setup.py imports torch: `ModuleNotFoundError: No module named 'torch'`. uv
+isolates every build, and so does pip from 25.3 on; an older pip does where setuptools or wheel is missing.
 
 ## What to do
 Install torch, packaging, psutil and ninja first, then flash-attn with `--no-build-isolation`; or name an official
@@ -42,7 +43,8 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         end = dataclasses.replace(asked.place, line=asked.place.end_line, column=asked.place.end_column)
         edits = () if install.from_file or install.redirections else (Edit(end, " --no-build-isolation"),)
         message = "flash-attn is built from source, and its setup.py needs the torch that isolation hides"
-        yield LintFinding(message, asked.place, "pip install flash-attn --no-build-isolation", edits)
+        severity = Severity.WARNING if install.tool is Tool.PIP else None
+        yield LintFinding(message, asked.place, "pip install flash-attn --no-build-isolation", edits, severity)
 
 
 RULE = LintRule(

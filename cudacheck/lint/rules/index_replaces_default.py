@@ -2,7 +2,7 @@
 
 ## What it does
 Sees `--index-url https://download.pytorch.org/whl/…` (or `-i`) with no further index, in an install of packages that
-this index is not known to hold. Options in a requirements file count for the whole file.
+this index does not let in. Options in a requirements file count for the whole file.
 
 ## Why it matters
 `--index-url` means: look nowhere else. pip answers `No matching distribution found for transformers`.
@@ -32,9 +32,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         index = install.indexes[0]
         if not index.replaces or not known.is_torch_index(index.url):
             continue
-        lacking = [
-            r for r in install.requirements if not r.url and not r.dynamic and not known.may_be_on_torch_index(r.name)
-        ]
+        lacking = [r for r in install.requirements if not r.url and not r.dynamic and known.is_off_torch_index(r.name)]
         if lacking:
             names = ", ".join(requirement.name for requirement in lacking[:4])
             instead = f"--extra-index-url {index.url}"

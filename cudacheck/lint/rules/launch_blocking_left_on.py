@@ -30,7 +30,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         return
     for variable in recipe.all(Variable):
         stays = variable.setter in {Setter.IMAGE, Setter.EXPORT, Setter.CONTAINER, Setter.PYTHON}
-        if variable.name == "CUDA_LAUNCH_BLOCKING" and variable.value == "1" and stays:
+        if variable.name == "CUDA_LAUNCH_BLOCKING" and variable.value == "1" and stays and not variable.branched:
             yield LintFinding("CUDA_LAUNCH_BLOCKING=1 makes every kernel launch wait", variable.place)
 
 
@@ -46,6 +46,9 @@ RULE = LintRule(
     },
     quiet={
         "off": Example("FROM x\nENV CUDA_LAUNCH_BLOCKING=0\n", "Dockerfile"),
+        "asked for by an option": Example(
+            'import os, sys\nif "--debug" in sys.argv:\n    os.environ["CUDA_LAUNCH_BLOCKING"] = "1"\n', "serve.py"
+        ),
         "one run": Example("CUDA_LAUNCH_BLOCKING=1 python a.py\n"),
         "a page on debugging": Example("```bash\nexport CUDA_LAUNCH_BLOCKING=1\n```\n", "DEBUG.md"),
     },

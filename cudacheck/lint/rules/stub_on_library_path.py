@@ -1,11 +1,12 @@
 """The stub of libcuda is on the run-time library path of the image.
 
 ## What it does
-Sees a `stubs` folder in LD_LIBRARY_PATH of the stage that is shipped.
+Sees a `stubs` folder in LD_LIBRARY_PATH of the stage that is shipped, where its image holds one: `nvidia/cuda` of the
+flavour devel.
 
 ## Why it matters
-The stub is for linking: at run time it answers every call with `CUDA driver is a stub library`, and hides the real
-one.
+The stub is for linking: what opens `libcuda.so` at run time gets it instead of the driver's, and every call answers
+`CUDA driver is a stub library`. PyTorch opens `libcuda.so.1`, which is missed only where somebody linked that, too.
 
 ## What to do
 Set LIBRARY_PATH for the build, or LD_LIBRARY_PATH within the one RUN that links.
@@ -30,12 +31,13 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         if variable.name != "LD_LIBRARY_PATH" or variable.setter not in {Setter.IMAGE, Setter.CONTAINER}:
             continue
         stage = recipe.stage(variable.scope)
-        if re.search(r"/stubs/?(:|$)", variable.value or "") and (stage is None or stage.shipped):
-            yield LintFinding("the stub of libcuda is found before the driver's", variable.place)
+        has_stubs = stage is None or (stage.shipped and "-devel" in ((stage.base and stage.base.tag) or ""))
+        if re.search(r"/stubs/?(:|$)", variable.value or "") and has_stubs:
+            yield LintFinding("what opens libcuda.so gets the stub instead of the driver's", variable.place)
 
 
 RULE = LintRule(
-    severity=Severity.ERROR,
+    severity=Severity.WARNING,
     check=check,
     finds={
         "the stage that is shipped": Example(
@@ -44,6 +46,10 @@ RULE = LintRule(
         ),
     },
     quiet={
+        "an image without stubs": Example(
+            "FROM nvidia/cuda:12.8.1-runtime-ubuntu22.04\nENV LD_LIBRARY_PATH=/usr/local/cuda/lib64/stubs\n",
+            "Dockerfile",
+        ),
         "a stage that builds": Example(
             "FROM nvidia/cuda:12.8.1-devel-ubuntu22.04 AS build\nENV LD_LIBRARY_PATH=/usr/local/cuda/lib64/stubs\nFROM nvidia/cuda:12.8.1-base-ubuntu22.04\nCOPY --from=build /a /a\n",
             "Dockerfile",
