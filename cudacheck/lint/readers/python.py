@@ -26,7 +26,12 @@ from cudacheck.lint.facts import (
 )
 from cudacheck.lint.readers._base import Context, Embedded, Found, Reader, Unread
 
-_OF_INTEREST = re.compile(r"torch|transformers|gradio|environ|from_pretrained|past_key_values|subprocess|gpus")
+_OF_INTEREST = re.compile(
+    r"environ|putenv|from_pretrained|cuda\.graph|gradio|cudnn|past_key_values|\.cache/huggingface|pipeline\("
+    r"|nvidia|--gpus|^[ \t]*[!%]",
+    re.MULTILINE,
+)
+"""A file without any of these has nothing that a fact is made of: most files are not parsed."""
 _MAGIC = re.compile(r"^(\s*)[!%].*$", re.MULTILINE)
 _PROMPT = re.compile(r"^(>>> ?|\.\.\. ?)", re.MULTILINE)
 _SYNCS = {"item", "cpu", "tolist", "numpy", "nonzero", "generate", "synchronize"}
@@ -129,6 +134,10 @@ class Module:
         return found
 
     @cached_property
+    def packages(self) -> set[str]:
+        return {name.partition(".")[0] for name in self.imported.values()}
+
+    @cached_property
     def objects(self) -> dict[str, str]:
         """Names (`demo`, `self.model`) with the call that made them, where it is one alone."""
         made: dict[str, set[str]] = {}
@@ -192,8 +201,17 @@ class Module:
 
     def _calls(self) -> Iterator[Call]:
         for node in self.of(ast.Call):
-            if name := self.named(node.func):
+            name = self.named(node.func)
+            if name and (self._is_foreign(node.func, name) or self._names_a_path(node)):
                 yield self._call(node, name)
+
+    def _is_foreign(self, function: ast.expr, name: str) -> bool:
+        """Whether what is called comes from a package: most calls are of the file's own functions."""
+        return name.partition(".")[0] in self.packages or name != _dotted(function)
+
+    def _names_a_path(self, node: ast.Call) -> bool:
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return any(isinstance(v, ast.Constant) and isinstance(v.value, str) and "/" in v.value for v in given)
 
     def _call(self, node: ast.Call, name: str) -> Call:
         function = self.inside(node)
