@@ -315,7 +315,7 @@ class GraphCapture:
     graph: str
     place: Place
     replayed: bool
-    """Somewhere in the file the graph is replayed, or handed to what may."""
+    """Somewhere in the file the graph is replayed, or handed to what may; or a test asks for the capture alone."""
     warmed_up: str
     """`side stream`, `default stream`, or empty for not at all."""
     syncs: tuple[tuple[str, Place], ...] = ()

@@ -405,7 +405,7 @@ class Module:
         return GraphCapture(
             graph,
             self.head(node),
-            self._replayed(graph, node),
+            self._replayed(graph, node) or self._tests(node),
             self._warmed_up(node, outside),
             tuple(self._syncs(inner)),
             self.place(models[0]) if models else None,
@@ -442,6 +442,11 @@ class Module:
                 if not owner or owner.rpartition(".")[2] == last or "." not in graph or owner == "graph":
                     return True
         return self._escapes(graph, capture)
+
+    def _tests(self, capture: ast.With) -> bool:
+        """Whether it stands in a test: what is asked there may be the capture alone, or that it raises."""
+        function = self.inside(capture)
+        return function is not None and function.name.startswith("test")
 
     def _escapes(self, graph: str, capture: ast.With) -> bool:
         for node in self.nodes:

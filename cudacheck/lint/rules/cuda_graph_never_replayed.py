@@ -44,6 +44,10 @@ RULE = LintRule(
         "a script": Example(HEAD + "with torch.cuda.graph(g):\n    y = x * 2\n", "a.py"),
     },
     quiet={
+        "a test of the capture alone": Example(
+            "import torch\ndef test_it_raises():\n    g = torch.cuda.CUDAGraph()\n    with torch.cuda.graph(g), raises(RuntimeError):\n        f()\n",
+            "test_a.py",
+        ),
         "replayed": Example(HEAD + "with torch.cuda.graph(g):\n    y = x * 2\ng.replay()\n", "a.py"),
         "returned": Example(
             "import torch\ndef capture(f):\n    g = torch.cuda.CUDAGraph()\n    with torch.cuda.graph(g):\n        y = f()\n    return g, y\n",
