@@ -259,7 +259,7 @@ class Command:
     place: Place
     scope: str = ""
     tolerated: bool = False
-    """Its failure is caught: `|| true`, a condition."""
+    """Its failure is caught (`|| true`), or it stands in a branch that need not be taken."""
     building: bool = False
     """While an image is built."""
     hosted_runner: str = ""

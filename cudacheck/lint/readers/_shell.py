@@ -290,7 +290,7 @@ def as_command(command: ShellCommand, context: Context) -> Command:
         tuple(word.text for word in command.words),
         command.place,
         context.scope,
-        tolerated=command.tolerated,
+        tolerated=command.tolerated or command.branched,
         building=context.building,
         hosted_runner=context.hosted_runner,
     )

@@ -26,7 +26,7 @@ from cudacheck.model.findings import Severity
 
 VALUES = {
     "expandable_segments": r"True|False",
-    "max_split_size_mb": r"\d+",
+    "max_split_size_mb": r"2[1-9]|[3-9]\d|\d{3,}",  # more than 20: PyTorch refuses less
     "garbage_collection_threshold": r"0?\.\d+",
     "roundup_power2_divisions": r".+",
     "backend": r"native|cudaMallocAsync",

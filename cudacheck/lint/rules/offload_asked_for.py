@@ -22,7 +22,7 @@ from cudacheck.lint.facts import Call, Recipe
 from cudacheck.lint.rule import Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
-SHARED_OUT = {"auto", "balanced", "balanced_low_0", "sequential"}
+SHARED_OUT = ["auto", "balanced", "balanced_low_0", "sequential"]
 
 
 def check(recipe: Recipe) -> Iterator[LintFinding]:
