@@ -53,6 +53,7 @@ __all__ = [
     "pythons_of",
     "release_versions",
     "released",
+    "stays_below",
     "tag_ever_built",
     "tags_of",
     "torch_index_tag",
@@ -163,6 +164,30 @@ def allows(specifier: str, version: str) -> bool | None:
         return SpecifierSet(text).contains(version, prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return None
+
+
+def stays_below(specifier: str, first: str) -> bool:
+    """Whether a requirement allows no version from this one on: one of its clauses says so.
+
+    >>> stays_below(">=4.40,<4.50", "4.56"), stays_below("==4.44.*", "4.56"), stays_below("~=4.44.0", "4.56")
+    (True, True, True)
+    >>> stays_below("==5.14.1", "4.56"), stays_below(">=4.40", "4.56"), stays_below("~=4.44", "4.56")
+    (False, False, False)
+    """
+    try:
+        clauses = [*SpecifierSet(specifier)]
+        return any(_ends_below(clause.operator, clause.version, Version(first)) for clause in clauses)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+
+
+def _ends_below(operator: str, version: str, first: Version) -> bool:
+    numbers = Version(version.removesuffix(".*")).release
+    if operator == "~=" or version.endswith(".*"):  # the next version of the last number that is kept
+        kept = numbers[:-1] if operator == "~=" else numbers
+        return operator != "!=" and Version(".".join(map(str, (*kept[:-1], kept[-1] + 1)))) <= first
+    bound = Version(version)
+    return (operator in {"==", "===", "<="} and bound < first) or (operator == "<" and bound <= first)
 
 
 def tag_ever_built(tag: str) -> bool | None:

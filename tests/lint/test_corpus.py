@@ -34,7 +34,7 @@ ARTICLE = {
     "max_threads=3": "threads-without-limit",
     "all,allow=12.8": "gpus-option-rejected",  # row 53
 }
-"""Each row of the article's audit that is a line of code or a command: a piece of the line, and the rules that find it."""
+"""Each row of the article's audit that is a line of code or a command: a piece of the line, and what finds it."""
 
 
 def judged(case: Case) -> Linted:

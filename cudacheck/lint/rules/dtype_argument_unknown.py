@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck.lint import known
-from cudacheck.lint.facts import Call, Recipe, Requirement
+from cudacheck.lint.facts import Call, Recipe
 from cudacheck.lint.rule import Edit, Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
@@ -27,7 +27,7 @@ FIRST = "4.56.0"
 
 def check(recipe: Recipe) -> Iterator[LintFinding]:
     pins = [pin for pin in recipe.pins("transformers") if not pin.dynamic and not pin.url]
-    if not pins or not all(_is_older(pin) for pin in pins):
+    if not pins or not all(known.stays_below(pin.specifier, FIRST) for pin in pins):
         return
     for call in recipe.all(Call):
         asked = call.arguments.get("dtype")
@@ -35,13 +35,6 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         if ours and asked and asked.name_place:
             message = f"transformers before {FIRST} knows no dtype="
             yield LintFinding(message, asked.place, "torch_dtype=", (Edit(asked.name_place, "torch_dtype"),))
-
-
-def _is_older(pin: Requirement) -> bool:
-    """Whether it allows neither the first release that knows the argument nor one of those that came later."""
-    return bool(pin.specifier) and all(
-        known.allows(pin.specifier, v) is False for v in (FIRST, "4.57.1", "5.0.0", "5.23.0")
-    )
 
 
 RULE = LintRule(
@@ -60,6 +53,11 @@ RULE = LintRule(
         ),
     },
     quiet={
+        "a much newer one": Example(
+            'from transformers import AutoModelForCausalLM\nm = AutoModelForCausalLM.from_pretrained("a", dtype="auto")\n',
+            "a.py",
+            {"pyproject.toml": '[project]\nname = "a"\ndependencies = ["transformers==5.14.1"]\n'},
+        ),
         "a newer one": Example(
             'from transformers import AutoModelForCausalLM\nm = AutoModelForCausalLM.from_pretrained("a", dtype="auto")\n',
             "a.py",

@@ -31,7 +31,7 @@ LATER = {"half", "bfloat16", "to"}
 
 def check(recipe: Recipe) -> Iterator[LintFinding]:
     pins = [pin for pin in recipe.pins("transformers") if not pin.dynamic and not pin.url]
-    if not pins or any(known.allows(pin.specifier, "5.0.0") is not False for pin in pins):
+    if not pins or not all(known.stays_below(pin.specifier, "5") for pin in pins):
         return
     later = {call.function.rpartition(".")[2] for call in recipe.all(Call)} & LATER
     for call in recipe.all(Call):
@@ -56,6 +56,11 @@ RULE = LintRule(
         ),
     },
     quiet={
+        "an exact transformers 5": Example(
+            'from transformers import AutoModelForCausalLM\nm = AutoModelForCausalLM.from_pretrained("a")\n',
+            "a.py",
+            {"requirements.txt": "transformers==5.14.1\n"},
+        ),
         "a dtype": Example(
             'from transformers import AutoModelForCausalLM\nm = AutoModelForCausalLM.from_pretrained("a", torch_dtype="auto")\n',
             "a.py",

@@ -2,7 +2,7 @@
 
 ## What it does
 Sees `launch(max_threads=)` in an app whose events name no `concurrency_limit` and whose queue has no
-`default_concurrency_limit`, where the project asks for no Gradio older than 4.
+`default_concurrency_limit`, unless the project asks for a Gradio older than 4.
 
 ## Why it matters
 From Gradio 4 on each event runs once at a time unless its limit says more: further threads stay idle.
@@ -26,10 +26,7 @@ from cudacheck.model.findings import Severity
 
 def check(recipe: Recipe) -> Iterator[LintFinding]:
     limited = any({"concurrency_limit", "default_concurrency_limit"} & c.arguments.keys() for c in recipe.all(Call))
-    pins = recipe.pins("gradio")
-    if limited or any(
-        pin.dynamic or known.allows(pin.specifier, "3.50.2") is not False for pin in pins if pin.specifier
-    ):
+    if limited or any(pin.dynamic or known.stays_below(pin.specifier, "4") for pin in recipe.pins("gradio")):
         return
     for call in recipe.all(Call):
         threads = call.arguments.get("max_threads")
@@ -47,6 +44,11 @@ RULE = LintRule(
         ),
     },
     quiet={
+        "an older Gradio 3": Example(
+            "import gradio as gr\nwith gr.Blocks() as demo:\n    pass\ndemo.launch(max_threads=3)\n",
+            "a.py",
+            {"requirements.txt": "gradio==3.40.1\n"},
+        ),
         "a limit of the queue": Example(
             "import gradio as gr\nwith gr.Blocks() as demo:\n    pass\ndemo.queue(default_concurrency_limit=3).launch(max_threads=40)\n",
             "a.py",
