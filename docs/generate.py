@@ -1,4 +1,5 @@
 """Write what is generated in docs/: a page for every rule, lists of rules and messages, the JSON Schemas of answers.
+"""Write what is generated in docs/: a page for every rule of doctor and lint, their lists, and the JSON Schemas.
 
     python docs/generate.py
 
@@ -19,6 +20,8 @@ from cudacheck.commands import explain
 from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.comparing.fleet.document import json_schema as fleet_schema
 from cudacheck.planning.answer import json_schema as plan_schema
+from cudacheck.lint.formats import json as lint_json
+from cudacheck.lint.pages import pages as lint_pages
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
 
@@ -48,6 +51,10 @@ def pages() -> dict[Path, str]:
     wanted[DOCS / "messages.md"] = messages()
     for name, schema in SCHEMAS.items():
         wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    wanted |= lint_pages(DOCS / "lint-rules")
+    schemas = {"report": json_schema(), "lint": lint_json.json_schema()}
+    for name, schema in schemas.items():
+        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return wanted
 
 
@@ -75,7 +82,7 @@ def message(row: knowledge.Message) -> str:
 
 def main() -> None:
     wanted = pages()
-    for old in (DOCS / "rules").glob("*.md"):
+    for old in [*(DOCS / "rules").glob("*.md"), *(DOCS / "lint-rules").glob("*.md")]:
         if old not in wanted:
             old.unlink()
     for path, text in wanted.items():

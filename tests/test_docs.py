@@ -41,7 +41,7 @@ def test_generated_pages_are_current():
         str(path) for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     assert not stale, "run `python docs/generate.py`"
-    assert {*(ROOT / "docs" / "rules").glob("*.md")} <= {*wanted}
+    assert {*(ROOT / "docs" / "rules").glob("*.md"), *(ROOT / "docs" / "lint-rules").glob("*.md")} <= {*wanted}
 
 
 @pytest.mark.parametrize("rule", [rule.id for rule in rules()])
@@ -66,6 +66,7 @@ def test_the_reference_names_every_option():
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     fleet = ("fleet judge", "fleet slurm", "fleet ray", "fleet kubernetes")
     for command in ("doctor", "ticket", "diff", "plan", "explain", "bench kernels", *fleet):
+    for command in ("doctor", "explain", "bench kernels", "lint"):
         help_text = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).stdout
         for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_text)) - {"--help"}:
             assert f"`{option}" in reference, f"{command} {option} is not in docs/reference.md"

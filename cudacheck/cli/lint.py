@@ -50,7 +50,7 @@ def lint(
     if lacking := linting.missing(output_format):
         usage_error(f"lint needs {lacking.replace('_', '-')}: {linting.INSTALL}")
     if unknown := linting.unknown_rule(ignore or ()):
-        usage_error(f"no lint rule is called {unknown!r}; docs/lint-rules lists them all")
+        usage_error(f"no lint rule is called {unknown!r}; `cudacheck explain` lists them all")
     from cudacheck.lint import fixing, showing
 
     with refusing(), interrupts.raised():

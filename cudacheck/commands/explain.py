@@ -7,6 +7,8 @@ import itertools
 import json
 from typing import Any
 
+from cudacheck.lint.pages import page as lint_page
+from cudacheck.lint.rule import rules as lint_rules
 from cudacheck.model.findings import Remedy
 from cudacheck.model.rule import Rule
 from cudacheck.registry import causes_of, rule, rules
@@ -31,8 +33,10 @@ def page(what: str | None, python: str | None = None, *, width: int | None = Non
     if what == "article":
         return article(python, _width(width))
     found = rule(what)
+    if found is None and what in {r.id for r in lint_rules()}:
+        return lint_page(next(r for r in lint_rules() if r.id == what))
     if found is None:
-        near = difflib.get_close_matches(what, [r.id for r in rules()], 1)
+        near = difflib.get_close_matches(what, [r.id for r in (*rules(), *lint_rules())], 1)
         hint = f"; did you mean {near[0]}?" if near else "; `cudacheck explain` lists them all"
         raise UnknownRuleError(f"no rule is called {what[:60]!r}{hint}")
     return rule_page(found) if width is None else _filled(rule_page(found), _width(width))
@@ -53,6 +57,10 @@ def all_rules(width: int) -> str:
                 lines += [f"  {each.id}", *_hanging(f"    {each.severity:<9}", each.title, width)]
             else:
                 lines += _hanging(f"  {each.id:<{longest}}  {each.severity:<9}", each.title, width)
+            lines += _hanging(f"  {each.id:<30}{each.severity:<9}", each.title, width)
+    lines += ["", "recipes (cudacheck lint)"]
+    for lint_rule in lint_rules():
+        lines += _hanging(f"  {lint_rule.id:<30}{lint_rule.rule.severity:<9}", lint_rule.title, width)
     head = wrapped("cudacheck explain RULE prints a rule's page; `article` the article's steps", width)
     return "\n".join([*head, *lines]) + "\n"
 
