@@ -36,7 +36,7 @@ def page(what: str | None, python: str | None = None, *, width: int | None = Non
     if found is None and what in {r.id for r in lint_rules()}:
         return lint_page(next(r for r in lint_rules() if r.id == what))
     if found is None:
-        near = difflib.get_close_matches(what, [r.id for r in (*rules(), *lint_rules())], 1)
+        near = difflib.get_close_matches(what, [*(r.id for r in rules()), *(r.id for r in lint_rules())], 1)
         hint = f"; did you mean {near[0]}?" if near else "; `cudacheck explain` lists them all"
         raise UnknownRuleError(f"no rule is called {what[:60]!r}{hint}")
     return rule_page(found) if width is None else _filled(rule_page(found), _width(width))

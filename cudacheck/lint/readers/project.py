@@ -66,7 +66,7 @@ def _poetry(table: dict[str, Any], *, poetry: bool = False) -> Iterator[str]:
     for name, value in table.items():
         version = value.get("version") if isinstance(value, dict) else value
         exact = isinstance(version, str) and re.match(r"(==?)?\s*\d[^,*|\s]*$", version)
-        if exact and (poetry or not version[0].isdigit()):
+        if isinstance(version, str) and exact and (poetry or not version[0].isdigit()):
             yield f"{normalised(name)}=={version.lstrip('= ')}"
         elif name != "python":
             yield normalised(name)

@@ -128,9 +128,9 @@ class Module:
             for alias in node.names:
                 top = alias.name.partition(".")[0]
                 found[alias.asname or top] = alias.name if alias.asname else top
-        for node in self.of(ast.ImportFrom):
-            if node.module and not node.level:
-                found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        for origin in self.of(ast.ImportFrom):
+            if origin.module and not origin.level:
+                found |= {alias.asname or alias.name: f"{origin.module}.{alias.name}" for alias in origin.names}
         return found
 
     @cached_property
@@ -149,11 +149,12 @@ class Module:
     def _given_names(self) -> Iterator[tuple[ast.expr, ast.expr]]:
         for node in self.of(ast.Assign):
             yield from ((target, node.value) for target in node.targets)
-        for other in (*self.of(ast.AnnAssign), *self.of(ast.NamedExpr)):
-            if other.value is not None:
-                yield other.target, other.value
-        for block in (*self.of(ast.With), *self.of(ast.AsyncWith)):
-            yield from ((i.optional_vars, i.context_expr) for i in block.items if i.optional_vars is not None)
+        annotated = [(node.target, node.value) for node in self.of(ast.AnnAssign) if node.value is not None]
+        named: list[tuple[ast.expr, ast.expr]] = [(node.target, node.value) for node in self.of(ast.NamedExpr)]
+        yield from (*annotated, *named)
+        items = [item for block in self.of(ast.With) for item in block.items]
+        items += [item for block in self.of(ast.AsyncWith) for item in block.items]
+        yield from ((item.optional_vars, item.context_expr) for item in items if item.optional_vars is not None)
 
     def _made_by(self, value: ast.expr) -> str:
         while isinstance(value, ast.Call):
@@ -356,7 +357,7 @@ class Module:
     # Handlers
 
     def _handlers(self) -> Iterator[Handler]:
-        defined = [*self.of(ast.FunctionDef), *self.of(ast.AsyncFunctionDef)]
+        defined: list[Function] = [*self.of(ast.FunctionDef), *self.of(ast.AsyncFunctionDef)]
         functions = {node.name: node for node in defined}
         seen: set[str] = set()
         for node in [*self.of(ast.Call), *defined]:

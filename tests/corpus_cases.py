@@ -9,7 +9,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "corpus"
+FOLDER = Path(__file__).parent / "lint" / "corpus"
 
 
 @dataclasses.dataclass(frozen=True)
