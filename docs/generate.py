@@ -1,5 +1,4 @@
-"""Write what is generated in docs/: a page for every rule, lists of rules and messages, the JSON Schemas of answers.
-"""Write what is generated in docs/: a page for every rule of doctor and lint, their lists, and the JSON Schemas.
+"""Write what is generated in docs/: a page for every rule of doctor and lint, lists, JSON Schemas.
 
     python docs/generate.py
 
@@ -19,14 +18,14 @@ from cudacheck import knowledge
 from cudacheck.commands import explain
 from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.comparing.fleet.document import json_schema as fleet_schema
-from cudacheck.planning.answer import json_schema as plan_schema
-from cudacheck.lint.formats import json as lint_json
+from cudacheck.lint.formats.json import json_schema as lint_schema
 from cudacheck.lint.pages import pages as lint_pages
+from cudacheck.planning.answer import json_schema as plan_schema
 from cudacheck.registry import rules
 from cudacheck.reports.schema import json_schema
 
 DOCS = Path(__file__).resolve().parent
-SCHEMAS = {"report": json_schema, "diff": diff_schema, "fleet": fleet_schema, "plan": plan_schema}
+SCHEMAS = {"report": json_schema, "diff": diff_schema, "fleet": fleet_schema, "plan": plan_schema, "lint": lint_schema}
 
 
 def pages() -> dict[Path, str]:
@@ -52,9 +51,6 @@ def pages() -> dict[Path, str]:
     for name, schema in SCHEMAS.items():
         wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
     wanted |= lint_pages(DOCS / "lint-rules")
-    schemas = {"report": json_schema(), "lint": lint_json.json_schema()}
-    for name, schema in schemas.items():
-        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return wanted
 
 

@@ -19,7 +19,6 @@ FLOORS = (
     ("sources", "render", "probing", "configuration"),
     ("comparing",),
     ("lint",),
-    ("sources", "render", "probing"),
     ("reports",),
     ("judging",),
     ("registry",),

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import FailingFrom, FailOn, Ignore, usage_error
-from cudacheck.cli.output import refusing, show
+from cudacheck.cli.options import ExitZero, FailingFrom, FailOn, Ignore, usage_error
+from cudacheck.cli.output import installing, refusing, show
 from cudacheck.lint import formats
 from cudacheck.render import out
 
@@ -29,8 +29,8 @@ def lint(
     python: Annotated[str | None, typer.Option(help="Judge for this Python (3.12).", metavar="VERSION")] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Write what is mechanical and certain.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")] = False,
-    fail_on: FailingFrom = FailOn.ERROR,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever is found.")] = False,
+    fail_on: FailingFrom = None,
+    exit_zero: ExitZero = False,
     ignore: Ignore = None,
     output_format: Annotated[
         str, typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(FORMATS)}>")
@@ -48,7 +48,7 @@ def lint(
     from cudacheck.commands import lint as linting
 
     if lacking := linting.missing(output_format):
-        usage_error(f"lint needs {lacking.replace('_', '-')}: {linting.INSTALL}")
+        usage_error(f"lint needs {lacking.replace('_', '-')}: {installing('lint')}")
     if unknown := linting.unknown_rule(ignore or ()):
         usage_error(f"no lint rule is called {unknown!r}; `cudacheck explain` lists them all")
     from cudacheck.lint import fixing, showing
@@ -60,4 +60,4 @@ def lint(
         if fix:
             count = linting.mend(linted)
             out.say(f"mended {count} file{'' if count == 1 else 's'}")
-    raise typer.Exit(0 if exit_zero else int(linting.fails(linted, fail_on)))
+    raise typer.Exit(0 if exit_zero else int(linting.fails(linted, fail_on or FailOn.ERROR)))

@@ -14,6 +14,8 @@ from cudacheck.model.rule import Rule
 from cudacheck.registry import causes_of, rule, rules
 from cudacheck.render._clean import hanging, typed, wrapped
 
+LONGEST_ID = 32
+"""Of a rule."""
 LEAST_TITLE = 40
 """Columns for a severity and a title beside a rule's name; with fewer they go below it."""
 NARROWEST, WIDEST = 40, 110
@@ -47,22 +49,21 @@ def _width(asked: int | None) -> int:
 
 
 def all_rules(width: int) -> str:
-    """Every rule with its severity, by layer."""
-    longest = max(len(rule.id) for rule in rules())
+    """Every rule with its severity: the doctor's by layer, then lint's."""
     lines = []
     for layer, group in itertools.groupby(rules(), key=lambda r: r.layer):
         lines += ["", layer.name.lower().replace("_", " ")]
-        for each in group:
-            if longest + LEAST_TITLE > width:
-                lines += [f"  {each.id}", *_hanging(f"    {each.severity:<9}", each.title, width)]
-            else:
-                lines += _hanging(f"  {each.id:<{longest}}  {each.severity:<9}", each.title, width)
-            lines += _hanging(f"  {each.id:<30}{each.severity:<9}", each.title, width)
+        lines += [line for each in group for line in _listed(each.id, each.severity, each.title, width)]
     lines += ["", "recipes (cudacheck lint)"]
-    for lint_rule in lint_rules():
-        lines += _hanging(f"  {lint_rule.id:<30}{lint_rule.rule.severity:<9}", lint_rule.title, width)
+    lines += [line for each in lint_rules() for line in _listed(each.id, each.rule.severity, each.title, width)]
     head = wrapped("cudacheck explain RULE prints a rule's page; `article` the article's steps", width)
     return "\n".join([*head, *lines]) + "\n"
+
+
+def _listed(rule_id: str, severity: str, title: str, width: int) -> list[str]:
+    if width < LONGEST_ID + LEAST_TITLE:
+        return [f"  {rule_id}", *_hanging(f"    {severity:<9}", title, width)]
+    return _hanging(f"  {rule_id:<{LONGEST_ID}}  {severity:<9}", title, width)
 
 
 def as_json(what: str | None) -> str:

@@ -17,7 +17,6 @@ from cudacheck.model.findings import Severity
 from cudacheck.remedies import torch_choice
 from cudacheck.remedies.torch_choice import Machine
 
-INSTALL = 'python -m pip install "cudacheck[lint]"'
 """What brings the parsers."""
 NEEDED = {"tree_sitter": "", "tree_sitter_bash": "", "yaml": "", "markdown_it": "", "junitparser": "junit"}
 """The parsers, each with the format that alone needs it."""
