@@ -98,6 +98,7 @@ def archs_evidence(build: TorchBuild, archs: Sequence[str] | None) -> Evidence:
 NO_KERNEL = (
     r"no kernel image is available for execution on the device",
     r"cudaErrorNoKernelImageForDevice",
+    r"nvrtc: error: invalid value for --gpu-architecture \(-arch\)",
     r"(?i:with cuda capabilit(?:y|ies) sm_\d+\w? is not\s+compatible with the current pytorch)",
     r"which is of (?:cuda capability|compute capability \(CC\)) \d+\.\d+",
     r"(?i:supports cuda capabilities)(?:[\s,]+(?:sm|compute)_\d+[af]?)+",
@@ -107,7 +108,7 @@ NO_KERNEL = (
     r"\[(?:['\"](?:sm|compute)_\d{2,3}[af]?['\"](?:, ?)?){2,40}\]",
 )
 """The error, the warnings, their lines that list what the build was made for, and what get_arch_list() prints."""
-SURE = NO_KERNEL[:3]
+SURE = NO_KERNEL[:4]
 
 
 def of_own_probe(said: ErrorMessage) -> bool:

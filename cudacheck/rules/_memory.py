@@ -17,6 +17,15 @@ def is_held(told: tuple[float, float]) -> bool:
     return held >= max(LEAST, SHARE_IN_MESSAGE * total)
 
 
+def at_start(match: re.Match[str]) -> tuple[float, float] | None:
+    """The same of a message that names what is free of all, said before the program took anything itself."""
+    named = match.groupdict()
+    if "free" not in named:
+        return None
+    total = float(named["total"]) * GIB
+    return total, total - float(named["free"]) * GIB
+
+
 def figures(text: str) -> tuple[float, float] | None:
     """(total, held by others) in bytes, of PyTorch's two wordings of the error; None where it gives none."""
     text = " ".join(text.split())

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 
+from cudacheck import knowledge
 from cudacheck.model.findings import Evidence
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _torch
 
 
 def named(match: re.Match[str], group: str, otherwise: str) -> str:
-    """What stands in this group of a message; the first one's where a rule's own expression names none."""
-    groups = match.groupdict()
+    """What stands in this group of a message; the first one's where a rule's own expression names none.
+
+    Where a row of the table has none, what it means.
+    """
+    row, groups = knowledge.message_of(match), match.groupdict()
+    if row is not None:
+        return groups.get(group) or row.means or otherwise
     return groups.get(group) or (match[1] if match.re.groups and not groups else otherwise)
 
 

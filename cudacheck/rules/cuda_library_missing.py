@@ -116,6 +116,9 @@ RULE = Rule(
         r"Could not (?:locate|load library) ((?:cublas|cublasLt|cudart|cufft|curand|cusparse|cusolver|nvrtc)64_\w+\.dll)",
     ),
     fires={
+        "Numba lacks a file that is no library": (
+            ErrorMessage("Missing libdevice file.\nPlease ensure you have a CUDA Toolkit", "x"),
+        ),
         "JAX lacks one": (ErrorMessage("RuntimeError: Unable to load cuSPARSE. Is it installed?", "paste"),),
         "a wheel of PyTorch is gone": (
             TorchBuild("2.8.0+cu128", cuda="12.8"),

@@ -76,6 +76,8 @@ def _why(match: re.Match[str], module: str) -> str:
         return f"{module} is not visible where a package is built: pip builds in an empty environment"
     if "nvcc" in match[0] and match.re.groups:
         return f"the compiler of the CUDA toolkit is looked for at {match[1]}, and is not there"
+    if "inja" in match[0]:
+        return "the build needs ninja, which is not installed"
     if "only supported on CUDA" in match[0]:
         return f"flash-attn needs a CUDA toolkit of {match[1]} or newer to be compiled"
     if "Killed" in match[0]:
@@ -86,6 +88,9 @@ def _why(match: re.Match[str], module: str) -> str:
 def _remedies(match: re.Match[str], module: str, facts: Facts) -> Iterator[Remedy]:
     if "Killed" in match[0]:
         yield remedies.set_variable(facts, "MAX_JOBS", "2")
+        return
+    if "inja" in match[0]:
+        yield remedies.install(facts, ["ninja"], title="install ninja")
         return
     if module:
         yield remedies.install(facts, NEEDED, title="install what the build needs, then build without isolation")
@@ -125,6 +130,11 @@ RULE = Rule(
         r"(?:flash[_-]attn|get_requires_for_build)[\s\S]{0,600}?No module named ['\"](packaging|wheel|psutil|ninja)['\"]",
     ),
     fires={
+        "a build without ninja": (
+            ErrorMessage(
+                "RuntimeError: Ninja is required to load C++ extensions (pip install ninja to get it)", "paste"
+            ),
+        ),
         "no toolkit": (
             ErrorMessage(
                 "OSError: CUDA_HOME environment variable is not set. Please set it to your CUDA install root.", "pip"

@@ -52,7 +52,7 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    told = _memory.figures(said.text[match.start() :])
+    told = _memory.at_start(match) or _memory.figures(said.text[match.start() :])
     if told is None:
         if facts.is_complete(GpuProcess):
             yield from _holders(facts.all(Gpu), facts.all(GpuProcess), facts.one(System))
@@ -161,6 +161,13 @@ RULE = Rule(
         r"(?i)\bout of memory\b|\bOOM\b|CU(?:BLAS|DNN)_STATUS_NOT_INITIALIZED",
     ),
     fires={
+        "what vLLM says before it takes any": (
+            ErrorMessage(
+                "ValueError: Free memory on device cuda:0 (12.18/23.56 GiB) on startup is less than desired GPU memory "
+                "utilization (0.92, 21.67 GiB).",
+                "paste",
+            ),
+        ),
         "another container's process": (
             Gpu(0, "NVIDIA H200", memory_used_bytes=60 * _memory.GIB, memory_total_bytes=140 * _memory.GIB),
             GpuProcess(0, 4711, memory_bytes=58 * _memory.GIB, visible=False),
@@ -197,6 +204,11 @@ RULE = Rule(
         ),
     },
     quiet={
+        "what vLLM says where hardly anything is taken": (
+            ErrorMessage(
+                "(23.10/23.56 GiB) on startup is less than desired GPU memory utilization (0.99, 23.4 GiB)", "paste"
+            ),
+        ),
         "the error, cut off before it says what this process holds": (
             ErrorMessage(
                 "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 23.68 GiB of which "

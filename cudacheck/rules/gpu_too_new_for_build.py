@@ -97,6 +97,11 @@ RULE = Rule(
         ),
     ),
     fires={
+        "NVRTC does not know the GPU": (
+            TorchBuild("2.6.0+cu124", cuda="12.4"),
+            RTX_5090,
+            ErrorMessage("RuntimeError: nvrtc: error: invalid value for --gpu-architecture (-arch)", "paste"),
+        ),
         "a family that no build could know, and the error": (
             TorchBuild("2.8.0+cu129", cuda="12.9"),
             Gpu(0, "NVIDIA R100", compute_capability="14.0"),

@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cudacheck import knowledge
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
@@ -43,6 +44,10 @@ def check(environment: EnvironmentVariables, facts: Facts) -> Iterator[Finding]:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if (row := knowledge.message_of(match)) is not None:
+        names = Remedy("see what the cluster calls its GPUs, and ask for one of those", ("sinfo -o '%N %G'",))
+        yield Finding(f"the job was refused its GPU: {row.means}", (), (names,))
+        return
     torch = facts.one(TorchCuda)
     none_there = any(re.search(NONE_THERE, message.text) for message in facts.all(ErrorMessage))
     if not _driver.answers(facts) and (none_there or (torch is not None and not torch.available)):
@@ -71,6 +76,11 @@ RULE = Rule(
     heard=heard,
     messages=(r"\b(?:Alloc)?TRES=(?=\S{0,200}\bnode=\d)(?!\S{0,200}gres/gpu)\S{1,200}",),
     fires={
+        "Slurm knows no such GPUs": (
+            ErrorMessage(
+                "srun: error: Unable to allocate resources: Invalid generic resource (gres) specification", "paste"
+            ),
+        ),
         "NVML counts none, and Slurm names none": (JOB, NONE),
         "the devices are there, and closed to the job": (
             JOB,
