@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck import remedies
+from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.report import Outcome, ProbeRun
@@ -54,7 +54,11 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    library = _messages.named(match, "library", "a library of CUDA")
+    row, library = knowledge.message_of(match), _messages.named(match, "library", "a library of CUDA")
+    if row is not None and row.program == "Numba":
+        parts = "install what Numba compiles with: cuda-nvcc and cuda-nvrtc of conda-forge, or the CUDA toolkit"
+        yield Finding(f"{library} cannot be found", (), (Remedy(parts),))
+        return
     if "libcudnn" not in library:
         by_torch = "not found in the system path" in match[0]
         yield _finding(library, _messages.quote(match, said), facts, by_torch=by_torch)
