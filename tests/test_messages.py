@@ -28,13 +28,13 @@ def named(row: Message) -> str:
     return f"{row.program}: {row.text}"[:50]
 
 
-def proven(text: str) -> dict[str, str]:
-    """The rules that speak, with their severity; none where nothing at all was understood."""
+def proven(text: str) -> dict[str, tuple[str, str]]:
+    """The rules that speak, with severity and words; none where nothing at all was understood."""
     try:
         facts = sources.read([("paste", text)])
     except sources.SourceError:
         return {}
-    return {found.rule: str(found.severity) for found in judging.judge(facts).findings}
+    return {found.rule: (str(found.severity), found.message) for found in judging.judge(facts).findings}
 
 
 def before(prefix: str, text: str) -> str:

@@ -10,6 +10,12 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _torch
 
 
+def printed(match: re.Match[str]) -> str:
+    """The message as its program prints it, where the text that was found is broken into lines."""
+    row = knowledge.message_of(match)
+    return row.text if row is not None else match[0]
+
+
 def named(match: re.Match[str], group: str, otherwise: str) -> str:
     """What stands in this group of a message; the first one's where a rule's own expression names none.
 

@@ -40,7 +40,7 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ContainerStart, ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _machine, _messages
 
 
 def check(system: System | None, nvml: Nvml | None, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
@@ -70,23 +70,24 @@ def check(system: System | None, nvml: Nvml | None, module: KernelModule | None,
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    library = re.match(r"lib(nvidia-ml|cuda)", match[0])
+    text = _messages.printed(match)
+    library = re.match(r"lib(nvidia-ml|cuda)", text)
     if library and _has_another_owner(library[1], facts):
         return
-    if "nvidia-smi" in match[0]:
+    if "nvidia-smi" in text:
         yield from _without_smi(match, facts)
         return
     message = "the container got no GPU: its engine cannot reach the NVIDIA driver of the host"
-    if library or "NVIDIA Driver" in match[0]:
+    if library or "NVIDIA Driver" in text:
         message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
-    if "CDI host device" in match[0] or "stat nvidia.com" in match[0]:
+    if "CDI host device" in text or "stat nvidia.com" in text:
         yield from _without_cdi(match)
-    elif "Hook directly" in match[0]:
+    elif "Hook directly" in text:
         asked = (
             "ask for it with --runtime=nvidia -e NVIDIA_VISIBLE_DEVICES=all instead of --gpus: its mode is not `legacy`"
         )
         yield Finding("the container got no GPU: its engine is set up for the NVIDIA runtime", (), (Remedy(asked),))
-    elif "nvidia-container-cli, see" in match[0]:
+    elif "nvidia-container-cli, see" in text:
         needed = Remedy("install libnvidia-container-tools on the host, which enroot's hook calls", needs_root=True)
         yield Finding("the container got no GPU: nvidia-container-cli is not installed on the host", (), (needed,))
     else:
@@ -96,7 +97,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 def _without_cdi(match: re.Match[str]) -> Iterator[Finding]:
     """The engine goes by a description of the host's GPUs, which is older than they are, or which it cannot read."""
-    if "CDI host device" in match[0]:
+    if "CDI host device" in _messages.printed(match):
         generate = ("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",)
         again = Remedy("describe the host's GPUs to the engine again", generate, needs_root=True)
         yield Finding("the container got no GPU: the description of the host's GPUs (CDI) is out of date", (), (again,))

@@ -129,7 +129,7 @@ RULE = Rule(
         "what newer JAX says": (
             ErrorMessage(
                 "RuntimeError: Outdated cuDNN installation found.\nVersion JAX was built against: 91100\n"
-                "Minimum supported: 90800\nInstalled version: 90100",
+                "Minimum supported: 90800\nInstalled version: 90100\nThe local installation version must be no lower than 90800.",
                 "paste",
             ),
         ),

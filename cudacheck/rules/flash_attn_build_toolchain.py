@@ -35,7 +35,7 @@ from cudacheck.probes.patient.flash_attn import FlashAttention
 from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 NEEDED = ("packaging", "psutil", "ninja", "wheel", "setuptools")
 
@@ -76,7 +76,7 @@ def _why(match: re.Match[str], module: str) -> str:
         return f"{module} is not visible where a package is built: pip builds in an empty environment"
     if "nvcc" in match[0] and match.re.groups:
         return f"the compiler of the CUDA toolkit is looked for at {match[1]}, and is not there"
-    if "inja" in match[0]:
+    if "inja" in _messages.printed(match):
         return "the build needs ninja, which is not installed"
     if "only supported on CUDA" in match[0]:
         return f"flash-attn needs a CUDA toolkit of {match[1]} or newer to be compiled"
@@ -89,7 +89,7 @@ def _remedies(match: re.Match[str], module: str, facts: Facts) -> Iterator[Remed
     if "Killed" in match[0]:
         yield remedies.set_variable(facts, "MAX_JOBS", "2")
         return
-    if "inja" in match[0]:
+    if "inja" in _messages.printed(match):
         yield remedies.install(facts, ["ninja"], title="install ninja")
         return
     if module:

@@ -31,7 +31,7 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _kernels, _torch
+from cudacheck.rules import _kernels, _messages, _torch
 
 FIRST, FIRST_ON_WINDOWS = "2.3", "2.4.1"
 """PyTorch's first wheels that were compiled against NumPy 2."""
@@ -62,13 +62,25 @@ def _is_before(build: TorchBuild, first: str) -> bool:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    told = match.groupdict()
-    newer = "compiled against" in match[0] and int(told["built"], 16) > int(told["found"], 16)
-    if newer or ("size changed" in match[0] and int(told["built"]) > int(told["found"])):
-        message = "a compiled module was built for a newer NumPy than the one installed"
-        yield Finding(message, (), (Remedy("upgrade NumPy, or install an older release of the module"),))
+    newer = _is_newer(match, whole=match.end() < len(said.text.rstrip()))
+    if newer is False:
+        yield Finding("a compiled module was built for an older NumPy than the one installed", (), (_older(facts),))
         return
-    yield Finding("a compiled module was built for an older NumPy than the one installed", (), (_older(facts),))
+    which = "a newer" if newer else "another"
+    advice = "upgrade NumPy, or install an older release of the module"
+    if newer is None:
+        advice = "install the module and NumPy again in one command, in releases that were built for each other"
+    yield Finding(f"a compiled module was built for {which} NumPy than the one installed", (), (Remedy(advice),))
+
+
+def _is_newer(match: re.Match[str], *, whole: bool) -> bool | None:
+    """Whether the module was built for a newer NumPy; None where the number that would tell may be cut short."""
+    told, text = match.groupdict(), _messages.printed(match)
+    if "built" not in told:
+        return False  # NumPy 2 speaks of modules for NumPy 1
+    if "from PyObject" in text:
+        return int(told["built"]) > int(told["found"])
+    return int(told["built"], 16) > int(told["found"], 16) if whole else None
 
 
 def _older(facts: Facts) -> Remedy:
@@ -99,7 +111,14 @@ RULE = Rule(
         "what PyTorch says": (ErrorMessage("UserWarning: Failed to initialize NumPy: _ARRAY_API not found", "paste"),),
         "a module for a newer NumPy": (
             ErrorMessage(
-                "RuntimeError: module compiled against API version 0x10 but this version of numpy is 0xe", "paste"
+                "RuntimeError: module compiled against API version 0x10 but this version of numpy is 0xe . Check the section",
+                "paste",
+            ),
+        ),
+        "a module for another NumPy": (
+            ErrorMessage(
+                "RuntimeError: module compiled against ABI version 0x1000009 but this version of numpy is 0x2000000",
+                "paste",
             ),
         ),
         "what Cython's modules say": (

@@ -39,7 +39,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _machine, _torch
+from cudacheck.rules import _machine, _messages, _torch
 
 FIRST_WITH_PTXAS = "2.2.1"
 """From here on the wheels for CUDA 11.8 bring its ptxas for torch.compile: pytorch#119750."""
@@ -98,7 +98,7 @@ def _triton_of(facts: Facts) -> tuple[str, str | None]:
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     torch, nvml = facts.one(TorchBuild), facts.one(Nvml)
-    if "image is invalid" in match[0]:
+    if "image is invalid" in _messages.printed(match):
         yield from _invalid_image(facts)
         return
     cuda = torch.cuda if torch is not None else None

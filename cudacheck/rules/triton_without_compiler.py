@@ -30,7 +30,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _torch
+from cudacheck.rules import _messages, _torch
 
 PACKAGES = {
     "ubuntu": "sudo apt-get install -y gcc python3-dev",
@@ -69,7 +69,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
             "let TRITON_LIBCUDA_PATH name the folder of libcuda.so.1, and put a link libcuda.so to it there"
         )
         yield Finding("Triton cannot link against the driver library", (), (advice,))
-    elif "DLL" in match[0]:
+    elif "DLL" in _messages.printed(match):
         advice = Remedy(
             "install the current Visual C++ redistributable, and Python from python.org or conda: its headers too"
         )

@@ -36,7 +36,7 @@ from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _machine, _messages
 
 PRESERVE = "options nvidia NVreg_PreserveVideoMemoryAllocations=1"
 
@@ -69,7 +69,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     system, module = facts.one(System), facts.one(KernelModule)
     if facts.is_answered(LibCuda) or not _machine.on_linux(system):
         return  # cuInit itself was asked
-    code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", match[0]) else 999
+    code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", _messages.printed(match)) else 999
     if "not loaded" in match[0]:
         module = KernelModule(loaded=None, uvm_loaded=False)
     message = f"CUDA does not start: {_case(code, None, module, system)}"
