@@ -80,7 +80,14 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     message = "the container got no GPU: its engine cannot reach the NVIDIA driver of the host"
     if library or "NVIDIA Driver" in text:
         message = "no NVIDIA driver library is here, as in a container that was started without a GPU"
-    if "CDI host device" in text or "stat nvidia.com" in text:
+    if "unknown device" in text:
+        named = "let NVIDIA_VISIBLE_DEVICES, or --gpus, name a GPU that the host has: `nvidia-smi -L` there lists them"
+        yield Finding("the container got no GPU: it was promised one that the host does not have", (), (Remedy(named),))
+    elif "'nvidia' is configured" in text:
+        needed = ("sudo nvidia-ctk runtime configure --runtime=containerd", "sudo systemctl restart containerd")
+        known = Remedy("once, on the node: let containerd use the NVIDIA runtime", needed, needs_root=True)
+        yield Finding("the container got no GPU: containerd does not know the NVIDIA runtime", (), (known,))
+    elif "CDI host device" in text or "stat nvidia.com" in text:
         yield from _without_cdi(match)
     elif "Hook directly" in text:
         asked = (
@@ -195,6 +202,12 @@ RULE = Rule(
         ),
     ),
     fires={
+        "containerd does not know the runtime": (
+            ErrorMessage('failed to get sandbox runtime: no runtime for "nvidia" is configured', "ticket.txt"),
+        ),
+        "a GPU that the host does not have": (
+            ErrorMessage("nvidia-container-cli: device error: 7: unknown device: unknown", "ticket.txt"),
+        ),
         "a description of GPUs that is out of date": (
             ErrorMessage(
                 "Error: setting up CDI devices: failed to inject devices: failed to stat CDI host device "
