@@ -37,7 +37,9 @@ ORDER = ("CUDA_HOME", "CUDA_PATH", "PATH", "paste", "directory")
 """In which torch.utils.cpp_extension looks for a toolkit."""
 
 FIRST = {"fp8": (11, 8), "fp6": (12, 8), "fp4": (12, 8)}
-"""The CUDA that a header came with (CUDA Toolkit release notes)."""
+"""The CUDA that a header came with. The CUDA Math API manual of 12.0 has FP8, that of 12.6.3 no other yet, that of 13.0 FP4
+and FP6; programs guard cuda_fp8.h by CUDA_VERSION >= 11080. There was no 12.7.
+"""
 
 
 def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Facts) -> Iterator[Finding]:

@@ -20,18 +20,25 @@ MOST = 20
 """Environments in one text."""
 _TORCH = re.compile(r"(?i)[\W_]{0,8}(?:py)?torch version\b[^:\n]{0,20}:\W{0,6}(\d{1,2}\.\d{1,3}(?:\.\d{1,3})?)")
 """With this key begins what a dump says of an environment."""
+_BANNER = "Collecting environment information"
+"""With this the dumps of PyTorch and vLLM begin."""
 
 PATIENT = (TorchBuild, TorchCuda, TorchImport, Distribution, Interpreter, LibraryFile)
 MACHINE = (Nvml, Gpu, GpuProcess)
 
 
 def parts(lines: Sequence[str]) -> list[Sequence[str]]:
-    """The lines of each environment of a text: a dump that names another PyTorch begins the next."""
-    begins, version = [0], ""
+    """The lines of each environment of a text: a dump that names another PyTorch, or the next with a
+    banner, begins another.
+    """
+    begins, version, dumps = [0], "", 0
     for number, line in enumerate(lines):
-        match = _TORCH.match(line) if "orch" in line and len(begins) < MOST else None
-        if match and version and not _agree(version, match.group(1)):
+        match = _TORCH.match(line) if "orch" in line else None
+        dumps += (banner := line.startswith(_BANNER))
+        other = match and version and not _agree(version, match.group(1))
+        if (other or (banner and dumps > 1)) and len(begins) < MOST:
             begins.append(number)
+            version = ""
         version = match.group(1) if match else version
     ends = [*begins[1:], len(lines)]
     return [lines[begin:end] for begin, end in zip(begins, ends, strict=True)]
@@ -47,20 +54,24 @@ class Environments:
     def counted(self, found: Sequence[object], *, same_text: bool) -> Iterator[object]:
         """The facts of one environment that do not belong to another than those before.
 
-        What stands behind another dump in one text is of another machine; of another text, as of a host and its
-        container, the machine's facts still count, and those of PyTorch where only the driver is another.
+        What stands behind another dump in one text is of another machine, unless it names the same PyTorch; of another
+        text, as of a host and its container, the machine's facts still count, and those of PyTorch where only the
+        driver is another.
         """
         torch = next((b.version for b in found if isinstance(b, TorchBuild) and _is_told(b)), "")
         driver = next((n.driver_version for n in found if isinstance(n, Nvml) and n.driver_version), "")
         other_torch = self._differs("PyTorch", self.torch, torch)
         other_driver = self._differs("driver", self.driver, driver)
         out: tuple[type, ...] = (*(PATIENT if other_torch else ()), *(MACHINE if other_driver else ()))
-        foreign = same_text and other_torch
+        foreign = same_text and not (self.torch and torch and not other_torch)
         for fact in found:
             kind = fact.fact_type if isinstance(fact, Whole) else type(fact)
             if kind not in out and (not foreign or kind is ErrorMessage):
                 yield fact
-        self.torch, self.driver = self.torch or torch, self.driver or (driver if not foreign else "")
+        if foreign and not other_torch and torch:
+            self.named.append(Contradiction("PyTorch", "of the first dump", torch))
+        if not foreign:
+            self.torch, self.driver = self.torch or torch, self.driver or driver
 
     def _differs(self, what: str, first: str, other: str) -> bool:
         if not first or not other or _agree(first, other):

@@ -187,7 +187,9 @@ KEYS: dict[str, Callable[[str, str], Iterator[object]]] = {
     **dict.fromkeys(("python", "python version"), _python),
     **dict.fromkeys(("platform", "sys.platform", "os"), _system),
 }
-"""Keys in small letters, without what stands in parentheses. `CUDA version` is none: it may be the driver's, a build's
+"""ComfyUI's: server.py (/system_stats) and model_management.py (the log) of comfyanonymous/ComfyUI.
+
+Keys in small letters, without what stands in parentheses. `CUDA version` is none: it may be the driver's, a build's
 or a toolkit's."""
 
 

@@ -10,6 +10,7 @@ from cudacheck.sources._source import Source
 
 _HEADER = re.compile(r"\s*Module\s+Size\s+Used by\s*$")
 _ROW = re.compile(r"\s*([a-z]\w{0,60})\s+\d{2,12}\s+\d{1,6}(?:\s+[\w,]{1,400})?\s*$")
+"""tools/lsmod.c of kmod: a heading, then name, size, use count and holders of each module."""
 _ABSENT = re.compile(r"cat: '?/proc/driver/nvidia/version'?: (?!Permission)\S")
 """In whatever language the reason is told."""
 _LOADED = re.compile(r"NVRM version: NVIDIA UNIX (Open )?\S{0,10} ?Kernel Module.{0,40}?\s(\d{3}\.[\d.]{1,12})\s")

@@ -17,6 +17,7 @@ from cudacheck.sources._whole import Whole
 _DEVICE = re.compile(r"\s*((?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]) [A-Z3]")
 _GPU = re.compile(r"(?:VGA compatible|3D) controller(?: \[03\d\d\])?: NVIDIA .{1,120}\[10de:([0-9a-f]{4})\]")
 _DRIVER = re.compile(r"\s*Kernel driver in use: (\S{1,40})")
+"""show_terse in lspci.c and show_kernel in ls-kernel.c of pciutils: a domain only where one is not 0."""
 _ROW = re.compile(r"\s|$|(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7] ")
 _MODULES = re.compile(r"\s*Kernel modules: ")
 

@@ -12,6 +12,7 @@ from cudacheck.sources._source import Source
 
 FOUND_IN = "Ultralytics"
 _BANNER = re.compile(r".{0,120}\bPython-(\d\.\d{1,2}\.\d{1,2})\S{0,10} torch-(\d{1,2}\.\d{1,3}\.\d[\w.+]{0,40})\b")
+"""select_device in torch_utils.py of ultralytics/ultralytics and ultralytics/yolov5."""
 _GPU = re.compile(r"CUDA:(\d{1,3}) \(([^(),]{1,100}), (\d{1,7})(?:\.\d)?MiB\)")
 
 

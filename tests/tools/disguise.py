@@ -47,7 +47,9 @@ def each_line(form: str) -> Callable[[str], str]:
 
 
 def wrapped(text: str) -> str:
-    broken = (textwrap.wrap(line, 60, drop_whitespace=False) or [""] for line in text.splitlines())
+    broken = (
+        textwrap.wrap(line, 60, drop_whitespace=False, break_on_hyphens=False) or [""] for line in text.splitlines()
+    )
     return "\n".join(part for line in broken for part in line)
 
 
