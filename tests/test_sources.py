@@ -17,9 +17,10 @@ from cudacheck.model.findings import Finding
 from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
+from cudacheck.probes.host.pci import PciBus
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import ContainerStart, Contradiction, ErrorMessage
 from cudacheck.probes.patient.cuda_libraries import LibraryFile
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.interpreter import Interpreter
@@ -810,3 +811,70 @@ def test_a_folder_of_too_many_files(tmp_path: Path) -> None:
         (tmp_path / str(number)).touch()
     with pytest.raises(doctor.InputError, match="more than 200 files"):
         doctor.pasted([str(tmp_path)])
+
+
+HOST = "NVIDIA-SMI 535.104.05  Driver Version: 535.104.05  CUDA Version: 12.2\nPyTorch version: 2.3.1+cu121"
+CONTAINER = "PyTorch version: 2.8.0+cu128\nCUDA used to build PyTorch: 12.8\nIs CUDA available: False"
+
+
+def test_a_hosts_driver_counts_beside_its_containers_pytorch_and_the_difference_is_named() -> None:
+    facts = read(CONTAINER, HOST)
+    assert [build.version for build in facts.all(TorchBuild)] == ["2.8.0+cu128"]
+    assert [nvml.driver_version for nvml in facts.all(Nvml)] == ["535.104.05"]
+    assert facts.all(Contradiction) == (Contradiction("PyTorch", "2.8.0+cu128", "2.3.1+cu121"),)
+
+
+def test_two_drivers_are_named() -> None:
+    facts = read(HOST, HOST.replace("535.104.05", "470.82.01"))
+    assert facts.all(Contradiction) == (Contradiction("driver", "535.104.05", "470.82.01"),)
+    assert [nvml.driver_version for nvml in facts.all(Nvml)] == ["535.104.05"]
+
+
+@pytest.mark.parametrize("other", ["2.8.0", "PyTorch version: 2.8.0+cu128", "- PyTorch Version: 2.8"])
+def test_the_same_pytorch_told_twice_is_no_difference(other: str) -> None:
+    assert read(f"{CONTAINER}\n\n{other}").all(Contradiction) == ()
+    assert read(CONTAINER, HOST.splitlines()[0] + "\n" + other).all(Contradiction) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus"),
+    [
+        ("$ docker run --rm -it pytorch/pytorch bash", [False]),
+        ("sudo docker run -it \\\n  -v /data:/data \\\n  pytorch/pytorch", [False]),
+        ("docker run --rm --gpus all app", [True]),
+        ("podman run --device nvidia.com/gpu=all app", [True]),
+        ("docker run -e NVIDIA_VISIBLE_DEVICES=all app", []),
+        ("docker run --privileged app", []),
+        ("docker run $OPTIONS app", []),
+        ("docker run works for me", []),
+        ("docker run", []),
+        ("docker run -it", []),
+        ("I think docker run -it app lacks something", []),
+    ],
+)
+def test_commands_that_start_a_container(text: str, gpus: list[bool]) -> None:
+    found = read(f"{HOST}\n{text}")
+    assert [start.gpus for start in found.all(ContainerStart)] == gpus
+
+
+def test_docker_run_without_a_gpu_convicts_only_beside_a_pytorch_that_finds_none() -> None:
+    command = "$ docker run --rm -it pytorch/pytorch bash"
+    assert [f.rule for f in doctor.read(f"{CONTAINER}\n{command}").findings][:1] == ["container-without-gpu"]
+    assert doctor.read(f"{CONTAINER.replace('False', 'True')}\n{command}").findings == ()
+    theory = "I think I forgot --gpus all when I started the container."
+    assert "container-without-gpu" not in [f.rule for f in doctor.read(f"{CONTAINER}\n{theory}").findings]
+
+
+def test_an_empty_answer_counts_only_between_two_prompts() -> None:
+    """What is cut off there, or what a heading ends, is no answer."""
+    system, command = "Linux 6.8.0-45-generic x86_64", "$ lspci -nnk -d 10de:"
+    for after, known in (
+        ("$ ls", True),
+        ("ada@box:~$", True),
+        ("", False),
+        ("# Heading", False),
+        ("some words\n$ ls", False),
+    ):
+        facts = read(f"{CONTAINER}\n{system}\n{command}\n{after}")
+        assert facts.is_answered(PciBus) is known, after
+    assert not read(f"{CONTAINER}\n{command}\n$ ls").is_answered(PciBus), "nobody said that it is not WSL"
