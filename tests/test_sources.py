@@ -878,3 +878,13 @@ def test_an_empty_answer_counts_only_between_two_prompts() -> None:
         facts = read(f"{CONTAINER}\n{system}\n{command}\n{after}")
         assert facts.is_answered(PciBus) is known, after
     assert not read(f"{CONTAINER}\n{command}\n$ ls").is_answered(PciBus), "nobody said that it is not WSL"
+
+
+def test_temperatures_alone_are_of_the_only_gpu() -> None:
+    part = "        GPU Slowdown Temp                 : 97 C\n        GPU Max Operating Temp            : 57 C\n"
+    table = "name, temperature.gpu\nNVIDIA GeForce MX330, 56\n"
+    (gpu,) = read(table + part).all(Gpu)
+    assert (gpu.temperature_c, gpu.temperature_slowdown_c, gpu.temperature_max_operating_c) == (56, 97, 57)
+    assert [f.rule for f in doctor.read(table + part).findings] == ["gpu-throttled"]
+    two = read(table + "NVIDIA GeForce MX330, 56\n" + part)
+    assert all(gpu.temperature_max_operating_c is None for gpu in two.all(Gpu))

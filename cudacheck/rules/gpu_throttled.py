@@ -3,7 +3,8 @@
 ## What it does
 Looks only at a GPU that is busy, and at what held its clock back while `cudacheck bench kernels` kept it so. It speaks
 for thermal slowdown, hardware slowdown and the power brake; and for clocks far below the GPU's own, or a power cap that
-bites at low power. A GPU that draws its full power and is capped there is healthy, and an idle one always clocks down.
+bites at low power. A GPU that draws its full power and is capped there is healthy, and an idle one always clocks down. In a
+paste that tells no reasons, holds a temperature against those at which `nvidia-smi -q` says that it slows down.
 
 ## Why it matters
 Everything runs, several times slower than it could, and no program says so.
@@ -56,16 +57,22 @@ LOADED_POWER_SHARE = 0.3
 """Of the limit: what draws more is at work, whatever nobody said of its use."""
 
 
+HYSTERESIS_C = 1
+"""Who is held at a temperature is seen a degree below it, too."""
+
+
 def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None, facts: Facts) -> Iterator[Finding]:
     if system is not None and system.on_battery:
         return  # a laptop saves power then, as it should
     for gpu in gpus or ():
-        why = _held_back(gpu)
-        if why:
+        hot, why = _too_hot(gpu), _held_back(gpu)
+        if hot or why:
             yield Finding(
-                f"{_machine.gpu_label(gpu)} is held back under load: {why}",
-                evidence=_evidence(gpu, why),
-                remedies=_remedies(gpu),
+                f"{_machine.gpu_label(gpu)} is held back under load: {why}"
+                if why
+                else f"{_machine.gpu_label(gpu)} is as hot as it may get: {hot}",
+                evidence=_evidence(gpu, why or hot or ""),
+                remedies=_remedies(gpu if why else dataclasses.replace(gpu, clock_event_reasons=tuple(HEAT))),
             )
     for run in runs.of(facts):
         axis = clocks.axis(run)
@@ -98,6 +105,16 @@ def _held_back(gpu: Gpu) -> str | None:
     if "sw_power_cap" in reasons and _draws_little(gpu):
         return f"a power cap bites at {gpu.power_draw_w:g} of {gpu.power_limit_w:g} W"
     return None
+
+
+def _too_hot(gpu: Gpu) -> str | None:
+    """Whether it is as hot as it may get, where nobody says whether that slows it down."""
+    limit = gpu.temperature_max_operating_c or gpu.temperature_slowdown_c
+    if gpu.temperature_c is None or not limit or gpu.clock_event_reasons is not None:
+        return None
+    if gpu.temperature_c < limit - HYSTERESIS_C:
+        return None
+    return f"{gpu.temperature_c} °C, and it is slowed down from {limit} °C on"
 
 
 def _is_slow(gpu: Gpu) -> bool:
@@ -152,6 +169,9 @@ RULE = Rule(
     joins=(Family.HELD_BACK,),
     check=check,
     fires={
+        "as hot as it may get": (
+            Gpu(0, "NVIDIA GeForce MX330", temperature_c=56, temperature_max_operating_c=57, temperature_slowdown_c=97),
+        ),
         "hot while the benchmark ran": (
             H200,
             H200_NVML,
@@ -232,6 +252,12 @@ RULE = Rule(
         ),
     },
     quiet={
+        "warm": (Gpu(0, "NVIDIA GeForce MX330", temperature_c=55, temperature_max_operating_c=57),),
+        "as hot as it may get, and not slowed down": (
+            Gpu(
+                0, "NVIDIA A10", temperature_c=85, temperature_max_operating_c=85, clock_event_reasons=("sw_power_cap",)
+            ),
+        ),
         "an H200 at its power limit while the benchmark ran": (
             H200,
             H200_NVML,

@@ -22,6 +22,8 @@ FIELDS: dict[tuple[str, str], tuple[str, Callable[[str], Any]]] = {
     ("", "Compute Mode"): ("compute_mode", _values.compute_mode),
     ("", "Virtualization Mode"): ("virtualization", _values.virtualization),
     ("", "GPU Current Temp"): ("temperature_c", _values.integer),
+    ("", "GPU Slowdown Temp"): ("temperature_slowdown_c", _values.integer),
+    ("", "GPU Max Operating Temp"): ("temperature_max_operating_c", _values.integer),
     ("", "Default Power Limit"): ("power_default_w", _values.number),
     ("MIG Mode", "Current"): ("mig_enabled", _values.switch),
     ("Driver Model", "Current"): ("driver_model", _values.driver_model),
@@ -117,7 +119,11 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
 
 
 def _fragment(lines: Sequence[str]) -> Iterator[Gpu]:
-    """The reasons alone, the GPU's own heading cut off: they are of the only GPU, if there is but one."""
+    """Reasons or temperatures alone, the GPU's own heading cut off: they are of the only GPU, if there is but one."""
+    warm = _told([line for line in lines if " Temp" in line and _VALUE.match(line)][:12])
+    heat = {field: convert(warm[key]) for key, (field, convert) in FIELDS.items() if key in warm}
+    if any(heat.values()):
+        yield Gpu(0, **heat, found_in=PART)
     sections = (number for number, line in enumerate(lines) if line.strip() in _REASON_SECTIONS)
     start = next(sections, None)
     if start is not None and (reasons := _reasons(_told(lines[start : start + 12]))):

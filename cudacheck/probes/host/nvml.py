@@ -93,6 +93,10 @@ class Gpu:
     memory_clock_max_mhz: int | None = None
     memory_bus_bits: int | None = None
     temperature_c: int | None = None
+    temperature_slowdown_c: int | None = None
+    """From this on the hardware slows down; of a paste of `nvidia-smi -q`."""
+    temperature_max_operating_c: int | None = None
+    """From this on the driver slows it down."""
     utilization_percent: int | None = None
     clock_event_reasons: tuple[holds.Term, ...] | None = None
     """Of NVML's names: gpu_idle, applications_clocks_setting, sw_power_cap, hw_slowdown, sync_boost,
