@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from cudacheck.model.facts import Facts
 from cudacheck.probes.chosen import Required
 from cudacheck.probes.host.environment import EnvironmentVariables
+from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
+from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.host.toolkits import CudaToolkit
 from cudacheck.probes.messages import ContainerStart, Contradiction, ErrorMessage
@@ -28,6 +30,9 @@ WORDS: dict[type, tuple[str, str]] = {
     Nvml: ("the driver", ""),
     Gpu: ("1 GPU", "GPUs"),
     GpuProcess: ("1 process", "processes"),
+    KernelModule: ("the kernel module", ""),
+    PciBus: ("the PCI bus", ""),
+    PciGpu: ("1 GPU on the bus", "GPUs on the bus"),
     CudaToolkit: ("1 CUDA toolkit", "CUDA toolkits"),
     LibraryFile: ("1 library", "libraries"),
     Distribution: ("1 package", "packages"),
