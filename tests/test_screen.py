@@ -152,7 +152,7 @@ def test_json_escapes_and_stays_equal(encoding):
 
 @pytest.mark.parametrize("options", [(), ("--verbose",), ("--format", "json"), ("--redact",)], ids=str)
 def test_a_strangers_report_reaches_stdout_stderr_and_file_harmless(options, tmp_path):
-    for ending in ("txt", "json"):
+    for ending in ("txt", "json", "md", "html"):
         saved = tmp_path / f"saved.{ending}"
         told = run("doctor", "--from", "-", "--output", str(saved), *options, stdin=dumps(report_saying(ATTACK)))
         assert told.returncode in {0, 1}, told.stderr
@@ -391,6 +391,7 @@ main()
     [
         ["doctor", "--no-bench"],
         ["doctor", "--from", "-"],
+        ["ticket", "--no-bench"],
         ["explain"],
         ["explain", "article"],
         ["bench", "kernels"],
@@ -515,10 +516,11 @@ def test_many_gpus_of_one_number_stay_a_screen():
         for fact in many_gpus(500)
         if not isinstance(fact, Measurement)
     ]
+    gpus = [Gpu(0, f"NVIDIA H{n}") for n in range(500)]
+    devices = [TorchDevice(0, f"NVIDIA H{n}") for n in range(500)]
     axes = tuple(Axis(0, f"axis {n}", Health.HEALTHY, ("well",)) for n in range(3500))
-    whole = example.report(
-        *measured, *(Measurement("matmul", "float16", "x", 0, median_us=float(n)) for n in range(99))
-    )
+    rows = [Measurement("matmul", "float16", "x", 0, median_us=float(n)) for n in range(99)]
+    whole = example.report(*gpus, *devices, *rows)
     assert len(as_text(dataclasses.replace(whole, speed=axes), width=100).splitlines()) < 4000
 
 
