@@ -115,6 +115,15 @@ def test_every_shape_is_read_back(shape, packed):
     assert found_in(inspecting.read(SHAPES[shape](text))) == found_in(shared)
 
 
+@pytest.mark.parametrize("path", REPLAYS, ids=lambda path: path.stem)
+def test_every_older_schema_is_read_from_a_ticket(path):
+    """As the cudacheck of that day wrote it."""
+    raw = path.read_text(encoding="utf-8")
+    folded = f"{folding.BEGIN}\nwords\n{folding.REPORT}\n```json\n{folding.inert(raw)}\n```\n{folding.END}\n"
+    for text in (folded, folding.packed(raw), quoted(folding.packed(raw))):
+        assert found_in(inspecting.read(text)) == found_in(replay(path))
+
+
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_every_format_is_read_back(shared, format_name):
     made = ticket_of(shared, format_name, redact=False)

@@ -75,6 +75,6 @@ def _tell(made: Ticket, output: Path | None, *, redact: bool) -> None:
     if (more := len(made.suspicions) - MOST_TOLD) > 0:
         out.say(f"look before you post: {more} more look like secrets")
     if made.is_too_long:
-        out.say(f"{name} has {len(made.text)} characters, an issue takes {made.most}: attach it, or take --minimal")
+        out.say(f"{name} has {len(made.text)} characters, an issue takes {made.most}: attach the file")
     elif output:
         out.say(f"{name} is written: {len(made.text)} characters; read it before you post it")
