@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import json
 
 import pytest
 from copies import Copy
@@ -35,6 +36,16 @@ def test_ignoring_the_former_id_leaves_the_rule_out(renamed):
     assert NEW in found_by(renamed)
     assert not {OLD, NEW} & found_by(renamed, "--ignore", OLD)
     assert not {OLD, NEW} & found_by(renamed, "--ignore", NEW)
+
+
+def test_a_saved_report_that_names_the_former_id_is_judged_alike(renamed):
+    saved = renamed.doctor("--from", "-", stdin=PASTE)
+    for finding in saved["findings"]:
+        finding["rule"] = finding["rule"].replace(NEW, OLD)
+    assert OLD in {finding["rule"] for finding in saved["findings"]}
+    told = renamed.run("doctor", "--from", "-", stdin=json.dumps(saved))
+    assert NEW in told.stdout
+    assert told.stderr == ""
 
 
 def test_explain_shows_the_page_of_today(renamed):

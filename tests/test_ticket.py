@@ -23,9 +23,7 @@ from present import present
 from cudacheck import registry, sources
 from cudacheck.commands import doctor as inspecting
 from cudacheck.commands.ticket import FORMATS, ticket_of
-from cudacheck.judging import again
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Finding, Severity
 from cudacheck.model.report import Outcome, ProbeRun, Report
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
@@ -262,17 +260,6 @@ def test_it_is_said_where_todays_rules_find_otherwise(tmp_path):
 @pytest.mark.parametrize("path", REPLAYS, ids=lambda path: path.stem)
 def test_what_is_judged_alike_is_not_mentioned(path):
     assert inspecting.pasted([str(path)]).told == ()
-
-
-def test_a_former_id_is_the_same_finding():
-    renamed = next((rule for rule in registry.rules() if rule.was), None)
-    if renamed is None:
-        pytest.skip("no rule was renamed")
-    then, now = (judged() for _ in range(2))
-    finding = Finding("m", severity=Severity.NOTE, rule=renamed.was[0])
-    object.__setattr__(then, "findings", (finding,))
-    object.__setattr__(now, "findings", (Finding("m", severity=Severity.NOTE, rule=renamed.id),))
-    assert again.changed(then, now) == ""
 
 
 # The least of it
