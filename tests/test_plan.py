@@ -334,6 +334,7 @@ def test_every_form_says_the_same_build(tool, gpu, driver):
         assert chosen.index in block
     else:
         assert "download.pytorch.org" not in block
+    assert chosen.commands
     for command_line in chosen.commands:
         assert shlex.split(command_line)
     if chosen.file.endswith(".toml"):

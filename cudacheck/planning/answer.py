@@ -34,9 +34,9 @@ class Chosen:
     channel: str | None
     """`conda-forge`, where it is conda's package and no wheel."""
     commands: tuple[str, ...] = ()
-    """Shell commands, one a line; empty where a file is written instead."""
+    """Shell commands, one a line; those that install by the file, where there is one."""
     file: str = ""
-    """The name of the file that `text` belongs into."""
+    """The name of the file that `text` belongs into; empty where the commands say all."""
     text: str = ""
 
 

@@ -19,14 +19,25 @@ __all__ = ["CONDA_TOOLS", "TOOLS", "EmitError", "MissingExtraError", "prepared",
 CONDA_TOOLS = ("conda", "environment")
 """Those that install conda-forge's packages."""
 
-FILES: dict[str, tuple[str, Callable[[Order], str]]] = {
-    "dockerfile": ("Dockerfile", documents.dockerfile),
-    "environment": ("environment.yml", documents.environment),
-    "pixi": ("pixi.toml", documents.pixi),
-    "poetry": ("pyproject.toml", documents.poetry),
-    "pyproject": ("pyproject.toml", documents.pyproject),
-    "requirements": ("requirements.txt", documents.requirements),
-    "uv": ("pyproject.toml", documents.uv),
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """One file that a tool reads."""
+
+    file: str
+    write: Callable[[Order], str]
+    command: str
+    """What installs by it, beside it."""
+
+
+FILES = {
+    "dockerfile": Document("Dockerfile", documents.dockerfile, "docker build ."),
+    "environment": Document("environment.yml", documents.environment, "conda env create --file environment.yml"),
+    "pixi": Document("pixi.toml", documents.pixi, "pixi install"),
+    "poetry": Document("pyproject.toml", documents.poetry, "poetry install"),
+    "pyproject": Document("pyproject.toml", documents.pyproject, "python -m pip install ."),
+    "requirements": Document("requirements.txt", documents.requirements, "python -m pip install -r requirements.txt"),
+    "uv": Document("pyproject.toml", documents.uv, "uv sync"),
 }
 TOOLS = ("pip", "conda", *FILES)
 
@@ -41,8 +52,11 @@ def written(chosen: Chosen, choice: Choice, target: Target, wanted: Wanted, tool
     order = Order(chosen, target, wanted)
     live = not (target.by_hand or target.new_environment)
     if tool in FILES and not (tool == target.installer and not target.by_hand):
-        name, document = FILES[tool]
-        return dataclasses.replace(chosen, file=name, text=document(order))
+        document = FILES[tool]
+        command = document.command
+        if tool == "pyproject" and chosen.index:
+            command = f"{command} --extra-index-url {chosen.index}"
+        return dataclasses.replace(chosen, commands=(command,), file=document.file, text=document.write(order))
     if tool == "conda":
         return dataclasses.replace(chosen, commands=_conda(order))
     spelled = [installers.spell(one, _environment(target, tool)) for one in _installations(order, choice, live=live)]

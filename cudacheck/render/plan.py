@@ -95,8 +95,8 @@ def _to_type(plan: InstallPlan) -> Iterator[str]:
         return
     if plan.choice.file:
         yield f"  {plan.choice.file}"
-    for line in block(plan.choice).splitlines():
-        yield f"    {line}"
+        yield from (f"    {typed(line)}" for line in plan.choice.text.splitlines())
+    yield from (f"    {typed(line)}" for line in plan.choice.commands)
 
 
 def _machine(plan: InstallPlan) -> str:
