@@ -108,7 +108,7 @@ def test_the_default_index_is_no_address():
 
 def test_every_constraint_is_told_with_its_source():
     why = planned(["V100"], "580.95.05", "3.12").why
-    assert {"gpu", "driver", "python", "partner"} == {each.by for each in why}
+    assert {"gpu", "driver", "python", "glibc", "partner"} == {each.by for each in why}
     assert all(each.source for each in why)
 
 

@@ -29,7 +29,8 @@ def _attention(choice: Choice, target: Target, wanted: Wanted) -> Remark:
     machine, cuda = target.machine, choice.build.cuda
     wheel, why_not = flash_attn_choice.wheel_for(machine, choice.release.version, cuda)
     if wheel and wanted.flash_attn:
-        return Remark("attention", f"flash-attn 2, the official wheel {wheel.rpartition('/')[2]}", wheel)
+        needs = "" if machine.glibc else f" (glibc {knowledge.flash_attn_wheel_glibc()} or newer)"
+        return Remark("attention", f"flash-attn 2, the official wheel {wheel.rpartition('/')[2]}{needs}", wheel)
     if wheel and not choice.build.channel:
         return Remark("attention", f"PyTorch's own (SDPA); there is also {wheel.rpartition('/')[2]}", wheel)
     says = f"PyTorch's own (SDPA): {why_not}" if why_not else "PyTorch's own (SDPA)"

@@ -110,8 +110,9 @@ def _why(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Why]:
     yield from _driver_why(build, target)
     pythons = f"{choice.release.pythons[0]} to {choice.release.pythons[-1]}"
     yield Why("python", f"it has wheels for Python {pythons}", choice.release.source)
-    if build.glibc and machine.glibc:
-        yield Why("glibc", f"its wheel needs glibc {build.glibc}, this is {machine.glibc}", build.source)
+    if build.glibc:
+        this = f", this is {machine.glibc}" if machine.glibc else ""
+        yield Why("glibc", f"its wheel needs glibc {build.glibc}{this}", build.source)
     for name in choice.companions:
         yield Why("partner", f"{name} {choosing.partner_version(choice, name)} belongs to it", choice.release.source)
     for name, version in packages.versions(choice, machine, wanted).items():
