@@ -19,6 +19,11 @@ def advice(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Remark]:
     yield from _compiler(choice, target)
     yield from _triton(choice, target)
     yield from _run_time_code(choice, target)
+    if choice.build.channel:
+        says = (
+            f"conda takes it where it sees a driver; elsewhere CONDA_OVERRIDE_CUDA={choice.build.cuda} stands for one"
+        )
+        yield Remark("beside", says, choice.build.source)
     if target.installer == "uv" and not target.by_hand:
         yield Remark(
             "beside", "in a uv project take --emit uv: `uv sync` and `uv run` revert what was installed by hand"
