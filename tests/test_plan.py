@@ -119,6 +119,7 @@ def test_every_constraint_is_told_with_its_source():
         (["V100"], "580.95.05", "3.12", ["flash-attn"], "requirement", "leave out `flash-attn`"),
         (["A100", "K80"], "580.95.05", "3.12", [], "gpu", "leave out K80 (3.7)"),
         (["H100"], "470.161.03", "3.12", [], "driver", "take driver 580.65.06 or newer"),
+        (["Jetson Thor"], "580.00", "3.12", [], "machine", "plan for aarch64"),
         (["V100"], "595.58.03", "3.12", [], "driver", "take driver 525.60.13 or newer, of branch 580 at most"),
     ],
 )
@@ -133,6 +134,13 @@ def test_two_changes_where_one_is_not_enough():
     assert [other.change for other in plan.alternatives] == [
         "leave out `torch==2.4.0+cu128` and take driver 580.65.06 or newer"
     ]
+
+
+def test_a_thor_has_drivers_of_its_own():
+    target = planning.described(["Jetson Thor"], "580.00", "3.12", machine="aarch64")
+    chosen = planning.plan(target).choice
+    assert chosen
+    assert (chosen.torch, chosen.tag) == ("2.15.0", "cu132")
 
 
 def test_what_nobody_knows_is_no_choice():

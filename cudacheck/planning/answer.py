@@ -64,7 +64,7 @@ class RuledOut:
 class Alternative:
     """Another build that fits, or what one change would buy."""
 
-    by: Literal["runner-up", "gpu", "driver", "python", "glibc", "requirement", "installer"]
+    by: Literal["runner-up", "gpu", "driver", "python", "glibc", "requirement", "installer", "machine"]
     change: str
     """What would have to change, as an order; empty for a runner-up."""
     torch: str

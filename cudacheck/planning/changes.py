@@ -9,12 +9,12 @@ from typing import Literal
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.planning import choosing
-from cudacheck.planning.target import Target
+from cudacheck.planning.target import MACHINES, Target
 from cudacheck.planning.wanted import FLASH_ATTN, PARTNERS, Wanted, family_without
 from cudacheck.remedies import torch_choice
 from cudacheck.remedies.torch_choice import Choice
 
-By = Literal["gpu", "driver", "python", "glibc", "requirement", "installer"]
+By = Literal["gpu", "driver", "python", "glibc", "requirement", "installer", "machine"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Bought:
 
 def bought(target: Target, wanted: Wanted, channel: str | None, chosen: Choice | None) -> list[Bought]:
     """What each change alone makes possible and is newer than the choice; where there is none, what two do together."""
-    single = _bought_by(_changes(target, wanted, channel), chosen)
+    single = [one for one in _bought_by(_changes(target, wanted, channel), chosen) if one.by != "machine" or not chosen]
     if single or chosen is not None:
         return single
     double = (
@@ -84,6 +84,9 @@ def _changes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[Wh
     if target.machine.glibc:
         says = "take a system or a container with a newer glibc"
         yield WhatIf("glibc", says, target.with_machine(glibc=None), wanted, channel)
+    if target.by_hand:
+        other = next(kind for kind in MACHINES if kind != target.machine.machine)
+        yield WhatIf("machine", f"plan for {other}", target.with_machine(machine=other), wanted, channel)
     if channel:
         yield WhatIf("installer", "install it with pip, in an environment of its own", target, wanted, None)
 

@@ -89,16 +89,19 @@ def described(
     _check("--python", python, r"[23]\.\d{1,2}(\.\d{1,2})?", "3.12")
     _check("--glibc", glibc, r"2\.\d{1,2}", "2.35")
     found = _bounded(_gpu(text) for text in gpus)
+    jetson = any(gpu.compute_capability in JETSON for gpu in found)
+    thor = any(gpu.compute_capability == torch_choice.JETSON_WITH_STOCK_BUILDS for gpu in found)
     return Target(
         Machine(
             capabilities=_capabilities(found),
-            driver=driver,
+            # a Jetson's drivers are numbered apart within a branch
+            driver=driver.partition(".")[0] if driver and (jetson or thor) else driver,
             driver_os="linux" if system == "linux" else "windows",
             os="windows" if system == "windows" else "linux",
             machine=kind,
             python=".".join(python.split(".")[:2]) if python else None,
             glibc=glibc if system != "windows" else None,
-            jetson=any(gpu.compute_capability in JETSON for gpu in found),
+            jetson=jetson,
         ),
         found,
     )
