@@ -45,10 +45,9 @@ def require(*specs: str, python: str | None = None, bench: bool | None = None, t
     from cudacheck.commands import doctor
     from cudacheck.probes.chosen import Required
 
-    measures = [requirements.understood(spec)[0].measured for spec in specs]
     report = doctor.live(
         python or sys.executable,
-        bench=any(measures) if bench is None else bench,
+        bench=bool(requirements.cases(specs)) if bench is None else bench,
         timeout_s=timeout_s,
         required=[Required(spec, "cudacheck.require") for spec in specs],
     ).report

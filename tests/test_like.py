@@ -66,9 +66,9 @@ CHANGES: dict[str, tuple[type, dict[str, Any], set[str]]] = {
     "more GPUs": (TorchCuda, {"device_count": 8}, {"gpus"}),
     # and no H100 copies that fast: that is not believed
     "another model": (TorchDevice, {"name": "NVIDIA H100 80GB HBM3"}, {"gpu-name", "copy"}),
-    "a little slower": (Measurement, {"tflops": lambda old: 0.95 * old}, set()),
-    "slower": (Measurement, {"tflops": lambda old: 0.8 * old}, {"matmul-fp16"}),
-    "slower memory": (Measurement, {"gb_per_s": lambda old: 0.8 * old}, {"copy"}),
+    "a little slower": (Measurement, {"tflops": lambda old: 0.85 * old}, set()),
+    "slower": (Measurement, {"tflops": lambda old: 0.75 * old}, {"matmul-fp16"}),
+    "slower memory": (Measurement, {"gb_per_s": lambda old: 0.75 * old}, {"copy"}),
 }
 
 

@@ -459,7 +459,7 @@ def test_every_fact_belongs_to_the_probe_in_whose_file_it_stands():
 
 
 def test_what_is_asked_for_is_measured_and_looked_for():
-    assert requirements.cases(["copy>=0.7", "torch>=2"]) == ("copy",)
+    assert requirements.cases(["copy>=0.7", "torch>=2", "matmul-fp16>=0.6"]) == ("copy", "matmul")
     assert requirements.packages(["numpy", "torch>=2", "Flash_Attn", "My.Package"]) == ("numpy", "my-package")
 
 

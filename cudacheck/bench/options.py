@@ -44,7 +44,7 @@ class BenchOptions:
     go: str = ""
     """A path: until it exists the probe disturbs nobody."""
     also: tuple[str, ...] = ()
-    """Cases that the doctor's short benchmark measures besides its own: what is required of the machine."""
+    """Cases that the doctor's short benchmark measures with care: their speed is required."""
     packages: tuple[str, ...] = ()
     """Distributions that are looked for by name."""
     timeout_s: float | None = None

@@ -77,7 +77,9 @@ def live(
         inspection.facts.add(one)
     report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
-    if doubtful and repeating.measure_again(inspection.facts, chosen, "benchmark", doubtful, clock.left_s):
+    if doubtful and repeating.measure_again(
+        inspection.facts, chosen, "benchmark", doubtful, clock.left_s, _asked(required).get("benchmark")
+    ):
         report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     return Inspected(report, inspection.interrupted)
 

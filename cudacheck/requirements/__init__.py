@@ -102,7 +102,7 @@ def _nearest(name: str) -> str:
 
 
 def cases(specs: Iterable[str]) -> tuple[str, ...]:
-    """The cases that the doctor's benchmark must measure besides its own."""
+    """The cases that the doctor's benchmark must measure with care."""
     return tuple(dict.fromkeys(case for case in (understood(spec)[0].case for spec in specs) if case))
 
 

@@ -69,8 +69,6 @@ class Requirement:
     explained_by: tuple[str | Family, ...] = ()
     """The rules and families whose finding is why there is none of it, or nobody could tell."""
     case: str = ""
-    """The case that the doctor's benchmark measures for it, beside its own."""
-    measured: bool = False
-    """Whether it takes a benchmark to tell."""
+    """The case that the doctor's benchmark measures for it, with more care than its own; empty where it takes none."""
     alike: Callable[[Sequence[Seen]], str] | None = None
     """What is seen on one machine → what another one that is to be like it must fulfil."""

@@ -24,6 +24,5 @@ REQUIREMENT = Requirement(
     example="copy>=0.7",
     explained_by=_speed.EXPLAINED_BY,
     case=kinds.COPY.name,
-    measured=True,
     alike=_comparing.nearly,
 )

@@ -23,6 +23,6 @@ REQUIREMENT = Requirement(
     title="the speed of a large float16 matrix product on every GPU, over the datasheet's",
     example="matmul-fp16>=0.6",
     explained_by=_speed.EXPLAINED_BY,
-    measured=True,
+    case=kinds.MATMUL.name,
     alike=_comparing.nearly,
 )
