@@ -12,6 +12,7 @@ from faults import Fault
 from test_faults import FAULTS, Ward, ward
 
 from cudacheck.commands.doctor import judged
+from cudacheck.comparing._reasons import Tries
 from cudacheck.comparing.compare import Diff, compare
 from cudacheck.comparing.difference import Difference
 from cudacheck.model.facts import Facts
@@ -278,6 +279,24 @@ def test_the_other_way_round_there_is_no_reason_and_the_finding_is_gone():
     comparison = compare(PLANTED["variable CUDA_VISIBLE_DEVICES"], H200)
     assert [finding.rule for finding in comparison.only_first] == ["gpus-hidden"]
     assert comparison.likely_reasons == ()
+
+
+def test_work_is_bounded_whatever_there_is_to_compare():
+    """The rules are asked so often and no oftener: two reports as full as may be are compared, too."""
+    full = H200.facts
+    lists: dict[Any, list[Any]] = {
+        Distribution: [Distribution(f"nvidia-p{n}", f"1.{n}.0", location=f"/site/{n}") for n in range(2000)],
+        LoadedLibrary: [LoadedLibrary("libcudnn.so.9", f"/x/{n}/libcudnn.so.9", f"9.{n}.1") for n in range(2000)],
+        Gpu: [Gpu(n, "NVIDIA H200", f"GPU-{n}", rows_remap_pending=True) for n in range(2000)],
+        EnvironmentVariables: [EnvironmentVariables({f"NCCL_{n}": "x" for n in range(2000)})],
+    }
+    for kind, facts in lists.items():
+        full = full.having(kind, facts, complete=True)
+    told = compare(H200, judged(full, H200.probes, (), None))
+    assert len(told.differences) > 7000
+    tries = Tries(H200.facts, full)
+    assert 0 < tries.left < 60
+    assert told.likely_reasons[0].finding.rule == "ecc-uncorrectable"
 
 
 # Faults on live machines: what two real inspections say

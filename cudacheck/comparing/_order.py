@@ -67,6 +67,9 @@ LAST: Sequence[Place] = (
 EARLY, BETWEEN, LATE = 0, 1, 2
 PLACES = {name: (half, number) for half, order in ((EARLY, FIRST), (LATE, LAST)) for number, name in enumerate(order)}
 
+MOST_VERSIONS = 100
+"""That may lead; those that matter come first."""
+
 _VERSION = re.compile(r"\d+(?:\.\d+){2,}\S*|\d+(?:\.\d+)+\+\S+")
 """Shorter ones are the same by chance: CUDA 12.8 of a driver, of PyTorch, of a toolkit."""
 
@@ -98,7 +101,7 @@ def leaders(changes: Sequence[Changed]) -> dict[int, int]:
         leader = next((n for old, new, n in versions if old in before and before.replace(old, new) == after), None)
         if leader is not None:
             found[number] = leader
-        elif _VERSION.fullmatch(before) and _VERSION.fullmatch(after):
+        elif len(versions) < MOST_VERSIONS and _VERSION.fullmatch(before) and _VERSION.fullmatch(after):
             versions.append((before, after, number))
             public = before.partition("+")[0], after.partition("+")[0]
             if public[0] != public[1] and public != (before, after):

@@ -21,6 +21,8 @@ from cudacheck.probes.patient.torch_files import TorchBuild
 UNKNOWN = object()
 LONGEST_NAME = 100
 """A message is no name."""
+MOST_PLACES = 20
+"""An environment and what it stands on have a handful."""
 ENVIRONMENT = "<environment>"
 SITE = "<site-packages>"
 
@@ -85,7 +87,7 @@ def _places(facts: Facts) -> list[tuple[str, str]]:
         named[python.prefix] = ENVIRONMENT
     if python and python.conda_prefix:
         named[python.conda_prefix] = ENVIRONMENT
-    return sorted(((k, v) for k, v in named.items() if _is_deep(k)), key=lambda item: -len(item[0]))
+    return sorted(((k, v) for k, v in named.items() if _is_deep(k)), key=lambda item: -len(item[0]))[:MOST_PLACES]
 
 
 def _is_deep(path: str) -> bool:
@@ -131,17 +133,22 @@ def _grouped(kind: type, side: Side, told: Identity) -> dict[tuple[Any, ...], li
 
 def _matched(ours: list[Any], theirs: list[Any], told: Identity, a: Side, b: Side) -> Iterator[tuple[Any, Any]]:
     """By their finer keys; what is left over, in order."""
-    left = [*theirs]
+    of_finer: dict[tuple[Any, ...], list[Any]] = {}
+    for fact in reversed(theirs):
+        of_finer.setdefault(_finer(fact, told, b), []).append(fact)
     lone = []
     for fact in ours:
-        finer = [a.plain(getattr(fact, name)) for name in told.finer]
-        twin = next((t for t in left if [b.plain(getattr(t, name)) for name in told.finer] == finer), None)
-        if twin is None:
-            lone.append(fact)
+        twins = of_finer.get(_finer(fact, told, a))
+        if twins:
+            yield fact, twins.pop()
         else:
-            left.remove(twin)
-            yield fact, twin
-    yield from itertools.zip_longest(lone, left)
+            lone.append(fact)
+    left = {id(fact) for twins in of_finer.values() for fact in twins}
+    yield from itertools.zip_longest(lone, (fact for fact in theirs if id(fact) in left))
+
+
+def _finer(fact: Any, told: Identity, side: Side) -> tuple[Any, ...]:
+    return tuple(side.plain(getattr(fact, name)) for name in told.finer)
 
 
 def changes(kind: type, a: Side, b: Side) -> tuple[list[Changed], int, int]:

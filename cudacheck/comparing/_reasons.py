@@ -27,6 +27,10 @@ SHORTEST_WORD = 3
 MOST_ASIDE = 3
 MOST_TRIED = 100
 """Differences of one type."""
+MOST_WORK = 300_000
+"""Facts of both machines, times how often a rule is asked: a thousand times for two usual reports."""
+
+_WORD = re.compile(r"[\w./+-]+")
 
 
 def new_roots(a: Report, b: Report) -> list[Finding]:
@@ -50,12 +54,26 @@ def is_silent(finding: Finding, a: Facts, b: Facts) -> bool:
     return asked is not None and not _is_found(asked, b)
 
 
-def resting_on(finding: Finding, a: Facts, b: Facts, changes: Sequence[Changed]) -> list[Changed]:
+class Tries:
+    """How often a rule may be asked again: the larger a report, the longer each time takes."""
+
+    def __init__(self, a: Facts, b: Facts) -> None:
+        self.left = MOST_WORK // max(1, sum(len(bag.all(kind)) for bag in (a, b) for kind in kinds_of(bag)))
+
+    def is_cleared(self, asked: Rule, facts: Facts) -> bool:
+        """Whether this rule finds nothing; once nothing may be asked any more, nobody knows, and it is not."""
+        self.left -= 1
+        return self.left >= 0 and not _is_found(asked, facts)
+
+
+def resting_on(finding: Finding, a: Facts, b: Facts, changes: Sequence[Changed], tries: Tries) -> list[Changed]:
     """The changes that this finding rests on; empty where none of them alone, nor all together, explain it."""
     asked = rule(finding.rule)
     if asked is None:
         return []
-    of_kind = {kind: [change for change in changes if change.kind is kind] for kind in _kinds(asked, a, b)}
+    of_kind: dict[type, list[Changed]] = {kind: [] for kind in _kinds(asked, a, b)}
+    for change in changes:
+        of_kind.get(change.kind, []).append(change)
     kinds = [kind for kind, these in of_kind.items() if these]
 
     def as_first(*chosen: type) -> Facts:
@@ -65,26 +83,30 @@ def resting_on(finding: Finding, a: Facts, b: Facts, changes: Sequence[Changed])
             facts = _undone(facts, of_kind[kind], complete=a.is_complete(kind))
         return facts
 
-    cited = [change for change in changes if not change.aside and _is_cited(change, finding)]
-    alone = [kind for kind in kinds if not _is_found(asked, as_first(kind))]
+    words = _words_of(finding)
+    cited = [change for change in changes if not change.aside and _names(change) & words]
+    alone = [kind for kind in kinds if tries.is_cleared(asked, as_first(kind))]
     if alone:
-        return _shown([*cited, *(change for kind in alone for change in _narrowed(asked, b, of_kind[kind]))])
+        return _shown([*cited, *(change for kind in alone for change in _narrowed(asked, b, of_kind[kind], tries))])
     # Either of two may be enough for the finding. Of all that a rule may look at, anything could be named so.
     named = [kind for kind in kinds if kind is ErrorMessage or any(need.fact_type is kind for need in asked.needs)]
-    if named and not _is_found(asked, as_first(*named)):
-        needed = [kind for kind in named if _is_found(asked, as_first(*(k for k in named if k is not kind)))]
+    if named and tries.is_cleared(asked, as_first(*named)):
+        needed = [k for k in named if not tries.is_cleared(asked, as_first(*(o for o in named if o is not k)))]
         return _shown([*cited, *(change for kind in needed for change in of_kind[kind])])
     return cited
 
 
-def _is_cited(change: Changed, finding: Finding) -> bool:
-    """Whether the finding's own evidence names what has changed, or the version or path that it has now."""
+def _words_of(finding: Finding) -> set[str]:
+    """What its own evidence names."""
+    said = (text for evidence in finding.evidence for text in (evidence.fact, evidence.found_in))
+    return {word.strip(".:,") for text in said for word in _WORD.findall(text)}
+
+
+def _names(change: Changed) -> set[str]:
+    """What is cited where it is this that has changed: its name, or the version or path that it has now."""
     which, found = change.told.which, change.told.found
-    named = [] if which.startswith("GPU ") else [which]
-    named += [found] if isinstance(found, str) and re.search(r"[\d/]", found) else []
-    words = [re.escape(word) for word in named if len(word) > SHORTEST_WORD]
-    said = [text for evidence in finding.evidence for text in (evidence.fact, evidence.found_in)]
-    return any(re.search(rf"(?<![\w.]){word}(?![\w])", text) for word in words for text in said)
+    named = {which} if len(which) > SHORTEST_WORD and not which.startswith("GPU ") else set()
+    return named | ({found} if isinstance(found, str) and re.search(r"[\d/]", found) else set())
 
 
 def _kinds(asked: Rule, a: Facts, b: Facts) -> Iterator[type]:
@@ -96,9 +118,10 @@ def _kinds(asked: Rule, a: Facts, b: Facts) -> Iterator[type]:
             yield kind
 
 
-def _narrowed(asked: Rule, b: Facts, changes: Sequence[Changed]) -> list[Changed]:
+def _narrowed(asked: Rule, b: Facts, changes: Sequence[Changed], tries: Tries) -> list[Changed]:
     """Of the changes of one type those that each clear the finding alone; else all."""
-    single = [c for c in changes[:MOST_TRIED] if not _is_found(asked, _undone(b, [c], complete=b.is_complete(c.kind)))]
+    complete = b.is_complete(changes[0].kind)
+    single = [c for c in changes[:MOST_TRIED] if tries.is_cleared(asked, _undone(b, [c], complete=complete))]
     return single or [*changes]
 
 
@@ -117,18 +140,17 @@ def _is_found(asked: Rule, facts: Facts) -> bool:
 def _undone(b: Facts, changes: Sequence[Changed], *, complete: bool) -> Facts:
     """The second machine without these changes, which are of one type. What it calls its own GPUs and folders stays."""
     kind = changes[0].kind
-    facts: list[Any] = [*b.all(kind)]
-    now: dict[int, Any] = {}
+    facts: tuple[Any, ...] = b.all(kind)
+    now = {id(fact): fact for fact in facts}
+    again = []
     for change in changes:
         if change.after is None:
-            facts.append(change.before)
+            again.append(change.before)
         elif change.before is None:
-            facts.remove(change.after)
+            now.pop(id(change.after), None)
         else:
-            fact = now.get(id(change.after), change.after)
-            now[id(change.after)] = restored = _restored(change, fact)
-            facts[facts.index(fact)] = restored
-    return b.having(kind, facts, complete=complete)
+            now[id(change.after)] = _restored(change, now[id(change.after)])
+    return b.having(kind, [*now.values(), *again], complete=complete)
 
 
 def _restored(change: Changed, after: Any) -> Any:

@@ -51,7 +51,8 @@ def compare(a: Report, b: Report) -> Diff:
     ours, theirs = _all_told(a), _all_told(b)
     changes, equal, unknown = _changes(ours, theirs)
     roots = _reasons.new_roots(a, b)
-    resting = [_reasons.resting_on(finding, ours, theirs, changes) for finding in roots]
+    tries = _reasons.Tries(ours, theirs)
+    resting = [_reasons.resting_on(finding, ours, theirs, changes, tries) for finding in roots]
     shown = _in_order([change for change in changes if not change.aside], [c for some in resting for c in some])
     told = {id(change): difference for change, difference in shown}
     known = {finding.rule for finding in b.findings}
