@@ -511,11 +511,6 @@ def test_thousands_of_gpus_stay_a_screen():
 
 def test_many_gpus_of_one_number_stay_a_screen():
     """Each would be shown with the axes of all."""
-    measured = [
-        fact if not hasattr(fact, "index") else dataclasses.replace(fact, index=0)  # type: ignore[type-var]
-        for fact in many_gpus(500)
-        if not isinstance(fact, Measurement)
-    ]
     gpus = [Gpu(0, f"NVIDIA H{n}") for n in range(500)]
     devices = [TorchDevice(0, f"NVIDIA H{n}") for n in range(500)]
     axes = tuple(Axis(0, f"axis {n}", Health.HEALTHY, ("well",)) for n in range(3500))
