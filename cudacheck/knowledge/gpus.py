@@ -98,6 +98,7 @@ def achieved(name: str) -> Achieved | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     return re.sub(r"^nvidia ", "", " ".join(name.lower().split()))
 

@@ -74,6 +74,7 @@ class Release:
     note: str = ""
 
 
+@lru_cache(maxsize=1024)
 def release_of(torch_version: str) -> str | None:
     """`2.8.0+cu128` → `2.8.0`; None for nightlies and for builds of others (`2.8.0a0+….nv25.05`)."""
     match = re.fullmatch(r"(\d+\.\d+\.\d+)(\+(cu\d+|cpu|rocm)[\w.]*)?", torch_version)
