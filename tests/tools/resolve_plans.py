@@ -80,7 +80,9 @@ def uv_lock(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def pip(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "requirements.txt").write_text(documents.requirements(order))
-    platforms = ("manylinux_2_28_x86_64", "manylinux_2_31_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64")
+    # a platform that is named does not stand for those that are older
+    perennial = (f"manylinux_2_{minor}_x86_64" for minor in range(5, 32))
+    platforms = (*perennial, "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64")
     where = [f"--python-version={order.chosen.python}", *(f"--platform={platform}" for platform in platforms)]
     options = ["--dry-run", "--ignore-installed", "--only-binary=:all:", "--quiet", *where, f"--target={folder}/none"]
     return run(folder, sys.executable, "-m", "pip", "install", *options, "-r", "requirements.txt")
