@@ -238,7 +238,7 @@ def told(gpu: str, python: str | None, lines: list[str]) -> str:
     try:
         target = planning.described([gpu], "580.95.05", python)
         return rendering.as_text(planning.plan(target, planning.wanted(lines, target.machine)))
-    except (planning.TargetError, planning.RequirementError) as refused:
+    except (planning.TargetError, planning.BadRequirementError) as refused:
         return f"refused: {refused}"
 
 

@@ -13,7 +13,7 @@ from cudacheck.cli.output import refusing, show
 from cudacheck.render import out
 
 
-class Tool(enum.StrEnum):
+class EmitAs(enum.StrEnum):
     """In whose syntax a plan is written."""
 
     PIP = "pip"
@@ -59,7 +59,7 @@ def plan(
         list[str] | None,
         typer.Option("--from", help="For the machine of a saved report or a paste; - is stdin.", metavar="FILE"),
     ] = None,
-    emit: Annotated[Tool | None, typer.Option(help="Print only what this tool reads or runs.")] = None,
+    emit: Annotated[EmitAs | None, typer.Option(help="Print only what this tool reads or runs.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Print only how what is installed differs.")] = False,
     output_format: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.TEXT,
 ) -> None:

@@ -35,7 +35,7 @@ from cudacheck.comparing.fleet.judge import (
     judge_fleet,
     level_of,
 )
-from cudacheck.comparing.fleet.summary import Asking, Block, NodeSummary, Reader
+from cudacheck.comparing.fleet.summary import Asking, Block, NodeSummary, SummaryReader
 from cudacheck.judging.gate import CODES, NotProven
 from cudacheck.model.findings import FixBy, Severity
 from cudacheck.registry import rule
@@ -318,7 +318,7 @@ def _batches(given: Iterable[Text], asked: Asking) -> Iterator[Batch]:
     given = iter(given)
     first = [*itertools.islice(given, CHUNK)]
     if len(first) < CHUNK:
-        yield _read(first, asked, Reader())
+        yield _read(first, asked, SummaryReader())
         return
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),))
@@ -346,16 +346,16 @@ def _end_with(parent: int) -> None:
 
 
 @cache
-def _workers_reader() -> Reader:
+def _workers_reader() -> SummaryReader:
     """One a process: what is equal is read, and sent, once by it."""
-    return Reader()
+    return SummaryReader()
 
 
 def _read_there(batch: Sequence[Text], asked: Asking) -> Batch:
     return _read(batch, asked, _workers_reader())
 
 
-def _read(batch: Sequence[Text], asked: Asking, reader: Reader) -> Batch:
+def _read(batch: Sequence[Text], asked: Asking, reader: SummaryReader) -> Batch:
     summaries, broken = [], []
     for text in batch:
         try:

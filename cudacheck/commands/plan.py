@@ -50,7 +50,12 @@ def plan(
     try:
         target = _target(described or Described(), python, sources)
         found = planning.plan(target, wanted(_lines(requirements, files), target.machine), tool)
-    except (planning.TargetError, planning.RequirementError, planning.EmitError, planning.MissingExtraError) as error:
+    except (
+        planning.TargetError,
+        planning.BadRequirementError,
+        planning.EmitError,
+        planning.MissingExtraError,
+    ) as error:
         raise InputError(str(error)) from None
     if found.choice is None:
         return found
@@ -126,5 +131,5 @@ def _file(name: str) -> Iterator[str]:
         return
     try:
         yield from planning.lines_of_pyproject(text)
-    except planning.RequirementError as error:
+    except planning.BadRequirementError as error:
         raise InputError(f"{name}: {error}") from None

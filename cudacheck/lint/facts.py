@@ -57,7 +57,7 @@ class Tool(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Requirement:
+class PackageSpec:
     """One package that is asked for."""
 
     name: str
@@ -115,7 +115,7 @@ class Install:
     """Packages that are installed in one step: by one command, or as one file's list."""
 
     tool: Tool
-    requirements: tuple[Requirement, ...]
+    requirements: tuple[PackageSpec, ...]
     place: Place
     indexes: tuple[Index, ...] = ()
     find_links: tuple[str, ...] = ()
@@ -365,20 +365,20 @@ class Recipe:
     def all(self, fact_type: type[T]) -> tuple[T, ...]:
         return tuple(fact for fact in self.facts if isinstance(fact, fact_type))
 
-    def requirements(self, *names: str) -> Iterable[tuple[Install, Requirement]]:
+    def requirements(self, *names: str) -> Iterable[tuple[Install, PackageSpec]]:
         """The requirements with one of these names, each with its install; in the order of the file."""
         for install in self.all(Install):
             for requirement in install.requirements:
                 if requirement.name in names:
                     yield install, requirement
 
-    def pins(self, name: str) -> tuple[Requirement, ...]:
+    def pins(self, name: str) -> tuple[PackageSpec, ...]:
         """How this file, and where it does not the project around it, asks for a package."""
         own = tuple(requirement for _, requirement in self.requirements(name))
         around = (r for install in self.project for r in install.requirements if r.name == name)
         return own or tuple(around)
 
-    def in_scope(self, name: str, install: Install) -> Requirement | None:
+    def in_scope(self, name: str, install: Install) -> PackageSpec | None:
         """The one requirement of this name in the same environment; None where there is none, or several differ."""
         scopes = {install.scope, *self.parents(install.scope)}
         found = [

@@ -24,7 +24,7 @@ from cudacheck.knowledge.recipes import (
     is_off_torch_index,
     pinned_torch,
 )
-from cudacheck.lint.facts import Install, Recipe, Requirement, Tool, Variable
+from cudacheck.lint.facts import Install, PackageSpec, Recipe, Tool, Variable
 
 __all__ = [
     "FAMILY",
@@ -104,7 +104,7 @@ def released(version: str) -> bool | None:
     return any(release.version == version for release in known)
 
 
-def build_of(recipe: Recipe, install: Install) -> tuple[str, str, Requirement] | None:
+def build_of(recipe: Recipe, install: Install) -> tuple[str, str, PackageSpec] | None:
     """The PyTorch that an install asks for by its exact version, as (`2.8.0`, `cu128`, where it says so).
 
     The tag is its own, else that of the one index that is asked, else the default index's; None where nobody can tell.

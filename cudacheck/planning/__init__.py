@@ -4,17 +4,17 @@ from cudacheck.planning.answer import InstallPlan
 from cudacheck.planning.answering import plan
 from cudacheck.planning.emitting import TOOLS, EmitError, MissingExtraError
 from cudacheck.planning.target import Target, TargetError, described, for_python, of_facts
-from cudacheck.planning.wanted import RequirementError, Wanted, lines_of_pyproject, lines_of_requirements, wanted
+from cudacheck.planning.wanted import BadRequirementError, Wish, lines_of_pyproject, lines_of_requirements, wanted
 
 __all__ = [
     "TOOLS",
+    "BadRequirementError",
     "EmitError",
     "InstallPlan",
     "MissingExtraError",
-    "RequirementError",
     "Target",
     "TargetError",
-    "Wanted",
+    "Wish",
     "described",
     "for_python",
     "lines_of_pyproject",

@@ -8,12 +8,12 @@ from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.planning.answer import Remark
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import Wanted
+from cudacheck.planning.wanted import Wish
 from cudacheck.remedies import flash_attn_choice
 from cudacheck.remedies.torch_choice import Choice
 
 
-def advice(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Remark]:
+def advice(choice: Choice, target: Target, wanted: Wish) -> Iterator[Remark]:
     """In the order of their weight."""
     yield _attention(choice, target, wanted)
     yield from _compiler(choice, target)
@@ -30,7 +30,7 @@ def advice(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Remark]:
         )
 
 
-def _attention(choice: Choice, target: Target, wanted: Wanted) -> Remark:
+def _attention(choice: Choice, target: Target, wanted: Wish) -> Remark:
     machine, cuda = target.machine, choice.build.cuda
     wheel, why_not = flash_attn_choice.wheel_for(machine, choice.release.version, cuda)
     if wheel and wanted.flash_attn:

@@ -98,7 +98,7 @@ class PlannedFor:
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
+class Deviation:
     """What is installed otherwise than planned."""
 
     package: str
@@ -122,7 +122,7 @@ class InstallPlan:
     """What was not known, one line each."""
     advice: tuple[Remark, ...]
     knowledge_date: str
-    difference: tuple[Difference, ...] | None = None
+    difference: tuple[Deviation, ...] | None = None
     """How the inspected environment differs from the choice; None where none was inspected, or nobody can tell."""
     schema_version: str = SCHEMA_VERSION
 

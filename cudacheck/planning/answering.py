@@ -11,18 +11,18 @@ from cudacheck.planning import advising, changes, choosing, emitting, packages, 
 from cudacheck.planning.answer import Alternative, Chosen, InstallPlan, PlannedFor, RuledOut, Why
 from cudacheck.planning.emitting import CONDA_TOOLS
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import PARTNERS, Wanted
+from cudacheck.planning.wanted import PARTNERS, Wish
 from cudacheck.remedies import flash_attn_choice, installers, torch_choice
 from cudacheck.remedies.torch_choice import Choice
 
 
-def plan(target: Target, wanted: Wanted | None = None, tool: str | None = None) -> InstallPlan:
+def plan(target: Target, wanted: Wish | None = None, tool: str | None = None) -> InstallPlan:
     """What to install on this machine, written for a tool: one of `TOOLS`, else what installs there.
 
     Raises MissingExtraError where writing that takes a package that is not installed, EmitError where the tool cannot
     say it.
     """
-    asked, tool = wanted or Wanted(), tool or target.installer
+    asked, tool = wanted or Wish(), tool or target.installer
     channel = pools.CONDA_FORGE if tool in CONDA_TOOLS else None
     target = emitting.prepared(target, tool)
     chosen = choosing.best(target, asked, channel)
@@ -55,7 +55,7 @@ def _planned_for(target: Target) -> PlannedFor:
     )
 
 
-def _chosen(choice: Choice, target: Target, wanted: Wanted) -> Chosen:
+def _chosen(choice: Choice, target: Target, wanted: Wish) -> Chosen:
     partners = {name: choosing.partner_version(choice, name) for name in choice.companions}
     wheel = None
     if wanted.flash_attn:
@@ -101,7 +101,7 @@ def _is_newer_than_all(capability: str, target: Target) -> bool:
     return not knowledge.covers(tuple(archs), capability) and knowledge.gap(tuple(archs), capability) == "too-new"
 
 
-def _why(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Why]:
+def _why(choice: Choice, target: Target, wanted: Wish) -> Iterator[Why]:
     build, machine = choice.build, target.machine
     for gpu in target.gpus:
         if capability := gpu.compute_capability:
@@ -136,7 +136,7 @@ def _driver_why(build: Build, target: Target) -> Iterator[Why]:
             yield Why("driver", says, knowledge.first_driver_source(capability))
 
 
-def _ruled_out(chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None) -> Iterator[RuledOut]:
+def _ruled_out(chosen: Choice | None, target: Target, wanted: Wish, channel: str | None) -> Iterator[RuledOut]:
     """Every build of the chosen release and of newer ones that cannot be taken; the newest first."""
     least = as_version(chosen.release.version) if chosen else ()
     found = [*_barred(target, wanted, channel), *(_unverified(target) if channel is None else ())]
@@ -148,7 +148,7 @@ def _same(row: RuledOut, chosen: Choice) -> bool:
     return (row.torch, row.tag) == (chosen.release.version, chosen.build.tag)
 
 
-def _barred(target: Target, wanted: Wanted, channel: str | None) -> Iterator[RuledOut]:
+def _barred(target: Target, wanted: Wish, channel: str | None) -> Iterator[RuledOut]:
     asking = choosing.asking_for(target, wanted).machine
     for choice in pools.pool(target.machine, channel):
         reason = next(choosing.reasons(choice, target, wanted), None)
@@ -174,7 +174,7 @@ def _unverified(target: Target) -> Iterator[RuledOut]:
         )
 
 
-def _alternatives(chosen: Choice | None, target: Target, wanted: Wanted, channel: str | None) -> Iterator[Alternative]:
+def _alternatives(chosen: Choice | None, target: Target, wanted: Wish, channel: str | None) -> Iterator[Alternative]:
     others = _runners_up(chosen, target, wanted, channel) if chosen else []
     for choice in others:
         yield _alternative("runner-up", "", choice, _why_not_first(choice, target))
@@ -183,7 +183,7 @@ def _alternatives(chosen: Choice | None, target: Target, wanted: Wanted, channel
             yield _alternative(other.by, other.says, other.choice)
 
 
-def _runners_up(chosen: Choice, target: Target, wanted: Wanted, channel: str | None) -> list[Choice]:
+def _runners_up(chosen: Choice, target: Target, wanted: Wish, channel: str | None) -> list[Choice]:
     """The builds that fit as well: of those that are newer than the choice the newest by CUDA, else the next best."""
     others = [c for c in choosing.fitting(target, wanted, channel) if choosing.order(c) != choosing.order(chosen)]
     others.sort(key=choosing.order, reverse=True)
@@ -213,7 +213,7 @@ def _alternative(by: str, change: str, choice: Choice, note: str = "") -> Altern
     )
 
 
-def _by_gpu(target: Target, wanted: Wanted) -> Iterator[Alternative]:
+def _by_gpu(target: Target, wanted: Wish) -> Iterator[Alternative]:
     """Where nobody knows the GPU: the choice for each generation, those with the same choice together."""
     spans: dict[Choice, list[str]] = {}
     for capability in knowledge.capabilities():

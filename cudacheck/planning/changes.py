@@ -10,7 +10,7 @@ from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.planning import choosing
 from cudacheck.planning.target import MACHINES, Target
-from cudacheck.planning.wanted import FLASH_ATTN, PARTNERS, Wanted, family_without
+from cudacheck.planning.wanted import FLASH_ATTN, PARTNERS, Wish, family_without
 from cudacheck.remedies import torch_choice
 from cudacheck.remedies.torch_choice import Choice
 
@@ -25,7 +25,7 @@ class WhatIf:
     says: str
     """An order: `take Python 3.12`; filled in for a driver when it is known which one."""
     target: Target
-    wanted: Wanted
+    wanted: Wish
     channel: str | None
 
 
@@ -37,10 +37,10 @@ class Bought:
     says: str
     choice: Choice
     target: Target
-    wanted: Wanted
+    wanted: Wish
 
 
-def bought(target: Target, wanted: Wanted, channel: str | None, chosen: Choice | None) -> list[Bought]:
+def bought(target: Target, wanted: Wish, channel: str | None, chosen: Choice | None) -> list[Bought]:
     """What each change alone makes possible and is newer than the choice; where there is none, what two do together."""
     single = [one for one in _bought_by(_changes(target, wanted, channel), chosen) if one.by != "machine" or not chosen]
     if single or chosen is not None:
@@ -72,7 +72,7 @@ OBJECTING = (*PARTNERS, FLASH_ATTN)
 """Beside them only what was built for one PyTorch rules any out."""
 
 
-def _changes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
+def _changes(target: Target, wanted: Wish, channel: str | None) -> Iterator[WhatIf]:
     yield from _other_pythons(target, wanted, channel)
     yield from _fewer_wishes(target, wanted, channel)
     if len(target.gpus) > 1:
@@ -91,7 +91,7 @@ def _changes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[Wh
         yield WhatIf("installer", "install it with pip, in an environment of its own", target, wanted, None)
 
 
-def _other_pythons(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
+def _other_pythons(target: Target, wanted: Wish, channel: str | None) -> Iterator[WhatIf]:
     """The nearest first."""
     here = target.machine.python
     if here is None:
@@ -106,7 +106,7 @@ def _other_pythons(target: Target, wanted: Wanted, channel: str | None) -> Itera
         yield WhatIf("python", f"take Python {python}", target.with_machine(python=python), wanted, channel)
 
 
-def _fewer_wishes(target: Target, wanted: Wanted, channel: str | None) -> Iterator[WhatIf]:
+def _fewer_wishes(target: Target, wanted: Wish, channel: str | None) -> Iterator[WhatIf]:
     for name, asked in wanted.packages:
         can_object = asked.specifier if name == "torch" else name in OBJECTING or knowledge.built_with(name)
         if can_object:

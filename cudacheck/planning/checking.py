@@ -8,25 +8,25 @@ from packaging.utils import canonicalize_name
 
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
-from cudacheck.planning.answer import Chosen, Difference
+from cudacheck.planning.answer import Chosen, Deviation
 from cudacheck.planning.choosing import flash_attn_version
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_files import TorchBuild
 
 
-def difference(chosen: Chosen, facts: Facts) -> tuple[Difference, ...] | None:
+def difference(chosen: Chosen, facts: Facts) -> tuple[Deviation, ...] | None:
     """What is installed otherwise; None where the facts do not hold the whole list of packages."""
     if not facts.is_complete(Distribution):
         return None
     return tuple(_torch(chosen, facts)) + tuple(_others(chosen, facts))
 
 
-def _torch(chosen: Chosen, facts: Facts) -> Iterator[Difference]:
+def _torch(chosen: Chosen, facts: Facts) -> Iterator[Deviation]:
     build = facts.one(TorchBuild)
     installed = f"{build.version.partition('+')[0]} ({_tag(build)})" if build else None
     planned = f"{chosen.torch} ({chosen.tag})"
     if installed != planned:
-        yield Difference("torch", installed, planned)
+        yield Deviation("torch", installed, planned)
 
 
 def _tag(build: TorchBuild) -> str:
@@ -34,7 +34,7 @@ def _tag(build: TorchBuild) -> str:
     return knowledge.tag_of_cuda(build.cuda) if build.cuda else build.version.partition("+")[2] or "no CUDA"
 
 
-def _others(chosen: Chosen, facts: Facts) -> Iterator[Difference]:
+def _others(chosen: Chosen, facts: Facts) -> Iterator[Deviation]:
     planned = {"torchvision": chosen.torchvision, "torchaudio": chosen.torchaudio, **chosen.packages}
     if chosen.flash_attn:
         planned["flash-attn"] = flash_attn_version(chosen.flash_attn)
@@ -42,4 +42,4 @@ def _others(chosen: Chosen, facts: Facts) -> Iterator[Difference]:
     for name, version in planned.items():
         there = installed.get(canonicalize_name(name))
         if version is not None and (there is None or (version and there != version)):
-            yield Difference(name, there, version or "any version")
+            yield Deviation(name, there, version or "any version")

@@ -11,12 +11,12 @@ from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.planning import packages, pools
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import PARTNERS, Wanted
+from cudacheck.planning.wanted import PARTNERS, Wish
 from cudacheck.remedies import flash_attn_choice, torch_choice
 from cudacheck.remedies.torch_choice import Choice, Obstacle
 
 
-def best(target: Target, wanted: Wanted, channel: str | None = None) -> Choice | None:
+def best(target: Target, wanted: Wish, channel: str | None = None) -> Choice | None:
     """The build to install; None where none fits, or where nobody knows what it has to run on."""
     if not target.machine.capabilities or target.unknown_gpus:
         return None
@@ -25,25 +25,25 @@ def best(target: Target, wanted: Wanted, channel: str | None = None) -> Choice |
     return torch_choice.choose(machine, None, pool=allowed)
 
 
-def asking_for(target: Target, wanted: Wanted) -> Target:
+def asking_for(target: Target, wanted: Wish) -> Target:
     """The machine with the companions that are wanted on it."""
     return target.with_machine(companions=wanted.companions)
 
 
-def fitting(target: Target, wanted: Wanted, channel: str | None = None) -> list[Choice]:
+def fitting(target: Target, wanted: Wish, channel: str | None = None) -> list[Choice]:
     """Every build that the machine and the requirements allow."""
     allowed = [c for c in pools.pool(target.machine, channel) if next(reasons(c, target, wanted), None) is None]
     machine = asking_for(target, wanted).machine
     return torch_choice.candidates(machine, pool=allowed)
 
 
-def reasons(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Obstacle]:
+def reasons(choice: Choice, target: Target, wanted: Wish) -> Iterator[Obstacle]:
     """Everything that speaks against a build."""
     yield from torch_choice.obstacles(choice, target.machine)
     yield from objections(choice, target, wanted)
 
 
-def objections(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Obstacle]:
+def objections(choice: Choice, target: Target, wanted: Wish) -> Iterator[Obstacle]:
     """What the requirements have against a build, and what a description says that no machine can be."""
     asked = wanted.get("torch")
     if asked and not asked.specifier.contains(f"{choice.release.version}+{choice.build.tag}", prereleases=True):
@@ -57,7 +57,7 @@ def objections(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Obsta
     yield from _past_its_last_driver(target)
 
 
-def _partner_objections(choice: Choice, target: Target, wanted: Wanted, name: str) -> Iterator[Obstacle]:
+def _partner_objections(choice: Choice, target: Target, wanted: Wish, name: str) -> Iterator[Obstacle]:
     whole = torch_choice.with_companions(choice, (name,), target.machine)
     version = partner_version(choice, name)
     if whole is None or version is None:
@@ -73,7 +73,7 @@ def partner_version(choice: Choice, name: str) -> str | None:
     return getattr(choice.release.companions, name, None) if choice.release.companions else None
 
 
-def _flash_attn_objections(choice: Choice, target: Target, wanted: Wanted) -> Iterator[Obstacle]:
+def _flash_attn_objections(choice: Choice, target: Target, wanted: Wish) -> Iterator[Obstacle]:
     build, asked = choice.build, wanted.get("flash-attn")
     wheel, why_not = flash_attn_choice.wheel_for(target.machine, choice.release.version, build.cuda, build.cxx11_abi)
     if wheel is None or choice.build.channel:

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from cudacheck.planning.answer import Chosen
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import FLASH_ATTN, Wanted
+from cudacheck.planning.wanted import FLASH_ATTN, Wish
 from cudacheck.remedies import installers
 
 PROJECT = "planned"
@@ -37,7 +37,7 @@ class Order:
 
     chosen: Chosen
     target: Target
-    wanted: Wanted
+    wanted: Wish
 
     @property
     def family(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from cudacheck.planning import documents
 from cudacheck.planning.answer import Chosen
 from cudacheck.planning.documents import EmitError, MissingExtraError, Order
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import Wanted
+from cudacheck.planning.wanted import Wish
 from cudacheck.remedies import builders, installers
 from cudacheck.remedies.installers import Environment, Installation
 from cudacheck.remedies.torch_choice import Choice
@@ -47,7 +47,7 @@ def prepared(target: Target, tool: str) -> Target:
     return target.with_machine(glibc=None) if tool == "dockerfile" else target
 
 
-def written(chosen: Chosen, choice: Choice, target: Target, wanted: Wanted, tool: str) -> Chosen:
+def written(chosen: Chosen, choice: Choice, target: Target, wanted: Wish, tool: str) -> Chosen:
     """The same with what to type, or with the file to write."""
     order = Order(chosen, target, wanted)
     live = not (target.by_hand or target.new_environment)

@@ -8,11 +8,11 @@ from packaging.requirements import Requirement
 
 from cudacheck import knowledge
 from cudacheck.knowledge import BuiltWith, as_version
-from cudacheck.planning.wanted import Wanted
+from cudacheck.planning.wanted import Wish
 from cudacheck.remedies.torch_choice import Choice, Machine, Obstacle
 
 
-def objections(choice: Choice, machine: Machine, wanted: Wanted) -> Iterator[Obstacle]:
+def objections(choice: Choice, machine: Machine, wanted: Wish) -> Iterator[Obstacle]:
     """What they have against a build of PyTorch."""
     for name, asked in wanted.others:
         known = knowledge.built_with(name)
@@ -26,7 +26,7 @@ def objections(choice: Choice, machine: Machine, wanted: Wanted) -> Iterator[Obs
             yield Obstacle("requirement", _why_not(allowed, choice, machine, asked), allowed[0].source)
 
 
-def versions(choice: Choice, machine: Machine, wanted: Wanted) -> dict[str, str]:
+def versions(choice: Choice, machine: Machine, wanted: Wish) -> dict[str, str]:
     """The newest of each that was built for this PyTorch; empty for what goes with any, as far as is known."""
     return {name: _newest(choice, machine, name, asked) for name, asked in wanted.others}
 

@@ -21,12 +21,12 @@ PARTNERS = ("torchvision", "torchaudio")
 FLASH_ATTN = "flash-attn"
 
 
-class RequirementError(ValueError):
+class BadRequirementError(ValueError):
     """What was asked for cannot be read, or leaves nothing to choose; the words say why, in one line."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class Wish:
     """The requirements, one a package. Without any: the newest PyTorch with its family."""
 
     packages: tuple[tuple[str, Requirement], ...] = ()
@@ -50,22 +50,22 @@ class Wanted:
         own = ("torch", *PARTNERS, FLASH_ATTN)
         return tuple((name, found) for name, found in self.packages if name not in own)
 
-    def without(self, name: str) -> Wanted:
+    def without(self, name: str) -> Wish:
         """The same but this one; of PyTorch itself only what was asked of its version."""
         kept = [(known, found) for known, found in self.packages if known != name]
         if name == "torch" or not kept:
             kept.insert(0, ("torch", Requirement("torch")))
-        return Wanted(tuple(kept))
+        return Wish(tuple(kept))
 
 
-def family_without(name: str) -> Wanted:
+def family_without(name: str) -> Wish:
     """PyTorch with its family, but for this partner."""
     kept = ("torch", *(partner for partner in PARTNERS if partner != name))
-    return Wanted(tuple((each, Requirement(each)) for each in kept))
+    return Wish(tuple((each, Requirement(each)) for each in kept))
 
 
-def wanted(lines: Iterable[str], machine: Machine) -> Wanted:
-    """The requirements in these lines that hold on this machine. Raises RequirementError.
+def wanted(lines: Iterable[str], machine: Machine) -> Wish:
+    """The requirements in these lines that hold on this machine. Raises BadRequirementError.
 
     >>> dict(wanted(["torch>=2.8", "Flash_Attn", "pywin32; sys_platform == 'win32'"], Machine()).packages).keys()
     dict_keys(['torch', 'flash-attn'])
@@ -77,11 +77,11 @@ def wanted(lines: Iterable[str], machine: Machine) -> Wanted:
             continue
         name = str(canonicalize_name(requirement.name))
         if requirement.url and name in ("torch", *PARTNERS):
-            raise RequirementError(f"{name} from an address of its own leaves nothing to choose")
+            raise BadRequirementError(f"{name} from an address of its own leaves nothing to choose")
         found[name] = _both(found[name], requirement) if name in found else requirement
         if len(found) > MAX_REQUIREMENTS:
-            raise RequirementError(f"these are more than {MAX_REQUIREMENTS} requirements")
-    return Wanted(tuple(found.items()))
+            raise BadRequirementError(f"these are more than {MAX_REQUIREMENTS} requirements")
+    return Wish(tuple(found.items()))
 
 
 def _requirement(line: str) -> Requirement:
@@ -89,7 +89,7 @@ def _requirement(line: str) -> Requirement:
         return Requirement(line)
     except InvalidRequirement as error:
         why = " ".join(str(error).split("\n")[0].split())
-        raise RequirementError(f"{line[:60]!r} is no requirement: {why[:120]}") from None
+        raise BadRequirementError(f"{line[:60]!r} is no requirement: {why[:120]}") from None
 
 
 def _both(one: Requirement, other: Requirement) -> Requirement:
@@ -120,7 +120,7 @@ def _holds(requirement: Requirement, machine: Machine) -> bool:
     try:
         return bool(marker.evaluate(environment))
     except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
-        raise RequirementError(f"the marker of {str(requirement)[:60]!r} cannot be evaluated") from None
+        raise BadRequirementError(f"the marker of {str(requirement)[:60]!r} cannot be evaluated") from None
 
 
 def lines_of_requirements(text: str) -> Iterator[str]:
@@ -134,12 +134,12 @@ def lines_of_requirements(text: str) -> Iterator[str]:
 
 
 def lines_of_pyproject(text: str) -> list[str]:
-    """The dependencies of a pyproject.toml (PEP 621). Raises RequirementError."""
+    """The dependencies of a pyproject.toml (PEP 621). Raises BadRequirementError."""
     try:
         project: Any = tomllib.loads(text).get("project", {})
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise RequirementError(f"it is no TOML: {str(error)[:120]}") from None
+        raise BadRequirementError(f"it is no TOML: {str(error)[:120]}") from None
     listed = project.get("dependencies") if isinstance(project, dict) else None
     if not isinstance(listed, list) or not all(isinstance(line, str) for line in listed):
-        raise RequirementError("it has no list of [project] dependencies")
+        raise BadRequirementError("it has no list of [project] dependencies")
     return listed

@@ -28,3 +28,5 @@ class Required:
     """As it was asked for: `torch>=2.7`, `gpu-memory-free>=30GB`."""
     found_in: holds.FreeText = "--require"
     """The option, a variable, or the file and its line."""
+
+    IDENTITY = Identity(never=True)

@@ -18,6 +18,8 @@ class ErrorMessage:
     found_in: holds.FreeText
     """Who said it: `import torch`, `kernel log`, or the paste it was read from."""
 
+    IDENTITY = Identity(key=("text",))
+
 
 @dataclass(frozen=True)
 class ContainerStart:
@@ -29,6 +31,8 @@ class ContainerStart:
     """Whether it asks for the host's GPUs, in any way."""
     found_in: holds.FreeText = "paste"
 
+    IDENTITY = Identity(key=("engine", "gpus"))
+
 
 @dataclass(frozen=True)
 class Contradiction:
@@ -38,4 +42,5 @@ class Contradiction:
     """`PyTorch`, `driver`."""
     first: holds.Term
     other: holds.Term
-    IDENTITY = Identity(key=("text",))
+
+    IDENTITY = Identity(key=("what", "first", "other"))

@@ -84,8 +84,8 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         named = "let NVIDIA_VISIBLE_DEVICES, or --gpus, name a GPU that the host has: `nvidia-smi -L` there lists them"
         yield Finding("the container got no GPU: it was promised one that the host does not have", (), (Remedy(named),))
     elif "'nvidia' is configured" in text:
-        needed = ("sudo nvidia-ctk runtime configure --runtime=containerd", "sudo systemctl restart containerd")
-        known = Remedy("once, on the node: let containerd use the NVIDIA runtime", needed, needs_root=True)
+        commands = ("sudo nvidia-ctk runtime configure --runtime=containerd", "sudo systemctl restart containerd")
+        known = Remedy("once, on the node: let containerd use the NVIDIA runtime", commands, needs_root=True)
         yield Finding("the container got no GPU: containerd does not know the NVIDIA runtime", (), (known,))
     elif "CDI host device" in text or "stat nvidia.com" in text:
         yield from _without_cdi(match)

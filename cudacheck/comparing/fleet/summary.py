@@ -109,7 +109,7 @@ class Asking:
 
 
 @dataclass
-class Reader:
+class SummaryReader:
     """Reads reports one after the other, and hands out each block once."""
 
     fresh: dict[bytes, Block] = dataclasses.field(default_factory=dict)

@@ -13,10 +13,10 @@ from cudacheck.lint.facts import (
     Image,
     Index,
     Install,
+    PackageSpec,
     Place,
     PythonVersion,
     RecipeKind,
-    Requirement,
     Setter,
     Tool,
     Variable,
@@ -239,24 +239,24 @@ def _split(words: list[Word], with_value: frozenset[str]) -> tuple[list[tuple[st
     return options, positional
 
 
-def requirement(text: str, place: Place, *, dynamic: bool = False) -> Requirement | None:
+def requirement(text: str, place: Place, *, dynamic: bool = False) -> PackageSpec | None:
     """One requirement of pip: `torch==2.8.0`, a wheel, `name @ address`; None for paths and what is no package."""
     text = text.strip()
     if wheel := _WHEEL.search(text.partition("#")[0].replace("%2B", "+").replace("%2b", "+")):
         version = f"=={wheel[2]}"
-        return Requirement(normalised(wheel[1]), version, place, url=text.rpartition(" ")[2], dynamic=dynamic)
+        return PackageSpec(normalised(wheel[1]), version, place, url=text.rpartition(" ")[2], dynamic=dynamic)
     if re.match(r"(git|hg|svn|https?|file)(\+|:)", text) or text.startswith((".", "/", "~", "$", "{", "<")):
         source = re.search(r"/([\w.-]+?)(?:\.git)?(?:@[^/]*)?(?:#.*)?$", text) if text.startswith("git+") else None
-        return Requirement(normalised(source[1]), "", place, url=text, dynamic=dynamic) if source else None
+        return PackageSpec(normalised(source[1]), "", place, url=text, dynamic=dynamic) if source else None
     match = _SPEC.match(text.partition(";")[0].strip())
     if not match:
         return None
     name, rest = normalised(match["name"]), match["rest"].strip()
     if rest.startswith("@"):
-        return Requirement(name, "", place, url=rest[1:].strip(), dynamic=dynamic)
+        return PackageSpec(name, "", place, url=rest[1:].strip(), dynamic=dynamic)
     if rest and not _COMPARISON.match(rest):
         return None
-    return Requirement(name, rest.strip("() "), place, dynamic=dynamic or "$" in rest)
+    return PackageSpec(name, rest.strip("() "), place, dynamic=dynamic or "$" in rest)
 
 
 def _conda(command: ShellCommand, words: list[Word], context: Context) -> Found:
@@ -279,7 +279,7 @@ def _conda(command: ShellCommand, words: list[Word], context: Context) -> Found:
     ]
 
 
-def conda_requirement(text: str, place: Place, *, dynamic: bool = False) -> Requirement | None:
+def conda_requirement(text: str, place: Place, *, dynamic: bool = False) -> PackageSpec | None:
     """One package of conda: `pytorch=2.4.0`, `pytorch::pytorch-cuda=12.1`."""
     match = _CONDA.match(text.strip())
     if not match:
@@ -287,7 +287,7 @@ def conda_requirement(text: str, place: Place, *, dynamic: bool = False) -> Requ
     rest = (match["rest"] or "").strip()
     # A third part is the build: `=2.4.0=py3.10_cuda12.1_cudnn9_0`.
     rest = re.sub(r"^(={1,2}[^=]+)=.*$", r"\1", rest)
-    return Requirement(
+    return PackageSpec(
         normalised(match["name"]), rest, place, dynamic=dynamic or "$" in rest, channel=match["channel"] or ""
     )
 

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from cudacheck.lint.facts import Install, Place, RecipeKind, Requirement, Tool
+from cudacheck.lint.facts import Install, PackageSpec, Place, RecipeKind, Tool
 from cudacheck.lint.readers._base import Context, Embedded, Found, Reader
 
 KINDS = {
@@ -85,7 +85,7 @@ def _space(text: str) -> Found:
         return []
     line = head.count("\n", 0, match.start()) + 1
     place = Place(line, 1, line, match.end() - match.start() + 1)
-    pin = Requirement("gradio", f"=={match[1]}", place)
+    pin = PackageSpec("gradio", f"=={match[1]}", place)
     return [Install(Tool.PIP, (pin,), place, scope="space", from_file=True)]
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck.lint import known
-from cudacheck.lint.facts import Install, Recipe, Requirement, Tool
+from cudacheck.lint.facts import Install, PackageSpec, Recipe, Tool
 from cudacheck.lint.rule import Edit, Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
@@ -37,12 +37,12 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
             yield LintFinding(message, asked.place, f"{asked.name}=={asked.public}+{torch.tag}")
 
 
-def _torch(recipe: Recipe, install: Install) -> Requirement | None:
+def _torch(recipe: Recipe, install: Install) -> PackageSpec | None:
     name = "pytorch" if install.tool is Tool.CONDA else "torch"
     return recipe.in_scope(name, install)
 
 
-def _version(asked: Requirement, torch: Requirement, tool: Tool) -> Iterator[LintFinding]:
+def _version(asked: PackageSpec, torch: PackageSpec, tool: Tool) -> Iterator[LintFinding]:
     conda = tool is Tool.CONDA
     mine, theirs = _exact(asked, conda=conda), _exact(torch, conda=conda)
     if mine is None or theirs is None or known.pairs(theirs, asked.name, mine) is not False:
@@ -62,7 +62,7 @@ def _version(asked: Requirement, torch: Requirement, tool: Tool) -> Iterator[Lin
     yield LintFinding(message, asked.place, spec, edits)
 
 
-def _exact(asked: Requirement, *, conda: bool) -> str | None:
+def _exact(asked: PackageSpec, *, conda: bool) -> str | None:
     if not conda:
         return asked.public
     version = asked.specifier.strip("= ")

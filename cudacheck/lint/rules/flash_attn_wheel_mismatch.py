@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.lint.facts import Recipe, Requirement
+from cudacheck.lint.facts import PackageSpec, Recipe
 from cudacheck.lint.rule import Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
@@ -47,7 +47,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
             )
 
 
-def _same_cuda(torch: Requirement, cuda: str) -> bool:
+def _same_cuda(torch: PackageSpec, cuda: str) -> bool:
     return torch.tag.removeprefix("cu")[:2] == cuda[:2]
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cudacheck.lint.facts import Install, Recipe, Requirement, Tool
+from cudacheck.lint.facts import Install, PackageSpec, Recipe, Tool
 from cudacheck.lint.rule import Edit, Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
@@ -32,7 +32,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
             yield from _judged(asked)
 
 
-def _judged(asked: Requirement) -> Iterator[LintFinding]:
+def _judged(asked: PackageSpec) -> Iterator[LintFinding]:
     if re.match(r"=\s*\d", asked.specifier):
         spec = f"{asked.name}={asked.specifier}"
         yield LintFinding(

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 
 from cudacheck.lint import known
-from cudacheck.lint.facts import Install, Recipe, Requirement, Tool
+from cudacheck.lint.facts import Install, PackageSpec, Recipe, Tool
 from cudacheck.lint.rule import Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
@@ -30,7 +30,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
             yield from _judged(asked, install)
 
 
-def _judged(asked: Requirement, install: Install) -> Iterator[LintFinding]:
+def _judged(asked: PackageSpec, install: Install) -> Iterator[LintFinding]:
     version = asked.specifier.strip("= *>")
     old = known.allows(asked.specifier, "2.5.1") if asked.specifier else None
     if asked.dynamic or (asked.specifier and old is not False):

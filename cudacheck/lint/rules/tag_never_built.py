@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cudacheck.lint import known
-from cudacheck.lint.facts import Install, Recipe, Requirement, Tool
+from cudacheck.lint.facts import Install, PackageSpec, Recipe, Tool
 from cudacheck.lint.rule import Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
@@ -44,12 +44,12 @@ def _index_tag(install: Install) -> str:
     return known.torch_index_tag(install.indexes[0].url) or ""
 
 
-def _torch_of(asked: Requirement) -> str | None:
+def _torch_of(asked: PackageSpec) -> str | None:
     owners = known.torch_of_partner(asked.name, asked.public or "")
     return owners[0] if len(owners) == 1 else None
 
 
-def _message(asked: Requirement, torch: str, tag: str) -> str:
+def _message(asked: PackageSpec, torch: str, tag: str) -> str:
     belongs = "" if asked.name == "torch" else f", which belongs to torch {torch},"
     return f"{asked.name} {asked.public}{belongs} was never built for {tag}; PyTorch {torch} has {' '.join(known.tags_of(torch))}"
 

@@ -7,6 +7,7 @@ from typing import Iterator
 
 from cudacheck.bench.options import of_environment
 from cudacheck.model import holds
+from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe
 from cudacheck.probes.patient import _installed
 
@@ -18,6 +19,8 @@ class RequiredPackage:
     version: holds.Term | None
     """None where it is not installed."""
     found_in: holds.FreeText = "installed packages"
+
+    IDENTITY = Identity(key=("name",), asked=True)
 
 
 def collect() -> Iterator[object]:
