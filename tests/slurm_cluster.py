@@ -152,7 +152,7 @@ class Slurm:
                 cwd=self.folder,
             )
 
-    def _until(self, true: Callable[[], object], timeout_s: float = 20) -> None:
+    def _until(self, true: Callable[[], object], timeout_s: float = 60) -> None:
         wait_until(true, timeout_s, self.log)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from cudacheck.cli import interrupts
 from cudacheck.cli.fleet import FOLDER, ExcludeAs, ExcludedAs, ExcludeFile, FleetFormat, RequireOfNodes
-from cudacheck.cli.options import FailingFrom, FailOn, Proof, Strict, Timeout, not_proven_of, usage_error
+from cudacheck.cli.options import FailingFrom, FailOn, Proof, Strict, Timeout, usage_error
 from cudacheck.cli.output import deliver, refusing, show
 from cudacheck.render import out
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from cudacheck.collecting import NodeAnswer
     from cudacheck.commands.fleet_collect import Collected
-    from cudacheck.comparing.fleet.judge import Fleet
 
 TIMEOUT_S = 180.0
 PASSED_ON = {"ignore_unknown_options": True}
@@ -54,10 +53,8 @@ def ray(
     from cudacheck.collecting import Asked
     from cudacheck.collecting import ray as engine
 
-    _known_requirements(require)
-    found = _gather(engine.collect(Asked(timeout or TIMEOUT_S, bench, python), address), keep)
-    fleet = _judged(found, require or (), exclude_file, exclude_as, output_format)
-    _leave(found, fleet, fail_on, strict=strict)
+    answers = engine.collect(Asked(timeout or TIMEOUT_S, bench, python), address)
+    _judge(answers, keep, exclude_file, exclude_as, require or (), strict, fail_on, output_format)
 
 
 def slurm(
@@ -79,10 +76,8 @@ def slurm(
     from cudacheck.collecting import Asked
     from cudacheck.collecting import slurm as engine
 
-    _known_requirements(require)
-    found = _gather(engine.collect(Asked(timeout or TIMEOUT_S, bench, python), srun_options or ()), keep)
-    fleet = _judged(found, require or (), exclude_file, exclude_as, output_format)
-    _leave(found, fleet, fail_on, strict=strict)
+    answers = engine.collect(Asked(timeout or TIMEOUT_S, bench, python), srun_options or ())
+    _judge(answers, keep, exclude_file, exclude_as, require or (), strict, fail_on, output_format)
 
 
 def kubernetes(
@@ -114,38 +109,30 @@ def kubernetes(
         usage_error(str(error))
 
 
-def _known_requirements(require: list[str] | None) -> None:
-    """What was asked amiss is said before the nodes are asked."""
-    from cudacheck.commands import fleet_judge
-
-    with refusing():
-        fleet_judge.asking((), require or ())
-
-
-def _judged(
-    found: Collected,
-    require: Collection[str],
+def _judge(
+    answers: Generator[NodeAnswer, None, None],
+    keep: Path | None,
     exclude_file: str | None,
     exclude_as: ExcludeAs,
+    require: Collection[str],
+    strict: bool,
+    fail_on: FailOn | None,
     output_format: str | None,
-) -> Fleet:
-    """Judged, and told; `fleet judge` has more to choose, over what --keep kept."""
+) -> NoReturn:
+    """Gather them, judge and tell; `fleet judge` has more to choose, over what --keep kept."""
     from cudacheck.commands import fleet_judge
     from cudacheck.comparing.fleet.document import Told
 
+    with refusing():
+        fleet_judge.asking((), require)  # what is no requirement is said before the nodes are asked
+    found = _gather(answers, keep)
     with refusing():
         fleet = fleet_judge.of_reports(found.reports, found.missing, require=require)
         if exclude_file:
             fleet_judge.exclude(fleet, exclude_as, exclude_file)
     if exclude_file != "-":
         deliver(Told(fleet), output_format or "text", (), folder=FOLDER, verbose=False)
-    return fleet
-
-
-def _leave(found: Collected, fleet: Fleet, fail_on: FailOn | None, *, strict: bool) -> NoReturn:
-    from cudacheck.commands import fleet_judge
-
-    not_proven = not_proven_of(None, strict=strict) or Proof.PASS
+    not_proven = Proof.FAIL if strict else Proof.PASS
     code = fleet_judge.exit_code(fleet, fail_on=fail_on or FailOn.ERROR, not_proven=not_proven)
     raise typer.Exit(interrupts.CODE if found.interrupted else code)
 
