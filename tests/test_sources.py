@@ -888,3 +888,31 @@ def test_temperatures_alone_are_of_the_only_gpu() -> None:
     assert [f.rule for f in doctor.read(table + part).findings] == ["gpu-throttled"]
     two = read(table + "NVIDIA GeForce MX330, 56\n" + part)
     assert all(gpu.temperature_max_operating_c is None for gpu in two.all(Gpu))
+
+
+@pytest.mark.parametrize(
+    ("said", "gpu", "version"),
+    [
+        ("I have a 4090 and torch 2.8.0+cu128 here", "NVIDIA GeForce RTX 4090", "2.8.0+cu128"),
+        ("my GPU is an RTX 3080 Ti, PyTorch 2.6.0 (cu124) is installed", "NVIDIA GeForce RTX 3080 Ti", "2.6.0+cu124"),
+        ("running vLLM on an H100, driver 535.129.03", "NVIDIA H100", None),
+        ("it works on a 3090 with torch 2.8.0+cu128", None, None),
+        ("I upgraded from torch 2.6.0+cu124 to torch 2.8.0+cu128", None, "2.8.0+cu128"),
+        ("it fails on my 5090, and on my 3090 it does not", None, None),
+        ("see issue 4090, a 2024 paper with 1080 lines", None, None),
+        ("does this need an RTX 5090 or torch>=2.8.0+cu128 at all", None, None),
+    ],
+)
+def test_what_is_said_in_words_counts_where_one_thing_is_named(said: str, gpu: str | None, version: str | None) -> None:
+    facts = sources.read(
+        [("ticket.txt", f"CUDA error: no kernel image is available for execution on the device\n{said}\n")]
+    )
+    assert [g.name for g in facts.all(Gpu)] == ([gpu] if gpu else [])
+    assert [b.version for b in facts.all(TorchBuild)] == ([version] if version else [])
+
+
+def test_what_software_printed_outweighs_what_is_said() -> None:
+    facts = sources.read(
+        [("ticket.txt", "My 4090 is slow today\nGPU 0: NVIDIA L4 (UUID: GPU-00000000-0000-0000-0000-000000000001)\n")]
+    )
+    assert [gpu.name for gpu in facts.all(Gpu)] == ["NVIDIA L4"]

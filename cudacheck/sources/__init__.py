@@ -15,7 +15,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
 from cudacheck.reports.folding import DamagedError
 from cudacheck.reports.read import ReportError
-from cudacheck.sources import _clean, _merge, messages, report_json
+from cudacheck.sources import _clean, _merge, messages, prose, report_json
 from cudacheck.sources._environments import Environments, parts
 from cudacheck.sources._source import Source
 
@@ -81,8 +81,14 @@ def gather(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> G
         found.extend(said)
     if not found and not reports:
         raise SourceError(_not_understood("any of these files"))
-    pasted = _merge.merged([*found, *environments.named])
+    pasted = _merge.merged([*_but_hearsay(found), *environments.named])
     return Gathered(_with_reports([report for _, report in reports], pasted), tuple(reports))
+
+
+def _but_hearsay(found: Sequence[object]) -> list[object]:
+    """Without what somebody says in words where software printed something of the same kind."""
+    printed = {type(fact) for fact in found if getattr(fact, "found_in", "") != prose.FOUND_IN}
+    return [f for f in found if type(f) not in printed or getattr(f, "found_in", "") != prose.FOUND_IN]
 
 
 def _not_understood(where: str) -> str:

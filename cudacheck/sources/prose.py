@@ -1,0 +1,83 @@
+"""Reads what somebody says in words: one PyTorch, one GPU, one driver, and whether PyTorch sees CUDA.
+
+A sentence may be about another machine, or a version that is gone. So a thing counts only where the whole text names
+one of its kind, not as a former or a wanted one, and where nothing that software printed tells of it
+(sources/__init__.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from cudacheck import knowledge
+from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.patient.torch_cuda import TorchCuda
+from cudacheck.sources import _torch_builds
+from cudacheck.sources._source import Source
+
+FOUND_IN = "what is said"
+MAX_LINE = 600
+_TORCH = re.compile(
+    r"\b(?:py)?torch(?: version)?[ =:v]{1,4}(\d\.\d{1,2}\.\d)(?:\+|,? ?\(?)(cu\d{3}|cpu)\b", re.IGNORECASE
+)
+_DRIVER = re.compile(r"\bdriver(?: version)?[ :=v]{1,4}(\d{3}\.\d{2,3}(?:\.\d{2})?)\b", re.IGNORECASE)
+_CONSUMER = re.compile(
+    r"\b(?:(?:NVIDIA|GeForce|Quadro) )*((?:RTX|GTX)[ -]?(?:A\d{4}|\d{3,4})(?: ?(?:Ti|SUPER))?(?: Laptop GPU)?)\b",
+    re.IGNORECASE,
+)
+_NICKNAME = re.compile(r"\b(?:my|an?|single|one|have (?:the )?) (\d{4}(?: ?Ti| SUPER)?)\b", re.IGNORECASE)
+_BOARD = re.compile(r"(?<![\w-])(?:NVIDIA |Tesla )?((?:GH|GB|A|B|H|L|P|T|V)\d{1,3}[A-Z]?)(?![\w.-])")
+_AVAILABLE = re.compile(r"is_available\(\)`?\s*(?:returns?|is|gives?|says?|prints?|->|=>|==?|:)\s*`?(True|False)\b")
+_NOT_THIS = re.compile(
+    r"\b(?:from|before|earlier|previous(?:ly)?|used to|instead of|unlike|works? (?:on|with)|another|other|friend\S*|"
+    r"need\w*|requires?|at least|than|not|upgrad\w+|downgrad\w+|try|tried|if|should|or)\b[^.;]{0,30}$",
+    re.IGNORECASE,
+)
+
+
+def facts(lines: Sequence[str]) -> Iterator[object]:
+    """Each thing of which one is named.
+
+    >>> for fact in facts(["I have a 4090 and torch 2.8.0+cu128;", "torch.cuda.is_available() returns False"]):
+    ...     print(getattr(fact, "version", None) or getattr(fact, "name", None) or fact.available)
+    2.8.0+cu128
+    NVIDIA GeForce RTX 4090
+    False
+    """
+    told = [line[:MAX_LINE] for line in lines if line.count(" ") >= 2]
+    if (version := _only(f"{match[1]}+{match[2].lower()}" for match in _named(_TORCH, told))) is not None:
+        yield _torch_builds.named(version, FOUND_IN)
+    if (gpu := _only(_gpus(told))) is not None:
+        yield Gpu(0, gpu, compute_capability=knowledge.capability_of(gpu), found_in=FOUND_IN)
+    if (driver := _only(match[1] for match in _named(_DRIVER, told))) is not None:
+        yield Nvml(None, driver_version=driver, found_in=FOUND_IN)
+    if (available := _only(match[1] for match in _named(_AVAILABLE, told))) is not None:
+        yield TorchCuda(available == "True", found_in=FOUND_IN)
+
+
+def _named(pattern: re.Pattern[str], lines: Sequence[str]) -> Iterator[re.Match[str]]:
+    """Each place that is not about something former, wanted, or another's."""
+    for line in lines:
+        for match in pattern.finditer(line):
+            if not _NOT_THIS.search(line[max(match.start() - 60, 0) : match.start()]):
+                yield match
+
+
+def _only(values: Iterator[str]) -> str | None:
+    """The one value, however often it is named."""
+    found = {*values}
+    return found.pop() if len(found) == 1 else None
+
+
+def _gpus(lines: Sequence[str]) -> Iterator[str]:
+    for pattern in (_CONSUMER, _NICKNAME, _BOARD):
+        for match in _named(pattern, lines):
+            name = re.sub(r"(?i)^(RTX|GTX)[ -]?", lambda m: f"{m[1].upper()} ", match[1])
+            for spelled in (name, f"GeForce {name}", f"GeForce RTX {name}", f"GeForce GTX {name}"):
+                if knowledge.capability_of(spelled) is not None:
+                    yield f"NVIDIA {spelled}"
+                    break
+
+
+SOURCE = Source(facts=facts, trust=1)
