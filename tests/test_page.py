@@ -244,7 +244,7 @@ def test_without_jinja_it_is_asked_for_before_the_work():
         assert told.returncode == 2
         assert told.stdout == ""
         (line,) = told.stderr.splitlines()
-        assert line == f"cudacheck: html needs jinja2: {sys.executable} -m pip install 'cudacheck[html]'"
+        assert line == f"cudacheck: the format html needs jinja2: {sys.executable} -m pip install 'cudacheck[html]'"
 
 
 def test_what_the_page_is_made_of_stands_beside_it():

@@ -16,7 +16,7 @@ _PYTHON = re.compile(
     r"^(?:import \w|from \w[\w.]* import |[A-Za-z_][\w.]*\s*=\s*\S|[A-Za-z_][\w.]*\(|with |class |def |@|#|\)|\]|\}"
     r"|for |if |else|try|except|return)"
 )
-_PROSE = re.compile(r"[一-鿿]")
+_PROSE = re.compile(r"[\u4e00-\u9fff]")
 
 
 def read(text: str, context: Context) -> Found:
