@@ -19,8 +19,9 @@ from patients import Patient
 from cudacheck import registry, render, sources
 from cudacheck.commands import doctor as inspecting
 from cudacheck.model.facts import Facts
+from cudacheck.model.findings import PossibleAnswer, Question
 from cudacheck.model.holds import Holds
-from cudacheck.model.report import Outcome, ProbeRun, Report
+from cudacheck.model.report import Fulfilment, Outcome, ProbeRun, Report, RequirementResult
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.messages import ErrorMessage
@@ -134,6 +135,18 @@ def test_no_plant_leaks_from_a_pasted_report_in_any_format():
     shown = nobody().of_report(inspecting.judged(again, again.all(ProbeRun), (), None))
     for text in formats(shown):
         # a number of a job may also be one of a version
+        assert [
+            s for _, _, secrets in PLANTS for s in secrets if re.search(rf"(?<!\w){re.escape(s)}(?!\w)", text)
+        ] == []
+
+
+def test_no_plant_leaks_from_what_is_asked_or_required_in_any_format():
+    """In what a report of another hand says of them; what is only compared is no free text."""
+    texts = [text for _, text, _ in PLANTS]
+    asked = tuple(Question(text, (PossibleAnswer(text, "r", text),)) for text in texts)
+    required = tuple(RequirementResult("torch>=2", Fulfilment.UNMET, text, text) for text in texts)
+    whole = dataclasses.replace(judged(Gpu(0, "NVIDIA A100")), questions=asked, requirements=required)
+    for text in formats(nobody().of_report(whole)):
         assert [
             s for _, _, secrets in PLANTS for s in secrets if re.search(rf"(?<!\w){re.escape(s)}(?!\w)", text)
         ] == []

@@ -24,8 +24,18 @@ from patients import CUDACHECK, Patient, clean_environment
 
 from cudacheck.commands import explain
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Evidence, Finding, Remedy, Severity, Unchecked
-from cudacheck.model.report import Axis, Health, Outcome, ProbeRun, Report, State, Verdict
+from cudacheck.model.findings import Evidence, Finding, PossibleAnswer, Question, Remedy, Severity, Unchecked
+from cudacheck.model.report import (
+    Axis,
+    Fulfilment,
+    Health,
+    Outcome,
+    ProbeRun,
+    Report,
+    RequirementResult,
+    State,
+    Verdict,
+)
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
@@ -104,6 +114,8 @@ def report_saying(words: str, **changed: Any) -> Report:
         "unchecked": (Unchecked(words, words),),
         "probes": (ProbeRun(words, words, Outcome.CRASHED, 1.0, words, words),),
         "facts": facts,
+        "questions": (Question(words, (PossibleAnswer(words, words, words),), words),) * 2,
+        "requirements": (RequirementResult(words, Fulfilment.UNMET, words, words),),
         "speed": (Axis(0, words, Health.DEGRADED, (words,)),),
         "created": words,
     }

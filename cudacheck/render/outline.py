@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from cudacheck.judging import questions, understood
 from cudacheck.judging.verdict import interrupted
 from cudacheck.model.findings import Evidence, Finding, Question, Remedy, Severity, Unchecked
-from cudacheck.model.report import Outcome, ProbeRun, Report, State, Verdict
+from cudacheck.model.report import Fulfilment, Outcome, ProbeRun, Report, RequirementResult, State, Verdict
 from cudacheck.probes.chosen import Patient
 from cudacheck.render._clean import clean
 
 MARKS = {State.READY: "✓", State.READY_BUT: "✓", State.NOT_PROVEN: "?", State.BROKEN: "✗"}
 SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
+REQUIREMENT_MARKS = {Fulfilment.FULFILLED: "✓", Fulfilment.UNMET: "✗", Fulfilment.UNCHECKED: "?"}
 
 MOST_FINDINGS = 200
 """There are fewer rules: more findings are not ours."""
+MOST_ANSWERS = 20
+"""To one question; there are fewer rules that ask."""
+MOST_REQUIREMENTS = 200
 MOST_EVIDENCE = 20
 """Of one finding: a report may hold thousands of rows that failed alike."""
 MOST_WORDS = 12
@@ -76,6 +80,9 @@ class Outline:
     """The first line; None where the first root says it."""
     roots: tuple[Root, ...]
     more_roots: int
+    required: tuple[RequirementResult, ...]
+    """What became of each requirement, also of those that are fulfilled."""
+    more_required: int
     questions: tuple[Question, ...]
     """What would decide where a paste leaves the cause open,"""
     ask_all: tuple[str, ...]
@@ -101,6 +108,8 @@ def of(report: Report, *, verbose: bool = False) -> Outline:
         verdict=None if broken else report.verdict,
         roots=tuple(_root(report, finding, verbose=verbose) for finding in faults[:MOST_FINDINGS]),
         more_roots=max(0, len(faults) - MOST_FINDINGS),
+        required=report.requirements[:MOST_REQUIREMENTS],
+        more_required=max(0, len(report.requirements) - MOST_REQUIREMENTS),
         questions=report.questions[:MOST_FINDINGS],
         ask_all=questions.block(report.questions[:MOST_FINDINGS]) if len(report.questions) > 1 else (),
         read=tuple(understood.counted(report.facts)) if report.facts.one(Patient) is None else (),
@@ -115,6 +124,11 @@ def of(report: Report, *, verbose: bool = False) -> Outline:
 
 def mark_of(finding: Finding) -> str:
     return SEVERITY_MARKS[finding.severity or Severity.ERROR]
+
+
+def answers(question: Question) -> list[str]:
+    """What each answer would mean: `there is none: driver-missing`."""
+    return [f"{answer.says}: {answer.rule}" for answer in question.answers[:MOST_ANSWERS]]
 
 
 def titled(remedy: Remedy) -> str:
@@ -145,13 +159,14 @@ def last_words(run: ProbeRun) -> list[str]:
 
 
 def _root(report: Report, finding: Finding, *, verbose: bool) -> Root:
-    note = finding.severity is Severity.NOTE
+    brief = finding.severity is Severity.NOTE and not verbose
+    remedies = finding.remedies[:1] if brief else finding.remedies
     return Root(
         finding,
         evidence=finding.evidence[:MOST_EVIDENCE],
         more_evidence=max(0, len(finding.evidence) - MOST_EVIDENCE),
-        remedies=finding.remedies[:1] if note and not verbose else finding.remedies,
-        verify=next((remedy.verify for remedy in finding.remedies if remedy.verify), ""),
+        remedies=remedies,
+        verify="" if brief else next((remedy.verify for remedy in remedies if remedy.verify), ""),
         explains=tuple(f for f in report.findings if f.caused_by == finding.rule)[:MOST_FINDINGS],
         sources=finding.sources[:MOST_EVIDENCE] if verbose else (),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
@@ -15,7 +15,18 @@ from cudacheck.model.findings import Remedy
 from cudacheck.model.report import Report
 from cudacheck.render import Format, Shown, _glance, _measured, outline
 from cudacheck.render._clean import clean, harmless, passing, typed
-from cudacheck.render.outline import MARKS, LastLines, Outline, Root, ended, explained, last_words, mark_of, to_type
+from cudacheck.render.outline import (
+    MARKS,
+    REQUIREMENT_MARKS,
+    LastLines,
+    Outline,
+    Root,
+    ended,
+    explained,
+    last_words,
+    mark_of,
+    to_type,
+)
 
 TABLE_WIDTH = 110
 """Columns of a block that is not wrapped: more of them scroll."""
@@ -70,6 +81,12 @@ def block(lines: Iterable[str], language: str = "") -> str:
     return "\n".join([f"{fence}{language}", *whole, fence])
 
 
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Cells of words, which are text; the heads are ours."""
+    lines = ["|" + "|".join(f" {head} " if head else " " for head in heads) + "|", "|" + "---|" * len(heads)]
+    return "\n".join([*lines, *(f"| {' | '.join(prose(cell, cell=True) for cell in row)} |" for row in rows)])
+
+
 def folded(title: str, *blocks: str) -> str:
     """A block that opens where it is clicked; the title is ours."""
     return "\n\n".join([f"<details><summary>{title}</summary>", *blocks, "</details>"])
@@ -85,15 +102,18 @@ def _blocks(report: Report, shown: Outline) -> Iterator[str]:
         yield from _root(root)
     if shown.more_roots:
         yield f"and {shown.more_roots} more findings"
+    yield from _required(shown)
+    yield from _questions(shown)
     if shown.read:
         yield f"**read**: {prose(' · '.join(shown.read))}"
+    if shown.differing:
+        yield f"**differs**: {prose(' · '.join(shown.differing))}"
     if glance := [*_glance.lines(report.facts)]:
-        rows = [f"| {prose(label, cell=True)} | {prose(text, cell=True)} |" for label, text in glance]
-        yield "\n".join(["| | |", "|---|---|", *rows])
+        yield table(("", ""), glance)
     yield from _table(_measured.lines(report, TABLE_WIDTH))
     for note in shown.notes:
         yield f"### · {prose(note.finding.message)} ({code(note.finding.rule)})"
-        yield from _remedies(note)
+        yield from _beneath(note)
     yield from _details(shown)
     yield _summary(shown.summary)
 
@@ -106,7 +126,13 @@ def _root(root: Root) -> Iterator[str]:
         evidence.append(f"- and {root.more_evidence} more")
     if evidence:
         yield "\n".join(evidence)
-    yield from _remedies(root)
+    yield from _beneath(root)
+
+
+def _beneath(root: Root) -> Iterator[str]:
+    for number, remedy in enumerate(root.remedies):
+        yield f"**{'or' if number else 'do'}**: {prose(outline.titled(remedy))}"
+        yield from _to_type(remedy)
     if root.verify:
         yield "**check**"
         yield block([typed(root.verify)])
@@ -116,10 +142,23 @@ def _root(root: Root) -> Iterator[str]:
         yield "**sources**: " + " ".join(map(code, root.sources))
 
 
-def _remedies(root: Root) -> Iterator[str]:
-    for number, remedy in enumerate(root.remedies):
-        yield f"**{'or' if number else 'do'}**: {prose(outline.titled(remedy))}"
-        yield from _to_type(remedy)
+def _required(shown: Outline) -> Iterator[str]:
+    if shown.required:
+        rows = [(REQUIREMENT_MARKS[one.state], one.spec, one.said) for one in shown.required]
+        yield table(("", "required", ""), rows)
+    if shown.more_required:
+        yield f"and {shown.more_required} more requirements"
+
+
+def _questions(shown: Outline) -> Iterator[str]:
+    for question in shown.questions:
+        yield "**ask**"
+        yield block([typed(question.command)])
+        if answers := outline.answers(question):
+            yield "\n".join(f"- {prose(answer)}" for answer in answers)
+    if shown.ask_all:
+        yield "**all at once**: paste what this prints"
+        yield block(map(typed, shown.ask_all))
 
 
 def _to_type(remedy: Remedy) -> Iterator[str]:

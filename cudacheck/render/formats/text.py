@@ -10,13 +10,20 @@ from cudacheck.model.findings import Remedy
 from cudacheck.model.report import Report
 from cudacheck.render import Format, Shown, _columns, _glance, _measured, _screen, outline
 from cudacheck.render._clean import clean, packed, typed
-from cudacheck.render.outline import MARKS, LastLines, Root, ended, explained, last_words, mark_of, titled, to_type
+from cudacheck.render.outline import (
+    MARKS,
+    REQUIREMENT_MARKS,
+    LastLines,
+    Root,
+    ended,
+    explained,
+    last_words,
+    mark_of,
+    titled,
+    to_type,
+)
 
 LABEL = 12
-MOST_ANSWERS = 20
-"""To one question; there are fewer rules that ask."""
-NARROWEST, USUAL, WIDEST = 40, 100, 120
-"""Columns: a narrower terminal wraps by itself, a pipe gets the usual, and longer lines are hard to read."""
 
 
 def render(report: Report, shown: Shown) -> str:
@@ -43,6 +50,7 @@ class _Screen:
         for root in shown.roots:
             yield from self._root(root)
         yield from _columns.more(shown.more_roots, "findings")
+        yield from self._required()
         yield from self._questions()
         if shown.read:
             yield from self._labelled("read", " · ".join(shown.read))
@@ -69,6 +77,10 @@ class _Screen:
             yield from self._labelled("evidence", f"{evidence.fact}{where}", dim=True)
         if root.more_evidence:
             yield from self._labelled("", f"and {root.more_evidence} more", dim=True)
+        yield from self._beneath(root)
+        yield Text()
+
+    def _beneath(self, root: Root) -> Iterator[Text]:
         for index, remedy in enumerate(root.remedies):
             yield from self._remedy("do" if index == 0 else "or", remedy)
         if root.verify:
@@ -77,13 +89,20 @@ class _Screen:
             yield from self._labelled("explains", explained(root), dim=True)
         for source in root.sources:
             yield from self._whole("source", clean(source))
-        yield Text()
+
+    def _required(self) -> Iterator[Text]:
+        for number, one in enumerate(self.outline.required):
+            words = f"{REQUIREMENT_MARKS[one.state]} {one.spec}: {one.said}"
+            yield from self._labelled("" if number else "required", words)
+        yield from _columns.more(self.outline.more_required, "requirements")
+        if self.outline.required:
+            yield Text()
 
     def _questions(self) -> Iterator[Text]:
         for question in self.outline.questions:
             yield from self._typed("ask", question.command)
-            for answer in question.answers[:MOST_ANSWERS]:
-                yield from self._labelled("", f"{answer.says}: {answer.rule}", dim=True)
+            for answer in outline.answers(question):
+                yield from self._labelled("", answer, dim=True)
         if self.outline.ask_all:
             yield from self._labelled("all at once", "paste what this prints")
         for line in self.outline.ask_all:
@@ -93,8 +112,7 @@ class _Screen:
 
     def _note(self, note: Root) -> Iterator[Text]:
         yield from self._headline("·", note.finding.message, note.finding.rule)
-        for remedy in note.remedies:
-            yield from self._remedy("do", remedy)
+        yield from self._beneath(note)
 
     def _remedy(self, label: str, remedy: Remedy) -> Iterator[Text]:
         yield from self._labelled(label, titled(remedy))
