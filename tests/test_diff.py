@@ -80,7 +80,7 @@ def test_pastes_and_stdin_are_read(sick):
 
 @pytest.mark.parametrize("name", formats("diff"))
 def test_a_format_may_go_into_a_file_and_says_what_matters(sick, tmp_path, name):
-    ending = {"text": ".txt", "json": ".json", "markdown": ".md"}[name]
+    ending = {"text": ".txt", "json": ".json", "markdown": ".md", "html": ".html"}[name]
     file = tmp_path / f"difference{ending}"
     told = diff(WELL, sick, "--format", name, "--output", str(file))
     assert told.exit_code == 1

@@ -21,10 +21,11 @@ from test_markdown import MARKUP
 from test_screen import ATTACK, harmful_in, report_saying
 
 from cudacheck.commands import doctor as inspecting
+from cudacheck.comparing.compare import Diff, Diffs, Labelled, LikelyReason, compare_all
+from cudacheck.comparing.difference import Difference
 from cudacheck.model.findings import Finding, Remedy, Severity
 from cudacheck.model.report import Report, State, Verdict
-from cudacheck.render import as_text
-from cudacheck.render.formats import html
+from cudacheck.render import _html, as_text
 from cudacheck.reports.write import dumps
 
 pytestmark = pytest.mark.whole
@@ -107,6 +108,25 @@ def broken(words: str) -> Report:
     return report_saying(words, findings=(finding,), verdict=Verdict(State.BROKEN, words))
 
 
+def differing(words: str) -> str:
+    """A page on which two reports are compared: strangers wrote whatever it says."""
+    finding = Finding(words, severity=Severity.ERROR, rule=words)
+    told = Difference("Distribution", words, words, words, (words,))
+    lists = Difference(words, words, words, ("a", words), ("b",))
+    following = Difference(words, words, words, "", words, follows=told.what)
+    reasons = (LikelyReason(finding, (told, lists)), LikelyReason(finding, first_is_silent=True))
+    diff = Diff((told, following, *[lists] * 40), reasons, (finding,), 1, 0)
+    report = broken(words)
+    return as_text(
+        Diffs(Labelled(words, report), ((Labelled(words, report, is_file=True), diff),)), "html", folder="diff"
+    )
+
+
+def diff_of(*paths: Path) -> Diffs:
+    first, *others = (Labelled(path.name, report_of(path), is_file=True) for path in paths)
+    return compare_all(first, others)
+
+
 ELEMENTS = "[...document.querySelectorAll('*')].map(one => one.tagName + ' ' + one.getAttributeNames().sort())"
 
 
@@ -114,13 +134,13 @@ ELEMENTS = "[...document.querySelectorAll('*')].map(one => one.tagName + ' ' + o
 def calm(browser, tmp_path_factory):
     """The elements of a page on which strangers wrote two letters."""
 
-    def elements(of: Callable[[str], Report]) -> list[str]:
+    def elements(of: Callable[[str], Report | str]) -> list[str]:
         with Visit(browser, tmp_path_factory.mktemp("calm"), of("a b")) as visit:
             visit.unfold()
             found: list[str] = visit.page.evaluate(ELEMENTS)
             return found
 
-    return {of: elements(of) for of in (report_saying, broken)}
+    return {of: elements(of) for of in (report_saying, broken, differing)}
 
 
 @pytest.mark.parametrize("words", [*SCRIPTS, *MARKUP, ATTACK])
@@ -134,6 +154,7 @@ def test_what_strangers_wrote_is_inert(browser, calm, tmp_path, words):
             assert visit.said == []
             assert visit.asked == [visit.url]
             assert not harmful_in(visit.page.inner_text("h1"))
+            assert not harmful_in("".join(visit.page.locator("main :is(h2, p, li, td, th)").all_inner_texts()))
 
 
 @pytest.mark.parametrize("words", [words for words in (*SCRIPTS, *MARKUP) if not words.startswith(" ")])
@@ -144,11 +165,12 @@ def test_what_strangers_wrote_is_read_as_it_is(browser, tmp_path, words):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.stem)
-def test_everybody_can_read_it(browser, tmp_path, path, width, scheme):
+@pytest.mark.parametrize("told", [*SHOWN, SHOWN[:2], SHOWN], ids=[*(path.stem for path in SHOWN), "diff", "diff of 4"])
+def test_everybody_can_read_it(browser, tmp_path, told, width, scheme):
     """axe-core finds nothing, folded and unfolded; nothing is wider than the screen; nothing is fetched."""
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    with Visit(browser, tmp_path, report_of(path), **options) as visit:
+    page = report_of(told) if isinstance(told, Path) else as_text(diff_of(*told), "html", folder="diff")
+    with Visit(browser, tmp_path, page, **options) as visit:
         over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert visit.page.evaluate(over) == 0
         visit.unfold()
@@ -247,6 +269,18 @@ def test_without_jinja_it_is_asked_for_before_the_work():
         assert line == f"cudacheck: the format html needs jinja2: {sys.executable} -m pip install 'cudacheck[html]'"
 
 
+def test_two_reports_stand_side_by_side_and_below_each_other_where_it_is_narrow(browser, tmp_path):
+    page = as_text(diff_of(SHOWN[1], SICK), "html", folder="diff")
+    for width, beside in ((1280, True), (390, False)):
+        with Visit(browser, tmp_path, page, viewport={"width": width, "height": 900}) as visit:
+            assert visit.page.locator("h1").count() == 1
+            before, after = (present(card.bounding_box()) for card in visit.page.locator(".two > div").all())
+            assert (before["y"] == after["y"] and before["x"] < after["x"]) is beside
+            row = visit.page.locator(".sides tr", has_text="driver version")
+            assert row.locator("td").all_inner_texts() == ["580.159.04", "535.129.03"]
+
+
 def test_what_the_page_is_made_of_stands_beside_it():
     """hatchling takes every file of the package into the wheel."""
-    assert {path.name for path in html.PAGE.iterdir()} == {"page.html", "page.css", "page.js"}
+    pages = {"base.html", "parts.html", "report.html", "diff.html"}
+    assert {path.name for path in _html.PAGE.iterdir()} == {*pages, "page.css", "page.js"}

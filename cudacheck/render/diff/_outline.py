@@ -12,6 +12,8 @@ from cudacheck.model.findings import Severity
 
 MOST_SHOWN = 30
 """Differences, unless all are asked for."""
+MOST_FOLDED = 2000
+"""On a page, below those."""
 MOST_FOLLOWING = 6
 
 
@@ -56,14 +58,30 @@ def rows(diff: Diff, *, verbose: bool) -> tuple[list[Row], int]:
 
 def arrow(told: Difference) -> str:
     """`580.65.06 → 535.129.03`; of lists only what was added or is gone."""
+    gone, new = _changed(told)
+    parts = [f"{word} {' '.join(some)}" for word, some in (("without", gone), ("also", new)) if some]
+    return "; ".join(parts) or " → ".join(map(told.spoken, (told.expected, told.found)))
+
+
+def sides(told: Difference) -> tuple[str, str]:
+    """What either report says, for two columns; of lists only what the other does not hold."""
+    gone, new = _changed(told)
+    if gone or new:
+        return _only(gone), _only(new)
+    return told.spoken(told.expected), told.spoken(told.found)
+
+
+def _only(some: Sequence[str]) -> str:
+    return f"only here: {' '.join(some)}" if some else "nothing that is only here"
+
+
+def _changed(told: Difference) -> tuple[list[str], list[str]]:
+    """Of two lists what is gone, and what was added."""
     before, after = told.expected, told.found
-    if isinstance(before, tuple) and isinstance(after, tuple) and before and after:
-        gone = [str(one) for one in before if one not in after]
-        new = [str(one) for one in after if one not in before]
-        parts = [f"{word} {' '.join(some)}" for word, some in (("without", gone), ("also", new)) if some]
-        if parts:
-            return "; ".join(parts)
-    return f"{told.spoken(before)} → {told.spoken(after)}"
+    if not (isinstance(before, tuple) and isinstance(after, tuple) and before and after):
+        return [], []
+    gone = [str(one) for one in before if one not in after]
+    return gone, [str(one) for one in after if one not in before]
 
 
 def listed(names: Sequence[str]) -> str:
