@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from cudacheck.lint.pages import page as lint_page
 from cudacheck.lint.rule import rules as lint_rules
 from cudacheck.model.findings import Remedy
+from cudacheck.model.nearest import hint
 from cudacheck.model.rule import Rule
 from cudacheck.registry import causes_of, rule, rules
 from cudacheck.render._clean import hanging, typed, wrapped
@@ -38,9 +38,8 @@ def page(what: str | None, python: str | None = None, *, width: int | None = Non
     if found is None and what in {r.id for r in lint_rules()}:
         return lint_page(next(r for r in lint_rules() if r.id == what))
     if found is None:
-        near = difflib.get_close_matches(what, [*(r.id for r in rules()), *(r.id for r in lint_rules())], 1)
-        hint = f"; did you mean {near[0]}?" if near else "; `cudacheck explain` lists them all"
-        raise UnknownRuleError(f"no rule is called {what[:60]!r}{hint}")
+        near = hint(what, [*(one.id for one in rules()), *(one.id for one in lint_rules())])
+        raise UnknownRuleError(f"no rule is called {what[:60]!r}{near or '; `cudacheck explain` lists them all'}")
     return rule_page(found) if width is None else _filled(rule_page(found), _width(width))
 
 

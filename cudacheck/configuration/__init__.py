@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import difflib
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from cudacheck.configuration import _file
 from cudacheck.configuration._file import ConfigurationError, File
+from cudacheck.model.nearest import hint
 from cudacheck.probes.chosen import Required
 
 __all__ = ["DEFAULTS", "ConfigurationError", "Settings", "gathered", "known_rule", "nearest"]
@@ -118,9 +118,8 @@ def _variables(environment: Mapping[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name in sorted(name for name in environment if name.startswith(PREFIX) and name not in OTHER_VARIABLES):
         if name not in VARIABLES:
-            near = difflib.get_close_matches(name, VARIABLES, 1, 0.85)
-            if near:
-                raise ConfigurationError(f"no variable is called {name[:60]}; did you mean {near[0]}?")
+            if near := hint(name, VARIABLES, least=0.85):
+                raise ConfigurationError(f"no variable is called {name[:60]}{near}")
         elif environment[name].strip():
             told[VARIABLES[name]] = _value(name, environment[name].strip())
     return told
@@ -258,11 +257,5 @@ def _check(values: Mapping[str, Any], found_in: Mapping[str, str], formats: Coll
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:
-    near = nearest(name, known)
     listed = f"; there are {', '.join(known)}" if len(known) <= 12 else "; `cudacheck explain` lists them all"
-    return f"no {what} is called {name[:60]!r}{f'; did you mean {near}?' if near else listed}"
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """The name that it most nearly is; empty where it resembles none."""
-    return next(iter(difflib.get_close_matches(name, known, 1)), "")
+    return f"no {what} is called {name[:60]!r}{hint(name, known) or listed}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.model.facts import Facts
+from cudacheck.model.nearest import hint
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.remedies import installers, torch_choice
 from cudacheck.remedies.torch_choice import Machine
@@ -180,9 +180,7 @@ def _as_nvml_prints(name: str) -> str | None:
 
 
 def _near(name: str) -> str:
-    names = {known.lower(): known for model in knowledge.gpu_models() for known in model.names}
-    near = difflib.get_close_matches(name.lower(), names, 1, 0.7)
-    return f"; did you mean {names[near[0]]}?" if near else ""
+    return hint(name, (known for model in knowledge.gpu_models() for known in model.names), least=0.7)
 
 
 def _cut(text: str | None) -> str:

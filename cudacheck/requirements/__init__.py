@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from cudacheck.model import unknown
 from cudacheck.model.declared import declared, modules_of
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Gap, cut
+from cudacheck.model.nearest import hint
 from cudacheck.model.report import Fulfilment, RequirementResult
 from cudacheck.probes import told_by
 from cudacheck.probes.chosen import Required
@@ -97,8 +97,7 @@ def understood(spec: str) -> tuple[Requirement, Wanted]:
 
 def _nearest(name: str) -> str:
     """A hint for a name that nearly is one of ours."""
-    near = difflib.get_close_matches(name, requirements(), 1, 0.75) if name not in requirements() else []
-    return f"; did you mean {near[0]}?" if near else ""
+    return "" if name in requirements() else hint(name, requirements(), least=0.75)
 
 
 def cases(specs: Iterable[str]) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ The first CUDA call raises `Error, expecting colon` or `Unrecognized CachingAllo
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 
 from cudacheck.lint.facts import Recipe, Variable
 from cudacheck.lint.rule import Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
+from cudacheck.model.nearest import nearest
 
 VALUES = {
     "expandable_segments": r"True|False",
@@ -61,9 +61,8 @@ def _unreadable(value: str) -> str:
         if not colon:
             return f"PyTorch expects option:value in the allocator's settings, not {option.strip()!r}"
         if name not in VALUES:
-            near = difflib.get_close_matches(name, VALUES, 1, 0.85)
-            if near:
-                return f"the allocator knows no option {name!r}: it is {near[0]}"
+            if near := nearest(name, VALUES, least=0.85):
+                return f"the allocator knows no option {name!r}: it is {near}"
         elif not re.fullmatch(VALUES[name], given):
             return f"the allocator cannot read {given!r} for {name}"
     return ""

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from cudacheck.lint.facts import Call, Recipe
 from cudacheck.lint.rule import Edit, Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
+from cudacheck.model.nearest import nearest
 
 NAMES = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention", "kernels")
 
@@ -43,8 +44,8 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         value = asked.value if asked and call.function.startswith("transformers.") else None
         if asked is None or not isinstance(value, str) or value in NAMES or set("/|:") & set(value):
             continue
-        meant = MEANT.get(value) or next(iter(difflib.get_close_matches(value, NAMES, 1, 0.75)), None)
-        if meant is None:
+        meant = MEANT.get(value) or nearest(value, NAMES, least=0.75)
+        if not meant:
             continue
         near = difflib.SequenceMatcher(None, value, meant).ratio() > 0.85 and value[-1:] == meant[-1:]
         spec = f'attn_implementation="{meant}"'
