@@ -40,6 +40,9 @@ UNITS = {
     "c": "°C",
 }
 """By the last word of a field's name."""
+_ABBREVIATIONS = {
+    word.lower(): word for word in ("CUDA", "GPU", "GPUs", "CPU", "CPUs", "NVML", "PCI", "MIG", "ECC", "ABI")
+}
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,14 @@ class Difference:
 
 
 def words_of(field: str) -> str:
-    """`power_limit_w` → `power limit`"""
+    """`power_limit_w` → `power limit`
+
+    >>> words_of("cuda_version"), words_of("gpu_count"), words_of("cpus")
+    ('CUDA version', 'GPU count', 'CPUs')
+    """
     name, _, last = field.rpartition("_")
-    return (name if name and last in UNITS else field).replace("_", " ")
+    words = (name if name and last in UNITS else field).split("_")
+    return " ".join(_ABBREVIATIONS.get(word, word) for word in words)
 
 
 def _number(value: float, unit: str) -> str:

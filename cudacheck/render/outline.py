@@ -127,8 +127,11 @@ def mark_of(finding: Finding) -> str:
 
 
 def answers(question: Question) -> list[str]:
-    """What each answer would mean: `there is none: driver-missing`."""
-    return [f"{answer.says}: {answer.rule}" for answer in question.answers[:MOST_ANSWERS]]
+    """What each would mean: `there is none: driver-missing or driver-not-loaded`."""
+    means: dict[str, list[str]] = {}
+    for answer in question.answers[:MOST_ANSWERS]:
+        means.setdefault(answer.says, []).append(answer.rule)
+    return [f"{says}: {' or '.join(rules)}" for says, rules in means.items()]
 
 
 def titled(remedy: Remedy) -> str:
