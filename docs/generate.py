@@ -18,10 +18,10 @@ from cudacheck import knowledge
 from cudacheck.commands import explain
 from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.comparing.fleet.document import json_schema as fleet_schema
-from cudacheck.lint.formats.json import json_schema as lint_schema
 from cudacheck.lint.pages import pages as lint_pages
 from cudacheck.planning.answer import json_schema as plan_schema
 from cudacheck.registry import rules
+from cudacheck.render.lint.json import json_schema as lint_schema
 from cudacheck.reports.schema import json_schema
 
 DOCS = Path(__file__).resolve().parent

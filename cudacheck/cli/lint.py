@@ -7,12 +7,21 @@ from typing import Annotated
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import ExitZero, FailingFrom, FailOn, Ignore, usage_error
-from cudacheck.cli.output import installing, refusing, show
-from cudacheck.lint import formats
+from cudacheck.cli.options import (
+    Color,
+    Colour,
+    ExitZero,
+    FailingFrom,
+    FailOn,
+    Ignore,
+    Output,
+    format_option,
+    usage_error,
+)
+from cudacheck.cli.output import check_first, deliver, installing, refusing, show
 from cudacheck.render import out
 
-FORMATS = formats.names()
+FOLDER = "lint"
 
 
 def lint(
@@ -32,31 +41,32 @@ def lint(
     fail_on: FailingFrom = None,
     exit_zero: ExitZero = False,
     ignore: Ignore = None,
-    output_format: Annotated[
-        str, typer.Option("--format", help="What to print.", metavar=f"<{'|'.join(FORMATS)}>")
-    ] = "text",
+    output_format: Annotated[str | None, format_option(FOLDER)] = None,
+    output: Output = None,
+    color: Colour = Color.AUTO,
 ) -> None:
     """Check recipes before they are run: scripts, requirements, Dockerfiles, workflows, Python, articles.
 
     It reads, and runs nothing. Exit code 0: no finding at or above --fail-on. 1: there is one. 2: bad usage or
     unreadable input.
     """
-    if output_format not in FORMATS:
-        usage_error(f"{output_format!r} is not one of {', '.join(map(repr, FORMATS))}")
     if fix and diff:
         usage_error("--fix writes, --diff shows what it would write: give one of them")
     from cudacheck.commands import lint as linting
 
-    if lacking := linting.missing(output_format):
+    if lacking := linting.missing():
         usage_error(f"lint needs {lacking.replace('_', '-')}: {installing('lint')}")
     if unknown := linting.unknown_rule(ignore or ()):
         usage_error(f"no lint rule is called {unknown!r}; `cudacheck explain` lists them all")
-    from cudacheck.lint import fixing, showing
-
+    shown_as = output_format or "text"
+    ways = check_first(None, output, shown_as, FOLDER)
     with refusing(), interrupts.raised():
         machine = linting.machine(gpu, driver, python, on)
         linted = linting.lint(paths, since=since, machine=machine, ignore=ignore or ())
-        show(fixing.diff(linted) if diff else showing.as_text(linted, output_format, out.width()))
+        if diff:
+            show(linting.would_write(linted))
+        else:
+            deliver(linted, shown_as, ways, folder=FOLDER, color=color)
         if fix:
             count = linting.mend(linted)
             out.say(f"mended {count} file{'' if count == 1 else 's'}")

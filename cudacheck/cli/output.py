@@ -109,7 +109,7 @@ def deliver(
     told: dict[str, Any] = {"folder": folder, "verbose": verbose}
     told |= {"fail_on": gate.fail_on, "not_proven": gate.not_proven}
     unwritten = [why for way in ways if (why := _written(what, way, **told))]
-    if output_format == "github":
+    if (folder, output_format) == ("formats", "github"):
         unwritten += github.left_behind(what, [way.path for way in ways if way.format == "json"], os.environ)
     colour = _colour(color)
     text = render.as_text(what, output_format, colour=colour, encoding=out.encoding(), **told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Collection, Sequence
 from importlib.util import find_spec
@@ -10,22 +11,22 @@ from importlib.util import find_spec
 from cudacheck import knowledge
 from cudacheck.commands import doctor
 from cudacheck.commands.doctor import InputError
+from cudacheck.judging.gate import FAILING
 from cudacheck.lint import fixing, gathering, linting
 from cudacheck.lint.linting import Linted
 from cudacheck.lint.rule import rules
-from cudacheck.model.findings import Severity
 from cudacheck.remedies import torch_choice
 from cudacheck.remedies.torch_choice import Machine
+from cudacheck.render._clean import harmless
 
 """What brings the parsers."""
-NEEDED = {"tree_sitter": "", "tree_sitter_bash": "", "yaml": "", "markdown_it": "", "junitparser": "junit"}
-"""The parsers, each with the format that alone needs it."""
+NEEDED = ("tree_sitter", "tree_sitter_bash", "yaml", "markdown_it")
+"""The parsers."""
 
 
-def missing(output_format: str) -> str:
+def missing() -> str:
     """What has yet to be installed before anything can be read: a module's name, or empty."""
-    asked = [name for name, only in NEEDED.items() if only in {"", output_format}]
-    return next((name for name in asked if find_spec(name) is None), "")
+    return next((name for name in NEEDED if find_spec(name) is None), "")
 
 
 def unknown_rule(ignore: Collection[str]) -> str:
@@ -81,6 +82,15 @@ def _capability(gpu: str) -> str:
     raise InputError(f"no GPU is known as {gpu!r}: name its compute capability, such as 9.0")
 
 
+def would_write(linted: Linted) -> str:
+    """A unified diff of what `mend` writes, for a reader."""
+    parts: list[str] = []
+    for path, text in fixing.fixed(linted).items():
+        before, after = linted.texts[path].splitlines(keepends=True), text.splitlines(keepends=True)
+        parts += difflib.unified_diff(before, after, f"a/{path.lstrip('/')}", f"b/{path.lstrip('/')}")
+    return "".join(f"{harmless(line.rstrip(chr(10)).replace(chr(9), '    '))}\n" for line in parts)
+
+
 def mend(linted: Linted) -> int:
     """Write the fixes that are certain; how many files changed. Raises InputError where one cannot be written."""
     try:
@@ -91,6 +101,4 @@ def mend(linted: Linted) -> int:
 
 def fails(linted: Linted, fail_on: str) -> bool:
     """Whether there is a finding of this severity or above; never for `never`."""
-    order = [Severity.ERROR, Severity.WARNING]
-    counting = order[: order.index(Severity(fail_on)) + 1] if fail_on in order else []
-    return any(finding.severity in counting for finding in linted.findings)
+    return any(finding.severity in FAILING[fail_on] for finding in linted.findings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import difflib
 import itertools
 import os
 import tempfile
@@ -12,7 +11,6 @@ from pathlib import Path
 from cudacheck.lint.facts import Place
 from cudacheck.lint.linting import Linted
 from cudacheck.lint.rule import Edit
-from cudacheck.render._clean import harmless
 
 
 def fixed(linted: Linted) -> dict[str, str]:
@@ -66,15 +64,6 @@ def _applied(text: str, edits: list[Edit] | tuple[Edit, ...]) -> str | None:
 
 def _span(place: Place, starts: list[int]) -> tuple[int, int]:
     return starts[place.line - 1] + place.column - 1, starts[place.end_line - 1] + place.end_column - 1
-
-
-def diff(linted: Linted) -> str:
-    """A unified diff of what --fix would write."""
-    parts: list[str] = []
-    for path, text in fixed(linted).items():
-        before, after = linted.texts[path].splitlines(keepends=True), text.splitlines(keepends=True)
-        parts += difflib.unified_diff(before, after, f"a/{path.lstrip('/')}", f"b/{path.lstrip('/')}")
-    return "".join(f"{harmless(line.rstrip(chr(10)).replace(chr(9), '    '))}\n" for line in parts)
 
 
 def write(linted: Linted) -> int:

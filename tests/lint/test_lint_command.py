@@ -19,7 +19,7 @@ import jsonschema
 from junitparser import JUnitXml
 from patients import CUDACHECK, clean_environment
 
-from cudacheck.lint.formats import names
+from cudacheck.render import format_of, formats
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
@@ -149,7 +149,7 @@ def test_annotations_escape_what_ends_them(tmp_path: Path):
     assert second.endswith('=2; instead: "numpy>=2"')
 
 
-@pytest.mark.parametrize("output_format", names())
+@pytest.mark.parametrize("output_format", formats("lint"))
 def test_no_format_lets_a_stranger_speak(output_format: str, tmp_path: Path):
     (tmp_path / "a\x1b[31m.sh").write_text("pip install torch>=2\x1b[2J\u202e\n")
     told = lint(".", "--format", output_format, cwd=tmp_path)
@@ -313,7 +313,17 @@ def test_without_the_extra_the_line_that_installs_it(tmp_path: Path):
         env={**clean_environment(), "PYTHONPATH": str(site)},
     )
     assert told.returncode == 2
-    assert told.stderr == 'cudacheck: lint needs tree-sitter: python -m pip install "cudacheck[lint]"\n'
+    assert told.stderr == f"cudacheck: lint needs tree-sitter: {sys.executable} -m pip install 'cudacheck[lint]'\n"
+
+
+@pytest.mark.parametrize("ending", ["txt", "json", "sarif", "xml"])
+def test_an_ending_chooses_the_format_of_a_file(ending: str, tmp_path: Path):
+    (tmp_path / "a.sh").write_text("pip install numpy>=2\n")
+    name = next(name for name in formats("lint") if f".{ending}" in format_of(name, "lint").endings)
+    saved = tmp_path / f"found.{ending}"
+    told = lint(".", "--output", str(saved), "--format", name, cwd=tmp_path)
+    assert told.returncode == 1
+    assert saved.read_text(encoding="utf-8") == told.stdout != ""
 
 
 # Hostile files

@@ -27,8 +27,13 @@ def render(report: Report, shown: Shown) -> str:
 def _of(severity: Severity, roots: Iterable[Root]) -> Iterator[str]:
     of_this = [root for root in roots if root.finding.severity is severity]
     for root in of_this[:MOST]:
-        title = clean(root.finding.rule, 60)
-        yield f"::{COMMANDS[severity]} title={_property(title)}::{_data(_told(root))}"
+        yield command(severity, _told(root), title=clean(root.finding.rule, 60))
+
+
+def command(severity: Severity, text: str, **properties: object) -> str:
+    """An annotation as the runner reads it: `::error file=a,line=3::text`; the text may have several lines."""
+    given = ",".join(f"{name}={_property(clean(value))}" for name, value in properties.items())
+    return f"::{COMMANDS[severity]} {given}::{_data(text)}"
 
 
 def _told(root: Root) -> str:

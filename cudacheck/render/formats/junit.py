@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
+from cudacheck.judging.gate import FAILING, REQUIREMENT
 from cudacheck.model.findings import Finding, Severity
 from cudacheck.model.report import Fulfilment, Report, RequirementResult, State
 from cudacheck.registry import rules
 from cudacheck.render import Format, Shown
 from cudacheck.render._clean import clean, typed
 from cudacheck.render.outline import titled, to_type
-
-REQUIREMENT = "requirement-failed"
-"""Its findings have cases of their own."""
-FAILING = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING), "never": ()}
 
 
 def render(report: Report, shown: Shown) -> str:
@@ -39,7 +36,7 @@ def _of_rules(report: Report, shown: Shown) -> Iterator[ET.Element]:
     found = {finding.rule: finding for finding in report.findings}
     unchecked = {one.rule: one.reason for one in report.unchecked}
     for rule in rules():
-        if rule.id == REQUIREMENT:
+        if rule.id == REQUIREMENT:  # its findings have cases of their own
             continue
         case = _case("cudacheck.rules", rule.id)
         finding = found.get(rule.id)

@@ -8,11 +8,11 @@ from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
 from cudacheck.lint.linting import Linted
 from cudacheck.lint.rule import LintFinding
-from cudacheck.lint.showing import LintFormat
-from cudacheck.render._clean import clean
+from cudacheck.render import Format, Shown
+from cudacheck.render._clean import clean, passing
 
 
-def render(linted: Linted, _width: int | None) -> str:
+def render(linted: Linted, shown: Shown) -> str:
     suite = TestSuite("cudacheck lint")
     grouped = itertools.groupby(sorted(linted.findings, key=lambda f: f.path), key=lambda f: f.path)
     for path, findings in grouped:
@@ -24,7 +24,8 @@ def render(linted: Linted, _width: int | None) -> str:
     report = JUnitXml()
     report.add_testsuite(suite)
     text = report.tostring()
-    return (text.decode("utf-8") if isinstance(text, bytes) else str(text)) + "\n"
+    told = text.decode("utf-8") if isinstance(text, bytes) else str(text)
+    return passing(f"{told}\n", shown.encoding)
 
 
 def _failure(finding: LintFinding) -> Failure:
@@ -32,4 +33,4 @@ def _failure(finding: LintFinding) -> Failure:
     return Failure(message, f"{finding.severity}: {finding.rule}")
 
 
-FORMAT = LintFormat(render=render)
+FORMAT = Format(render=render, endings=(".xml",), media_type="application/xml", needs=("junitparser", "lint"))

@@ -9,8 +9,8 @@ from typing import Any
 from cudacheck import __version__, knowledge
 from cudacheck.lint.linting import Linted
 from cudacheck.lint.rule import Edit, LintFinding
-from cudacheck.lint.showing import LintFormat
-from cudacheck.render._clean import is_harmless
+from cudacheck.render import Format, Shown
+from cudacheck.render.formats.json import escaped
 
 SCHEMA_VERSION = "1.0"
 
@@ -71,7 +71,7 @@ def json_schema() -> dict[str, Any]:
     return head | TypeAdapter(LintReport).json_schema(mode="serialization") | {"title": head["title"]}
 
 
-def render(linted: Linted, _width: int | None) -> str:
+def render(linted: Linted, shown: Shown) -> str:
     report = LintReport(
         SCHEMA_VERSION,
         __version__,
@@ -80,9 +80,7 @@ def render(linted: Linted, _width: int | None) -> str:
         tuple(map(_finding, linted.findings)),
         tuple(PartUnread(path, note.place.line, note.reason) for path, note in linted.unread),
     )
-    text = json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False)
-    harmless = all(map(is_harmless, text.split("\n")))
-    return (text if harmless else json.dumps(dataclasses.asdict(report), indent=2)) + "\n"
+    return escaped(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False) + "\n", shown.encoding)
 
 
 def _finding(finding: LintFinding) -> FindingTold:
@@ -106,4 +104,4 @@ def _replacement(edit: Edit) -> Replacement:
     return Replacement(place.line, place.column, place.end_line, place.end_column, edit.text)
 
 
-FORMAT = LintFormat(render=render)
+FORMAT = Format(render=render, endings=(".json",), media_type="application/json")

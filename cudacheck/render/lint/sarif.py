@@ -10,12 +10,13 @@ from urllib.parse import quote
 from cudacheck import __version__
 from cudacheck.lint.linting import Linted
 from cudacheck.lint.rule import LintFinding, NamedRule, rules
-from cudacheck.lint.showing import LintFormat
+from cudacheck.render import Format, Shown
+from cudacheck.render.formats.json import escaped
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def render(linted: Linted, _width: int | None) -> str:
+def render(linted: Linted, shown: Shown) -> str:
     named = {finding.rule for finding in linted.findings}
     listed = [rule for rule in rules() if rule.id in named]
     run = {
@@ -23,7 +24,8 @@ def render(linted: Linted, _width: int | None) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding) for finding in linted.findings],
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return escaped(json.dumps(log, indent=2, ensure_ascii=False) + "\n", shown.encoding)
 
 
 def _rule(rule: NamedRule) -> dict[str, Any]:
@@ -48,4 +50,4 @@ def _result(finding: LintFinding) -> dict[str, Any]:
     }
 
 
-FORMAT = LintFormat(render=render)
+FORMAT = Format(render=render, endings=(".sarif",), media_type="application/sarif+json")

@@ -6,8 +6,8 @@ import unicodedata
 
 from cudacheck.lint.linting import Linted
 from cudacheck.lint.rule import LintFinding
-from cudacheck.lint.showing import LintFormat
-from cudacheck.render._clean import clean, harmless
+from cudacheck.render import Format, Shown, out
+from cudacheck.render._clean import clean, harmless, passing
 
 WIDTH = 160
 """Columns of a source line where the terminal does not say."""
@@ -16,13 +16,13 @@ LONGEST = 2000
 """Of a longer source line only the place is told."""
 
 
-def render(linted: Linted, width: int | None) -> str:
-    room = max((width or WIDTH) - len(MARGIN), 20)
+def render(linted: Linted, shown: Shown) -> str:
+    room = max((shown.width or out.width() or WIDTH) - len(MARGIN), 20)
     lines: list[str] = []
     for finding in linted.findings:
         lines += [*_told(finding, linted.texts.get(finding.path, ""), room), ""]
     lines += [f"{clean(path)}:{note.place.line}: note: {note.reason}" for path, note in linted.unread]
-    return "\n".join([*lines, _summary(linted)]) + "\n"
+    return passing("\n".join([*lines, _summary(linted)]) + "\n", shown.encoding)
 
 
 def _told(finding: LintFinding, text: str, room: int) -> list[str]:
@@ -71,4 +71,4 @@ def _summary(linted: Linted) -> str:
     return f"{counted} in {files}" + (f"; {fixable} can be mended: --diff shows how, --fix does it" if fixable else "")
 
 
-FORMAT = LintFormat(render=render)
+FORMAT = Format(render=render, endings=(".txt",), media_type="text/plain")

@@ -1,0 +1,1 @@
+"""What lint found: one file a format. Each declares FORMAT."""
