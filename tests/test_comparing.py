@@ -269,6 +269,15 @@ def test_a_finding_rests_on_what_would_clear_it():
     assert not hidden.first_is_silent
 
 
+def test_a_variable_that_is_0_is_no_reason_for_what_happens_on_gpu_0():
+    """Nor is any other value that stands in every text."""
+    other = replay("h200-bench-kernels")
+    assert other.facts.all(EnvironmentVariables)[0].values["CUDA_VISIBLE_DEVICES"] == "0"
+    stalls = next(r for r in compare(H200, other).likely_reasons if r.finding.rule == "attention-plan-per-length")
+    assert "GPU 0" in stalls.finding.message
+    assert stalls.rests_on == ()
+
+
 def test_a_first_report_that_says_little_is_told_to():
     broken = changed(H200, (Gpu, {"error": "GPU is lost", "error_code": 15}))
     reasons = compare(report_of(TorchBuild("2.11.0+cu130", cuda="13.0")), broken).likely_reasons

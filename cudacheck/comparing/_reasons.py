@@ -23,7 +23,7 @@ from cudacheck.registry import rule, rules
 
 MOST_FINDINGS = 20
 SHORTEST_WORD = 3
-"""Shorter ones are in any text."""
+"""What is no longer is in any text: a variable that is 0, and GPU 0."""
 MOST_ASIDE = 3
 MOST_TRIED = 100
 """Differences of one type."""
@@ -105,8 +105,10 @@ def _words_of(finding: Finding) -> set[str]:
 def _names(change: Changed) -> set[str]:
     """What is cited where it is this that has changed: its name, or the version or path that it has now."""
     which, found = change.told.which, change.told.found
-    named = {which} if len(which) > SHORTEST_WORD and not which.startswith("GPU ") else set()
-    return named | ({found} if isinstance(found, str) and re.search(r"[\d/]", found) else set())
+    named = {which} if not which.startswith("GPU ") else set()
+    if isinstance(found, str) and re.search(r"[\d/]", found):
+        named.add(found)
+    return {word for word in named if len(word) > SHORTEST_WORD}
 
 
 def _kinds(asked: Rule, a: Facts, b: Facts) -> Iterator[type]:

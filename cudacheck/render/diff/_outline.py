@@ -95,7 +95,7 @@ def resting(reason: LikelyReason) -> list[str]:
         return [f"{told.what}: {arrow(told)}" for told in reason.rests_on if not told.follows]
     if reason.first_is_silent:
         return ["what the first report does not tell"]
-    return ["nothing else that differs"]
+    return ["cannot tell: no difference that is known explains it"]
 
 
 def title(named: Labelled) -> str:
