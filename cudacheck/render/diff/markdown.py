@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cudacheck.comparing.compare import Diff, Diffs, LikelyReason
+from cudacheck.comparing.compare import Diff, Diffs, Labelled, LikelyReason
 from cudacheck.render import Format, Shown
 from cudacheck.render._clean import passing, typed
 from cudacheck.render.diff import _outline
-from cudacheck.render.formats.markdown import block, code, prose
+from cudacheck.render.formats.markdown import block, code, prose, table
 from cudacheck.render.outline import MARKS, mark_of
 
 
@@ -20,12 +20,7 @@ def _blocks(diffs: Diffs, *, verbose: bool) -> Iterator[str]:
     for other, diff in diffs.others:
         mark, words = _outline.headline(diff)
         yield f"## {mark} {prose(words)}"
-        lines = ["| | |", "|---|---|"]
-        for named in (diffs.first, other):
-            verdict = named.report.verdict
-            told = prose(verdict.headline, cell=True)
-            lines.append(f"| {prose(_outline.title(named), cell=True)} | {MARKS[verdict.state]} {told} |")
-        yield "\n".join(lines)
+        yield table(("", ""), [(_outline.title(named), _verdict(named)) for named in (diffs.first, other)])
         for reason in diff.likely_reasons:
             yield from _reason(reason)
         if diff.only_first:
@@ -34,6 +29,11 @@ def _blocks(diffs: Diffs, *, verbose: bool) -> Iterator[str]:
         if command := diff.likely_reasons and _outline.to_ask(other):
             yield "**what to do**"
             yield block([typed(command)])
+
+
+def _verdict(named: Labelled) -> str:
+    verdict = named.report.verdict
+    return f"{MARKS[verdict.state]} {verdict.headline}"
 
 
 def _reason(reason: LikelyReason) -> Iterator[str]:
@@ -45,9 +45,7 @@ def _reason(reason: LikelyReason) -> Iterator[str]:
 def _table(diff: Diff, *, verbose: bool) -> Iterator[str]:
     shown, left = _outline.rows(diff, verbose=verbose)
     if shown:
-        lines = ["| what differs | |", "|---|---|"]
-        lines += [f"| {prose(row.told.what, cell=True)} | {prose(row.words, cell=True)} |" for row in shown]
-        yield "\n".join(lines)
+        yield table(("what differs", ""), [(row.told.what, row.words) for row in shown])
     if left:
         yield f"and {left} more"
 

@@ -9,8 +9,9 @@ from cudacheck.comparing.fleet.document import Told
 from cudacheck.comparing.fleet.judge import Fleet
 from cudacheck.model.findings import Severity
 from cudacheck.render import Format, Shown
-from cudacheck.render._clean import clean, passing
+from cudacheck.render._clean import clean
 from cudacheck.render.fleet._outline import typical
+from cudacheck.render.formats.junit import document
 
 
 def render(told: Told, shown: Shown) -> str:
@@ -28,9 +29,7 @@ def render(told: Told, shown: Shown) -> str:
             ElementTree.SubElement(case, "skipped", message=skipped[name])
         if name in remarks:
             ElementTree.SubElement(case, "system-out").text = "\n".join(map(clean, remarks[name]))
-    ElementTree.indent(suite)
-    text = ElementTree.tostring(suite, encoding="unicode", xml_declaration=False)
-    return passing(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n', shown.encoding)
+    return document(suite, shown.encoding)
 
 
 def _failures(fleet: Fleet) -> Mapping[str, list[str]]:

@@ -10,7 +10,7 @@ from cudacheck.model.findings import Finding, Severity
 from cudacheck.model.report import Fulfilment, Report, RequirementResult, State
 from cudacheck.registry import rules
 from cudacheck.render import Format, Shown
-from cudacheck.render._clean import clean, typed
+from cudacheck.render._clean import clean, passing, typed
 from cudacheck.render.outline import titled, to_type
 
 
@@ -28,8 +28,14 @@ def render(report: Report, shown: Shown) -> str:
     suite.extend(cases)
     root = ET.Element("testsuites")
     root.append(suite)
+    return document(root, shown.encoding)
+
+
+def document(root: ET.Element, encoding: str) -> str:
+    """A file of it, in letters that the encoding has."""
     ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    text = ET.tostring(root, encoding="unicode")
+    return passing(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n', encoding)
 
 
 def _of_rules(report: Report, shown: Shown) -> Iterator[ET.Element]:
