@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from cudacheck import __version__
 from cudacheck.cli import interrupts
-from cudacheck.cli.bench import bench_app
-from cudacheck.cli.collect import PASSED_ON, kubernetes, ray, slurm
-from cudacheck.cli.config import config
-from cudacheck.cli.diff import diff
-from cudacheck.cli.doctor import doctor
-from cudacheck.cli.explain import explain
-from cudacheck.cli.fleet import fleet_app
-from cudacheck.cli.lint import lint
 from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
-from cudacheck.cli.plan import plan
-from cudacheck.cli.ticket import ticket
 from cudacheck.render import out
+
+COMMANDS = ("doctor", "ticket", "diff", "explain", "plan", "config", "lint")
+"""Each is a function in the file of its name."""
+GROUPS = {"bench": "bench", "fleet": "collect"}
+"""Each is the NAME_app of a file."""
+
+
+class Commands(TyperGroup):
+    """Sets up what is typed, and the others only where all are asked for: that takes longer than the help itself."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's
+        return [*COMMANDS, *GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):  # what it may have meant is looked for among all
+            self.commands.update({name: self.get_command(ctx, name) for name in self.list_commands(ctx)})
+            return None
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = _set_up(cmd_name)
+        return self.commands[cmd_name]
+
+
+def _set_up(name: str) -> Any:
+    module = importlib.import_module(f"cudacheck.cli.{GROUPS.get(name, name)}")
+    if name in GROUPS:
+        command = get_command(getattr(module, f"{name}_app"))
+        command.name = name
+        return command
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name)(getattr(module, name))
+    return get_command(alone)
+
 
 app = typer.Typer(
     name="cudacheck",
+    cls=Commands,
     help="What is wrong with this CUDA and PyTorch environment, why, what to type, and is the GPU really fast?",
     no_args_is_help=True,
     add_completion=True,
@@ -82,17 +108,3 @@ def main(
     ] = False,
 ) -> None:
     """The doctor for CUDA and PyTorch environments. It looks, measures and tells; it changes nothing."""
-
-
-app.command()(doctor)
-app.command()(ticket)
-app.command()(diff)
-app.command()(explain)
-app.command()(plan)
-app.command()(config)
-app.command()(lint)
-app.add_typer(bench_app, name="bench")
-fleet_app.command()(ray)
-fleet_app.command(context_settings=PASSED_ON)(slurm)
-fleet_app.command()(kubernetes)
-app.add_typer(fleet_app, name="fleet")

@@ -33,6 +33,7 @@ from cudacheck.render import out
 bench_app = typer.Typer(
     help="Measure this machine in depth: kernels, steps.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

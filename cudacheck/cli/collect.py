@@ -10,6 +10,8 @@ import typer
 from cudacheck.cli import interrupts
 from cudacheck.cli.fleet import FOLDER, ExcludeAs, ExcludedAs, ExcludeFile, FleetFormat, RequireOfNodes
 from cudacheck.cli.options import FailingFrom, FailOn, Proof, Strict, Timeout, usage_error
+from cudacheck.cli.fleet import FOLDER, ExcludeAs, ExcludedAs, ExcludeFile, FleetFormat, RequireOfNodes, fleet_app
+from cudacheck.cli.options import FailingFrom, FailOn, Proof, Strict, Timeout, not_proven_of, usage_error
 from cudacheck.cli.output import deliver, refusing, show
 from cudacheck.render import out
 
@@ -33,6 +35,7 @@ Kept = Annotated[Path | None, typer.Option(help="Keep each report in this folder
 Nodes = Annotated[int, typer.Option(min=1, help="How many: one pod each.", metavar="N")]
 
 
+@fleet_app.command()
 def ray(
     address: Annotated[
         str | None,
@@ -57,6 +60,7 @@ def ray(
     _judge(answers, keep, exclude_file, exclude_as, require or (), strict, fail_on, output_format)
 
 
+@fleet_app.command(context_settings=PASSED_ON)
 def slurm(
     srun_options: Annotated[
         list[str] | None, typer.Argument(help="Handed on to srun.", metavar="[SRUN OPTIONS]...")
@@ -80,6 +84,7 @@ def slurm(
     _judge(answers, keep, exclude_file, exclude_as, require or (), strict, fail_on, output_format)
 
 
+@fleet_app.command()
 def kubernetes(
     nodes: Nodes,
     image: Annotated[str, typer.Option(help="It has cudacheck and the PyTorch to inspect.", metavar="IMAGE")],

@@ -29,6 +29,7 @@ FOLDER = "fleet"
 fleet_app = typer.Typer(
     help="The same report from every node of a cluster, judged together.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 
