@@ -14,9 +14,11 @@ import pytest
 from present import present
 from typer.testing import CliRunner
 
+from cudacheck import knowledge
 from cudacheck.cli.app import app
 from cudacheck.commands import explain
 from cudacheck.registry import rules
+from cudacheck.render import reading
 
 ROOT = Path(__file__).parents[1]
 spec = present(importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py"))
@@ -90,3 +92,34 @@ def test_the_schema_describes_a_real_report():
         "sources",
         "caused_by",
     }
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules() if knowledge.messages_of(rule.id)], ids=lambda rule: rule.id)
+def test_explain_finds_a_rule_by_what_software_prints(rule):
+    for row in knowledge.messages_of(rule.id):
+        assert rule in explain.meant_by(f"Error: {row.filled()}")
+
+
+def test_what_means_several_rules_is_a_list_of_them():
+    told = CliRunner().invoke(app, ["explain", "CUDA error: no kernel image is available for execution on the device"])
+    assert told.exit_code == 0
+    assert "gpu-too-new-for-build" in told.stdout
+    assert "gpu-too-old-for-build" in told.stdout
+    assert not told.stdout.startswith("#")
+
+
+@pytest.mark.parametrize("text", ["the quick brown fox", "\x1b[31mred", "x" * 100_000, "\n"])
+def test_what_no_rule_knows_is_refused_in_one_line(text):
+    told = CliRunner().invoke(app, ["explain", text])
+    assert told.exit_code == 2
+    assert told.stdout == ""
+    assert "\x1b" not in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_page_is_drawn_at_the_width_of_the_terminal():
+    for width in (60, 110):
+        page = reading.drawn(explain.rule_page(rules()[0]), width, colour=False)
+        assert max(len(line) for line in page.splitlines()) <= width
+        assert "\x1b" not in page
+        assert "**" not in page

@@ -111,7 +111,7 @@ def deliver(
     unwritten = [why for way in ways if (why := _written(what, way, **told))]
     if (folder, output_format) == ("formats", "github"):
         unwritten += github.left_behind(what, [way.path for way in ways if way.format == "json"], os.environ)
-    colour = _colour(color)
+    colour = has_colour(color)
     text = render.as_text(what, output_format, colour=colour, encoding=out.encoding(), **told)
     show(_first_line(text) if quiet and output_format == "text" else text, colour=colour)
     if unwritten:
@@ -238,7 +238,7 @@ def show(text: str, *, colour: bool = False) -> None:
         usage_error(f"cannot write to standard output: {error.strerror}")
 
 
-def _colour(asked: Color) -> bool:
+def has_colour(asked: Color) -> bool:
     """What was asked for, else what the variables say, else whether stdout is a terminal that has colours."""
     if asked is not Color.AUTO:
         return asked is Color.ALWAYS

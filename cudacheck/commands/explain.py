@@ -1,17 +1,16 @@
-"""The pages behind `cudacheck explain`: one rule, all rules, or the article's steps."""
+"""The pages behind `cudacheck explain`: one rule, the rules that a message means, all rules, or the article's steps."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
-from cudacheck.lint.pages import page as lint_page
-from cudacheck.lint.rule import rules as lint_rules
 from cudacheck.model.findings import Remedy
 from cudacheck.model.nearest import hint
 from cudacheck.model.rule import Rule
-from cudacheck.registry import causes_of, rule, rules
+from cudacheck.registry import causes_of, listens, rule, rules
 from cudacheck.render._clean import hanging, typed, wrapped
 
 LONGEST_ID = 32
@@ -26,8 +25,17 @@ class UnknownRuleError(ValueError):
     """There is no such page; the words say why, and suggest the nearest."""
 
 
-def page(what: str | None, python: str | None = None, *, width: int | None = None) -> str:
-    """The page that was asked for, as plain text of that width; without one, as docs/rules/ has it."""
+def page(
+    what: str | None,
+    python: str | None = None,
+    *,
+    width: int | None = None,
+    draw: Callable[[str, int], str] | None = None,
+) -> str:
+    """The page that was asked for, as plain text of that width, or as `draw` makes it of Markdown.
+
+    Without a width a rule's page is as docs/rules/ has it. `what` may also be what some software printed.
+    """
     if python and what != "article":
         raise UnknownRuleError("--python goes with `explain article` only")
     if what is None:
@@ -41,6 +49,58 @@ def page(what: str | None, python: str | None = None, *, width: int | None = Non
         near = hint(what, [*(one.id for one in rules()), *(one.id for one in lint_rules())])
         raise UnknownRuleError(f"no rule is called {what[:60]!r}{near or '; `cudacheck explain` lists them all'}")
     return rule_page(found) if width is None else _filled(rule_page(found), _width(width))
+    text = _page_called(what)
+    if text is None:
+        means = meant_by(what)
+        if len(means) != 1:
+            return _candidates(means, _width(width))
+        text = rule_page(means[0])
+    return text if width is None else (draw or _filled)(text, _width(width))
+
+
+def _page_called(name: str) -> str | None:
+    """Of the doctor's rule of this name, else of lint's."""
+    if found := rule(name):
+        return rule_page(found)
+    from cudacheck.lint.pages import page as lint_page
+    from cudacheck.lint.rule import rules as lint_rules
+
+    return next((lint_page(one) for one in lint_rules() if one.id == name), None)
+
+
+def meant_by(text: str) -> tuple[Rule, ...]:
+    """The rules that know a message: what `doctor --from` says of it, and what it may mean beside other facts.
+
+    Raises UnknownRuleError where no rule knows it.
+    """
+    from cudacheck import sources
+    from cudacheck.judging.judge import judge
+
+    try:
+        facts = sources.read([("the message", text)])
+    except sources.SourceError:
+        raise UnknownRuleError(_unknown(text)) from None
+    proven = {finding.rule for finding in judge(facts).findings}
+    known = [one for one in rules() if one.id in proven or any(heard.search(text) for heard in listens(one))]
+    if not known:
+        raise UnknownRuleError(_unknown(text))
+    return tuple(known)
+
+
+def _unknown(what: str) -> str:
+    from cudacheck.lint.rule import rules as lint_rules
+
+    if len(what.split()) > 1:
+        return f"no rule knows the message {what[:60]!r}; `cudacheck doctor --from FILE` judges all that was printed"
+    near = difflib.get_close_matches(what, [*(r.id for r in rules()), *(r.id for r in lint_rules())], 1)
+    hint = f"; did you mean {near[0]}?" if near else "; `cudacheck explain` lists them all"
+    return f"no rule is called {what[:60]!r}{hint}"
+
+
+def _candidates(means: tuple[Rule, ...], width: int) -> str:
+    head = wrapped("what was printed may mean any of these; `cudacheck explain RULE` prints a rule's page", width)
+    lines = [line for each in means for line in _listed(each.id, each.severity, each.title, width)]
+    return "\n".join([*head, "", *lines]) + "\n"
 
 
 def _width(asked: int | None) -> int:
@@ -49,6 +109,8 @@ def _width(asked: int | None) -> int:
 
 def all_rules(width: int) -> str:
     """Every rule with its severity: the doctor's by layer, then lint's."""
+    from cudacheck.lint.rule import rules as lint_rules
+
     lines = []
     for layer, group in itertools.groupby(rules(), key=lambda r: r.layer):
         lines += ["", layer.name.lower().replace("_", " ")]
@@ -66,12 +128,12 @@ def _listed(rule_id: str, severity: str, title: str, width: int) -> list[str]:
 
 
 def as_json(what: str | None) -> str:
-    """One rule or all of them, for programs. Raises UnknownRuleError."""
-    if what is not None and rule(what) is None:
-        page(what)  # refuses it, with the nearest; the article has no such form
-        raise UnknownRuleError("the article is text; --format json is for rules")
-    chosen = [found for found in rules() if what is None or what in found.names]
-    told = {"schema_version": "1.0", "rules": [_as_dict(found) for found in chosen]}
+    """One rule, those that a message means, or all of them, for programs. Raises UnknownRuleError."""
+    if what == "article" or (what is not None and rule(what) is None and _page_called(what)):
+        raise UnknownRuleError("--format json is for the doctor's rules")
+    found = rule(what) if what is not None else None
+    chosen = rules() if what is None else (found,) if found else meant_by(what)
+    told = {"schema_version": "1.0", "rules": [_as_dict(one) for one in chosen]}
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 

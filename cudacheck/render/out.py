@@ -26,6 +26,24 @@ def width() -> int | None:
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
+def is_terminal() -> bool:
+    """Whether somebody reads stdout at one that can do more than print."""
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def is_long(text: str) -> bool:
+    """Whether its first lines would leave the terminal."""
+    return text.count("\n") >= shutil.get_terminal_size().lines
+
+
+def page(text: str) -> None:
+    """A page at a time, by $PAGER or what the system has. What it is shown has passed `passing`."""
+    import pydoc
+
+    os.environ.setdefault("LESS", "-R")  # our colours
+    pydoc.pager(text)
+
+
 def tell(text: str, *, colour: bool = False) -> None:
     """To stdout. A reader that has gone (`| head`) is no error; whatever else goes wrong raises UnwritableError."""
     if sys.stdout is None:
