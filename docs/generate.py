@@ -7,7 +7,6 @@ They tell of the checkout that this file stands in. tests/test_docs.py fails whe
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
@@ -18,14 +17,13 @@ from cudacheck import knowledge
 from cudacheck.commands import explain
 from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.comparing.fleet.document import json_schema as fleet_schema
+from cudacheck.commands import explain, schema
 from cudacheck.lint.pages import pages as lint_pages
-from cudacheck.planning.answer import json_schema as plan_schema
 from cudacheck.registry import rules
 from cudacheck.render.lint.json import json_schema as lint_schema
 from cudacheck.reports.schema import json_schema
 
 DOCS = Path(__file__).resolve().parent
-SCHEMAS = {"report": json_schema, "diff": diff_schema, "fleet": fleet_schema, "plan": plan_schema, "lint": lint_schema}
 
 
 def pages() -> dict[Path, str]:
@@ -48,8 +46,7 @@ def pages() -> dict[Path, str]:
         ]
     )
     wanted[DOCS / "messages.md"] = messages()
-    for name, schema in SCHEMAS.items():
-        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    wanted |= {DOCS / f"{name}.schema.json": schema.text_of(name) for name in schema.SCHEMAS}
     wanted |= lint_pages(DOCS / "lint-rules")
     return wanted
 

@@ -10,13 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from present import present
 from typer.testing import CliRunner
 
 from cudacheck import knowledge
 from cudacheck.cli.app import app
-from cudacheck.commands import explain
+from cudacheck.cli.schema import Of
+from cudacheck.commands import explain, schema
 from cudacheck.registry import rules
 from cudacheck.render import reading
 
@@ -67,7 +69,7 @@ def test_explain_suggests_the_nearest_rule():
 def test_the_reference_names_every_option():
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     fleet = ("fleet judge", "fleet slurm", "fleet ray", "fleet kubernetes")
-    for command in ("doctor", "ticket", "diff", "plan", "lint", "explain", "bench kernels", *fleet):
+    for command in ("doctor", "ticket", "diff", "plan", "lint", "explain", "schema", "bench kernels", *fleet):
         help_text = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).stdout
         for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_text)) - {"--help"}:
             assert f"`{option}" in reference, f"{command} {option} is not in docs/reference.md"
@@ -123,3 +125,19 @@ def test_a_page_is_drawn_at_the_width_of_the_terminal():
         assert max(len(line) for line in page.splitlines()) <= width
         assert "\x1b" not in page
         assert "**" not in page
+
+
+@pytest.mark.parametrize("name", [*schema.SCHEMAS])
+def test_schema_prints_what_docs_has(name):
+    told = CliRunner().invoke(app, ["schema", name])
+    assert told.stdout == (ROOT / "docs" / f"{name}.schema.json").read_text(encoding="utf-8")
+    jsonschema.Draft202012Validator.check_schema(json.loads(told.stdout))
+
+
+def test_every_schema_can_be_asked_for():
+    assert [one.value for one in Of] == [*schema.SCHEMAS]
+
+
+def test_explain_tells_programs_what_its_schema_says():
+    told = json.loads(CliRunner().invoke(app, ["explain", "--format", "json"]).stdout)
+    jsonschema.validate(told, explain.json_schema())

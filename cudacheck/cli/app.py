@@ -18,7 +18,7 @@ from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
 from cudacheck.render import out
 
-COMMANDS = ("doctor", "ticket", "diff", "explain", "plan", "config", "lint")
+COMMANDS = ("doctor", "ticket", "diff", "explain", "plan", "config", "lint", "schema")
 """Each is a function in the file of its name."""
 GROUPS = {"bench": "bench", "fleet": "collect"}
 """Each is the NAME_app of a file."""

@@ -27,7 +27,7 @@ def explain(
         typer.Option(help="For `article`: the interpreter whose commands are filled in.", metavar="PATH"),
     ] = None,
     output_format: PageFormatOption = PageFormat.TEXT,
-    pager: Annotated[bool, typer.Option("--pager/--no-pager", help="At a terminal, a page at a time.")] = True,
+    no_pager: Annotated[bool, typer.Option("--no-pager", help="All at once, at a terminal too.")] = False,
 ) -> None:
     """Print the page of a rule, or of what an error message means; list all rules; go through the article's steps."""
     from cudacheck.commands import explain as explaining
@@ -40,7 +40,7 @@ def explain(
                 page = explaining.page(what, python, width=out.width(), draw=_drawn() if out.is_terminal() else None)
     except explaining.UnknownRuleError as error:
         usage_error(str(error))
-    if pager and output_format is PageFormat.TEXT and out.is_terminal() and out.is_long(page):
+    if not no_pager and output_format is PageFormat.TEXT and out.is_terminal() and out.is_long(page):
         with interrupts.raised():
             out.page(page)
     else:

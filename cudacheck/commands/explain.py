@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import itertools
 import json
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from typing import Any
 
 from cudacheck.model.findings import Remedy
 from cudacheck.model.nearest import hint
+from cudacheck.model.findings import FixBy, Remedy, Severity
 from cudacheck.model.rule import Rule
 from cudacheck.registry import causes_of, listens, rule, rules
 from cudacheck.render._clean import hanging, typed, wrapped
@@ -133,22 +136,54 @@ def as_json(what: str | None) -> str:
         raise UnknownRuleError("--format json is for the doctor's rules")
     found = rule(what) if what is not None else None
     chosen = rules() if what is None else (found,) if found else meant_by(what)
-    told = {"schema_version": "1.0", "rules": [_as_dict(one) for one in chosen]}
-    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    told = Explained("1.0", tuple(map(_told, chosen)))
+    return json.dumps(dataclasses.asdict(told), indent=2, ensure_ascii=False) + "\n"
 
 
-def _as_dict(found: Rule) -> dict[str, Any]:
-    return {
-        "id": found.id,
-        "severity": found.severity.value,
-        "layer": found.layer.name.lower().replace("_", "-"),
-        "fix_by": found.fix_by.value,
-        "title": found.title,
-        "formerly": list(found.was),
-        "messages": list(found.messages),
-        "sources": list(found.sources),
-        "page": rule_page(found),
-    }
+@dataclasses.dataclass(frozen=True)
+class RuleTold:
+    """A rule, as `explain --format json` tells it."""
+
+    id: str
+    severity: Severity
+    layer: str
+    fix_by: FixBy
+    title: str
+    formerly: tuple[str, ...]
+    messages: tuple[str, ...]
+    sources: tuple[str, ...]
+    page: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Explained:
+    """What `explain --format json` prints."""
+
+    schema_version: str
+    rules: tuple[RuleTold, ...]
+
+
+def json_schema() -> dict[str, Any]:
+    """Generated from the types; docs/explain.schema.json is its copy."""
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(Explained).json_schema(mode="serialization")
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **schema, "title": "cudacheck explain, schema 1.0"}
+
+
+def _told(found: Rule) -> RuleTold:
+    return RuleTold(
+        id=found.id,
+        severity=found.severity,
+        layer=found.layer.name.lower().replace("_", "-"),
+        fix_by=found.fix_by,
+        title=found.title,
+        formerly=found.was,
+        messages=found.messages,
+        sources=found.sources,
+        page=rule_page(found),
+    )
 
 
 def rule_page(found: Rule) -> str:
