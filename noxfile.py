@@ -31,6 +31,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """What is released: built twice, checked, and run from the wheel."""
+    session.install("-e", ".[test]", "build>=1.2", "hatchling>=1.27", "twine>=6.1")
+    session.run("pytest", "-n", "0", "tests/test_release.py", "-m", "whole")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Write what is generated in docs/ anew."""
     session.install("-e", ".")
