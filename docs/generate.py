@@ -21,6 +21,11 @@ from cudacheck.commands import explain, schema
 from cudacheck.lint.pages import pages as lint_pages
 from cudacheck.registry import rules
 from cudacheck.render.lint.json import json_schema as lint_schema
+from cudacheck.model.facts import Facts
+from cudacheck.model.findings import Remedy
+from cudacheck.planning.answer import json_schema as plan_schema
+from cudacheck.registry import rules
+from cudacheck.remedies import article
 from cudacheck.reports.schema import json_schema
 
 DOCS = Path(__file__).resolve().parent
@@ -48,7 +53,20 @@ def pages() -> dict[Path, str]:
     wanted[DOCS / "messages.md"] = messages()
     wanted |= {DOCS / f"{name}.schema.json": schema.text_of(name) for name in schema.SCHEMAS}
     wanted |= lint_pages(DOCS / "lint-rules")
+    wanted[DOCS / "zh" / "article.md"] = with_blocks((DOCS / "zh" / "article.md").read_text(encoding="utf-8"))
     return wanted
+
+
+def with_blocks(page: str) -> str:
+    """A page whose sections C1 to C9 end in what there is to type on a machine of which nothing is known."""
+    section = re.compile(r"(### C(\d)\n.*?\n)(?:\n```.*?\n```\n)*(?=\n##)", re.DOTALL)
+    return section.sub(lambda found: found[1] + typed(article.block(int(found[2]), Facts())), page)
+
+
+def typed(remedy: Remedy) -> str:
+    """The remedy's code, then its commands, each as a block."""
+    parts = {"python": remedy.edit.rstrip(), "sh": "\n".join(remedy.commands)}
+    return "".join(f"\n```{language}\n{text}\n```\n" for language, text in parts.items() if text)
 
 
 def messages() -> str:
