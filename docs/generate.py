@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout
 
 from cudacheck import knowledge
 from cudacheck.commands import explain
+from cudacheck.commands._printed import as_printed
 from cudacheck.comparing.document import json_schema as diff_schema
 from cudacheck.comparing.fleet.document import json_schema as fleet_schema
 from cudacheck.commands import explain, schema
@@ -86,7 +87,7 @@ def messages() -> str:
 
 
 def message(row: knowledge.Message) -> str:
-    text = re.sub(r"\{(\w+):\w+\}", r"{\1}", row.text).replace("|", "&#124;")
+    text = as_printed(row.text).replace("|", "&#124;")
     rule = f"[{row.proves}](rules/{row.proves}.md)"
     return f"| {row.program} | {row.versions} | `` {text} `` | {rule} | [source]({row.source.partition(': ')[0]}) |"
 

@@ -19,6 +19,8 @@ from cudacheck import knowledge
 from cudacheck.cli.app import app
 from cudacheck.cli.schema import Of
 from cudacheck.commands import explain, schema
+from cudacheck.commands import explain
+from cudacheck.commands._printed import printed
 from cudacheck.registry import rules
 from cudacheck.render import reading
 
@@ -53,6 +55,21 @@ def test_explain_prints_the_page(rule):
     told = CliRunner().invoke(app, ["explain", rule], env={"COLUMNS": None})  # into a file, not on a screen
     assert told.exit_code == 0
     assert told.stdout == (ROOT / "docs" / "rules" / f"{rule}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules() if rule.messages], ids=lambda rule: rule.id)
+def test_a_page_quotes_only_what_its_rule_hears(rule):
+    rows = [row for row in knowledge.messages() if row.proves == rule.id]
+    quoted = [item.removeprefix("- ").strip("` ") for item in printed(rule)[len(rows) :]]
+    assert [text for text in quoted if not any(re.search(pattern, text) for pattern in rule.messages)] == []
+    assert quoted or rows
+
+
+def test_each_message_of_the_table_is_on_the_page_of_its_rule():
+    for row in knowledge.messages():
+        page = (ROOT / "docs" / "rules" / f"{row.proves}.md").read_text(encoding="utf-8")
+        words = max(re.split(r"\{\w+:\w+\}", row.text), key=len)
+        assert words in page.partition("## What software prints")[2], row
 
 
 def test_explain_lists_every_rule():

@@ -9,6 +9,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cudacheck.commands._printed import printed
+from cudacheck.lint.pages import page as lint_page
+from cudacheck.lint.rule import rules as lint_rules
 from cudacheck.model.findings import Remedy
 from cudacheck.model.nearest import hint
 from cudacheck.model.findings import FixBy, Remedy, Severity
@@ -187,7 +190,7 @@ def _told(found: Rule) -> RuleTold:
 
 
 def rule_page(found: Rule) -> str:
-    """A rule's page: its docstring, its place, its examples. The same text is docs/rules/ID.md."""
+    """A rule's page: its docstring, what software prints of it, its examples. The same text is docs/rules/ID.md."""
     was = "".join(f" · formerly `{name}`" for name in found.was)
     examples = [f"- fires: {name}" for name in found.fires]
     examples += [f"- quiet: {name}" for name in found.quiet]
@@ -197,6 +200,7 @@ def rule_page(found: Rule) -> str:
         "",
         f"**{found.severity}** · mended in the {found.fix_by}{was} · {head}",
         body.rstrip(),
+        *(["", "## What software prints", *messages] if (messages := printed(found)) else ()),
         "",
         "## Examples",
         *examples,
