@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout, whichever one is installed
 
@@ -53,9 +54,61 @@ def pages() -> dict[Path, str]:
     )
     wanted[DOCS / "messages.md"] = messages()
     wanted |= {DOCS / f"{name}.schema.json": schema.text_of(name) for name in schema.SCHEMAS}
+    for name, schema in SCHEMAS.items():
+        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    wanted[DOCS / "schema.md"] = schemas()
+    wanted[DOCS / "decisions" / "README.md"] = decisions()
     wanted |= lint_pages(DOCS / "lint-rules")
     wanted[DOCS / "zh" / "article.md"] = with_blocks((DOCS / "zh" / "article.md").read_text(encoding="utf-8"))
     return wanted
+
+
+def schemas() -> str:
+    """The JSON Schemas as tables: what each object has, the document itself first."""
+    lines = ["# Schemas", "", "What `--format json` prints, field by field. Optional fields are marked `?`."]
+    for name, made in SCHEMAS.items():
+        schema = made()
+        lines += ["", f"## {schema['title'].removeprefix('cudacheck ')}", f"The same for programs: [{name}.schema.json]"]
+        lines[-1] += f"({name}.schema.json)."
+        lines += fields(schema)
+        for title, definition in sorted(schema.get("$defs", {}).items()):
+            lines += ["", f"### {title}", *fields(definition)]
+    return "\n".join([*lines, ""])
+
+
+def fields(schema: dict[str, Any]) -> list[str]:
+    """A table of an object's fields; for an enumeration its values."""
+    about = [" ".join(schema["description"].split())] if "description" in schema else []
+    if "properties" not in schema:
+        return ["", *about, f"One of {type_of(schema)}."]
+    required = set(schema.get("required", ()))
+    rows = [
+        f"| `{name}`{'' if name in required else ' ?'} | {type_of(field)} | {field.get('description', '')} |"
+        for name, field in schema["properties"].items()
+    ]
+    return ["", *about, *([""] if about else []), "| field | type | |", "|---|---|---|", *rows]
+
+
+def type_of(field: dict[str, Any]) -> str:
+    """In words: `list of Finding`, `string or null`."""
+    if "$ref" in field:
+        return str(field["$ref"].rpartition("/")[2])
+    if "anyOf" in field:
+        return " or ".join(type_of(one) for one in field["anyOf"])
+    if values := field.get("enum", [field["const"]] if "const" in field else []):
+        return ", ".join(f"`{value}`" for value in values)
+    if field.get("type") == "array":
+        return f"list of {type_of(field.get('items', {}))}"
+    kind = field.get("type", "anything")
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def decisions() -> str:
+    """The list of decisions, by their titles."""
+    pages = [path for path in sorted((DOCS / "decisions").glob("*.md")) if path.name != "README.md"]
+    titles = [path.read_text(encoding="utf-8").partition("\n")[0] for path in pages]
+    rows = [f"- [{p.stem[:4]}]({p.name}): {re.sub('^# ([0-9]+: )?', '', t)}" for p, t in zip(pages, titles, strict=True)]
+    return "\n".join(["# Decisions", "", *rows, ""])
 
 
 def with_blocks(page: str) -> str:
