@@ -45,6 +45,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """Build the site of the docs: build/site/index.html."""
+    session.install("-e", ".[docs]")
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", "build/site")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """How long the doctor takes beside the bare work: `nox -s bench -- --torch-python PYTHON`."""
     session.install("-e", ".")

@@ -20,6 +20,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["issue-form"]
 myst_heading_anchors = 4  # links to headings, as GitHub makes them
+myst_enable_extensions = ["linkify"]
+myst_linkify_fuzzy_links = False  # only what is an address: `model.py` is none
+smartquotes = False  # what software prints is quoted as it is
 
 html_theme = "furo"
 html_title = f"cudacheck {__version__}"
@@ -38,7 +41,7 @@ PAGES_OF_FOLDER = "\n\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
 
 
 def within_site(text: str, docname: str, root: str) -> str:
-    """The text of that page with its links to the root's texts and to `docs/`, seen at `root`, made links of the site."""
+    """The page's text with its links to the root's texts and to `docs/`, seen at `root`, made links of the site."""
     up = "../" * docname.count("/")
     names = "|".join(map(re.escape, ["docs/", *OF_ROOT]))
     return re.sub(rf"\]\({root}({names})", lambda found: f"]({up}{OF_ROOT.get(found[1], '')}", text)
@@ -52,7 +55,7 @@ def setup(app: Sphinx) -> None:
         if docname.endswith("/README"):
             content[0] += PAGES_OF_FOLDER
 
-    def included(_: Sphinx, path: object, docname: str, content: list[str]) -> None:
+    def included(_: Sphinx, _path: object, docname: str, content: list[str]) -> None:
         content[0] = within_site(content[0], docname, "")
 
     app.connect("source-read", read)

@@ -68,7 +68,11 @@ def schemas() -> str:
     lines = ["# Schemas", "", "What `--format json` prints, field by field. Optional fields are marked `?`."]
     for name, made in SCHEMAS.items():
         schema = made()
-        lines += ["", f"## {schema['title'].removeprefix('cudacheck ')}", f"The same for programs: [{name}.schema.json]"]
+        lines += [
+            "",
+            f"## {schema['title'].removeprefix('cudacheck ')}",
+            f"The same for programs: [{name}.schema.json]",
+        ]
         lines[-1] += f"({name}.schema.json)."
         lines += fields(schema)
         for title, definition in sorted(schema.get("$defs", {}).items()):
@@ -107,7 +111,9 @@ def decisions() -> str:
     """The list of decisions, by their titles."""
     pages = [path for path in sorted((DOCS / "decisions").glob("*.md")) if path.name != "README.md"]
     titles = [path.read_text(encoding="utf-8").partition("\n")[0] for path in pages]
-    rows = [f"- [{p.stem[:4]}]({p.name}): {re.sub('^# ([0-9]+: )?', '', t)}" for p, t in zip(pages, titles, strict=True)]
+    rows = [
+        f"- [{p.stem[:4]}]({p.name}): {re.sub('^# ([0-9]+: )?', '', t)}" for p, t in zip(pages, titles, strict=True)
+    ]
     return "\n".join(["# Decisions", "", *rows, ""])
 
 
