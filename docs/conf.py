@@ -29,6 +29,7 @@ html_title = f"cudacheck {__version__}"
 html_copy_source = False
 html_show_sourcelink = False
 autodoc_typehints = "description"
+default_role = "code"  # what stands in single backticks in a docstring
 
 OF_ROOT = {
     "README.md": "index.md",
