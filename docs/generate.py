@@ -15,20 +15,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout, whichever one is installed
 
 from cudacheck import knowledge
-from cudacheck.commands import explain
-from cudacheck.commands._printed import as_printed
-from cudacheck.comparing.document import json_schema as diff_schema
-from cudacheck.comparing.fleet.document import json_schema as fleet_schema
 from cudacheck.commands import explain, schema
+from cudacheck.commands._printed import as_printed
 from cudacheck.lint.pages import pages as lint_pages
-from cudacheck.registry import rules
-from cudacheck.render.lint.json import json_schema as lint_schema
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Remedy
-from cudacheck.planning.answer import json_schema as plan_schema
 from cudacheck.registry import rules
 from cudacheck.remedies import article
-from cudacheck.reports.schema import json_schema
 
 DOCS = Path(__file__).resolve().parent
 
@@ -54,8 +47,6 @@ def pages() -> dict[Path, str]:
     )
     wanted[DOCS / "messages.md"] = messages()
     wanted |= {DOCS / f"{name}.schema.json": schema.text_of(name) for name in schema.SCHEMAS}
-    for name, schema in SCHEMAS.items():
-        wanted[DOCS / f"{name}.schema.json"] = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
     wanted[DOCS / "schema.md"] = schemas()
     wanted[DOCS / "decisions" / "README.md"] = decisions()
     wanted |= lint_pages(DOCS / "lint-rules")
@@ -66,16 +57,16 @@ def pages() -> dict[Path, str]:
 def schemas() -> str:
     """The JSON Schemas as tables: what each object has, the document itself first."""
     lines = ["# Schemas", "", "What `--format json` prints, field by field. Optional fields are marked `?`."]
-    for name, made in SCHEMAS.items():
-        schema = made()
+    for name, made in schema.SCHEMAS.items():
+        shape = made()
         lines += [
             "",
-            f"## {schema['title'].removeprefix('cudacheck ')}",
+            f"## {shape['title'].removeprefix('cudacheck ')}",
             f"The same for programs: [{name}.schema.json]",
         ]
         lines[-1] += f"({name}.schema.json)."
-        lines += fields(schema)
-        for title, definition in sorted(schema.get("$defs", {}).items()):
+        lines += fields(shape)
+        for title, definition in sorted(shape.get("$defs", {}).items()):
             lines += ["", f"### {title}", *fields(definition)]
     return "\n".join([*lines, ""])
 

@@ -19,7 +19,6 @@ from cudacheck import knowledge
 from cudacheck.cli.app import app
 from cudacheck.cli.schema import Of
 from cudacheck.commands import explain, schema
-from cudacheck.commands import explain
 from cudacheck.commands._printed import printed
 from cudacheck.registry import rules
 from cudacheck.render import reading

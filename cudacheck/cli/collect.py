@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.fleet import FOLDER, ExcludeAs, ExcludedAs, ExcludeFile, FleetFormat, RequireOfNodes
-from cudacheck.cli.options import FailingFrom, FailOn, Proof, Strict, Timeout, usage_error
 from cudacheck.cli.fleet import FOLDER, ExcludeAs, ExcludedAs, ExcludeFile, FleetFormat, RequireOfNodes, fleet_app
-from cudacheck.cli.options import FailingFrom, FailOn, Proof, Strict, Timeout, not_proven_of, usage_error
+from cudacheck.cli.options import FailingFrom, FailOn, Proof, Strict, Timeout, usage_error
 from cudacheck.cli.output import deliver, refusing, show
 from cudacheck.render import out
 

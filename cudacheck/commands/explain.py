@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 import json
 from collections.abc import Callable
 from typing import Any
 
 from cudacheck.commands._printed import printed
-from cudacheck.lint.pages import page as lint_page
-from cudacheck.lint.rule import rules as lint_rules
-from cudacheck.model.findings import Remedy
-from cudacheck.model.nearest import hint
 from cudacheck.model.findings import FixBy, Remedy, Severity
+from cudacheck.model.nearest import hint
 from cudacheck.model.rule import Rule
 from cudacheck.registry import causes_of, listens, rule, rules
 from cudacheck.render._clean import hanging, typed, wrapped
@@ -48,13 +44,6 @@ def page(
         return all_rules(_width(width))
     if what == "article":
         return article(python, _width(width))
-    found = rule(what)
-    if found is None and what in {r.id for r in lint_rules()}:
-        return lint_page(next(r for r in lint_rules() if r.id == what))
-    if found is None:
-        near = hint(what, [*(one.id for one in rules()), *(one.id for one in lint_rules())])
-        raise UnknownRuleError(f"no rule is called {what[:60]!r}{near or '; `cudacheck explain` lists them all'}")
-    return rule_page(found) if width is None else _filled(rule_page(found), _width(width))
     text = _page_called(what)
     if text is None:
         means = meant_by(what)
@@ -98,9 +87,8 @@ def _unknown(what: str) -> str:
 
     if len(what.split()) > 1:
         return f"no rule knows the message {what[:60]!r}; `cudacheck doctor --from FILE` judges all that was printed"
-    near = difflib.get_close_matches(what, [*(r.id for r in rules()), *(r.id for r in lint_rules())], 1)
-    hint = f"; did you mean {near[0]}?" if near else "; `cudacheck explain` lists them all"
-    return f"no rule is called {what[:60]!r}{hint}"
+    near = hint(what, [*(one.id for one in rules()), *(one.id for one in lint_rules())])
+    return f"no rule is called {what[:60]!r}{near or '; `cudacheck explain` lists them all'}"
 
 
 def _candidates(means: tuple[Rule, ...], width: int) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from cudacheck.commands.explain import json_schema as of_explain
 from cudacheck.comparing.document import json_schema as of_diff
 from cudacheck.comparing.fleet.document import json_schema as of_fleet
-from cudacheck.lint.formats.json import json_schema as of_lint
 from cudacheck.planning.answer import json_schema as of_plan
+from cudacheck.render.lint.json import json_schema as of_lint
 from cudacheck.reports.schema import json_schema as of_report
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
