@@ -87,10 +87,10 @@ def understood(spec: str) -> tuple[Requirement, Wanted]:
         raise SpecError(f"{cut(spec, 60)!r} is no requirement: a name, and what it is compared with: torch>=2.7")
     is_library = _SONAME.fullmatch(match[1])
     name = match[1] if is_library else re.sub(r"[-_.]+", "-", match[1]).lower()
-    clauses = re.sub(r"\s+(?=[<>=!~,])|(?<=[<>=!~,])\s+", "", match[2])
+    clauses = "".join(part.strip() for part in re.split(r"([<>=!~,]+)", match[2]))
     requirement = library(name) if is_library else requirements().get(name) or package(name)
     try:
-        return requirement, Wanted(name, clauses.rstrip(), requirement.compare(clauses.rstrip()))
+        return requirement, Wanted(name, clauses, requirement.compare(clauses))
     except ValueError as error:
         raise SpecError(f"{cut(spec, 60)!r}: {error}{_nearest(name)}") from None
 
