@@ -36,7 +36,7 @@ PUBLIC_HOSTS = frozenset(
     packaging.python.org peps.python.org bugs.python.org pip.pypa.io
     github.com raw.githubusercontent.com api.github.com gist.github.com codeload.github.com gitlab.com
     objects.githubusercontent.com huggingface.co hf.co cdn-lfs.huggingface.co hf-mirror.com
-    anaconda.org docs.conda.io conda-forge.org docs.anaconda.com repo.prefix.dev
+    numpy.org cloud.google.com anaconda.org docs.conda.io conda-forge.org docs.anaconda.com repo.prefix.dev
     docker.io index.docker.io registry-1.docker.io hub.docker.com docs.docker.com quay.io ghcr.io gcr.io
     mcr.microsoft.com learn.microsoft.com aka.ms www.microsoft.com
     stackoverflow.com unix.stackexchange.com askubuntu.com www.reddit.com
