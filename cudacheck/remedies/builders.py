@@ -121,6 +121,10 @@ def set_variable(facts: Facts, name: str, value: str) -> Remedy:
     """Set an environment variable for this shell."""
     env = installers.environment(facts)
     quoted = installers.quoted(value, env)
+    if ":" in value and quoted == value and not env.windows:
+        quoted = (
+            f"'{value}'"  # folders: once redacted they hold marks that a shell would read, and the line is the same
+        )
     command = f'set "{name}={quoted.strip(chr(34))}"' if env.windows else f"export {name}={quoted}"
     return Remedy(f"set {name} for this shell, and where it is started from", (command,), verify=verify(facts))
 
