@@ -367,7 +367,7 @@ def test_bad_usage_is_one_clear_line(options, said):
 
 def test_a_plot_needs_matplotlib_before_the_work(monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else found(name))
+    monkeypatch.setattr("cudacheck.cli.output.find_spec", lambda name: None if name == "matplotlib" else found(name))
     told = CliRunner().invoke(app, ["bench", "steps", "--plot", "steps.svg"])
     assert told.exit_code == 2
     assert told.stderr == "cudacheck: --plot needs matplotlib: python -m pip install matplotlib\n"

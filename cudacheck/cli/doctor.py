@@ -95,8 +95,7 @@ def doctor(
     }
     if files:
         usage_error(f"doctor takes no file by itself; `cudacheck doctor --from {files[0]}` judges it")
-    if source and python:
-        usage_error("--from judges what was pasted, --python inspects this machine: give one of them")
+    either(source, python)
     force = settings.in_force(asked, config=config, no_config=no_config)
     ways = check_first(select, force.values["output"], force.values["format"])
     left_out = [*(one.rule for one in force.ignore), *settings.others_than(select)]
@@ -115,6 +114,11 @@ def doctor(
     gate = Gate(force.values["fail-on"], force.values["not-proven"], exit_zero)
     tell(found, force.values["format"], ways, redact=redact, verbose=verbose, quiet=quiet, color=color, gate=gate)
     leave(found, gate)
+
+
+def either(source: list[str] | None, python: str | None) -> None:
+    if source and python:
+        usage_error("--from judges what was pasted, --python inspects this machine: give one of them")
 
 
 def look(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.doctor import Bench, From, look
+from cudacheck.cli.doctor import Bench, From, either, look
 from cudacheck.cli.options import Ignore, Python, Timeout, usage_error
 from cudacheck.cli.output import check_first, show, way_to
 from cudacheck.render import out
@@ -42,6 +42,7 @@ def ticket(
     from cudacheck.commands import ticket as making
     from cudacheck.configuration import DEFAULTS
 
+    either(source, python)
     usual = making.FORMATS[0]
     format_name = way_to(str(output), usual).format if output else usual
     check_first(ignore, None, format_name)
