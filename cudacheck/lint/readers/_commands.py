@@ -171,7 +171,7 @@ def _without_wrapper(words: tuple[Word, ...]) -> list[Word]:
 
 def _installs(command: ShellCommand, words: list[Word], context: Context) -> Found:
     texts = [word.text for word in words]
-    program = re.sub(r"[\d.]+$", "", texts[0].rpartition("/")[2])
+    program = texts[0].rpartition("/")[2].rstrip("0123456789.")
     if program == "python" and texts[1:3] == ["-m", "pip"]:
         words, texts, program = words[2:], texts[2:], "pip"
     if program == "uv" and texts[1:2] == ["pip"]:

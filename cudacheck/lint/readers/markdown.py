@@ -22,11 +22,11 @@ KINDS = {
 }
 # A fence without a language is read as what its first line looks like.
 _LOOKS_LIKE_SHELL = re.compile(
-    r"^\s*(?:\$ |!|%|sudo )?(?:pip3?|uv|conda|mamba|docker|python3? -m pip|export|poetry|git|wget|curl|apt)\b",
+    r"^[ \t]*(?:\$ |!|%|sudo )?(?:pip3?|uv|conda|mamba|docker|python3? -m pip|export|poetry|git|wget|curl|apt)\b",
     re.MULTILINE,
 )
 _LOOKS_LIKE_PYTHON = re.compile(
-    r"^\s*(?:import \w|from \w[\w.]* import |with torch|\w+ = \w+.*\(|os\.environ\[|model\.|def )", re.MULTILINE
+    r"^[ \t]*(?:import \w|from \w[\w.]* import |with torch|\w+ = \w+.*\(|os\.environ\[|model\.|def )", re.MULTILINE
 )
 _SDK_VERSION = re.compile(r"^sdk_version:\s*[\"']?([\w.]+)", re.MULTILINE)
 

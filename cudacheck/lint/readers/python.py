@@ -32,7 +32,7 @@ _OF_INTEREST = re.compile(
     re.MULTILINE,
 )
 """A file without any of these has nothing that a fact is made of: most files are not parsed."""
-_MAGIC = re.compile(r"^(\s*)[!%].*$", re.MULTILINE)
+_MAGIC = re.compile(r"^([ \t]*)[!%].*$", re.MULTILINE)
 _PROMPT = re.compile(r"^(>>> ?|\.\.\. ?)", re.MULTILINE)
 _SYNCS = {"item", "cpu", "tolist", "numpy", "nonzero", "generate", "synchronize"}
 _EVENTS = {"click", "submit", "change", "input", "select", "upload", "then", "success", "release"}
