@@ -65,5 +65,5 @@ def keep(folder: Path, answer: NodeAnswer) -> None:
 
 
 def _has_none(report: str) -> bool:
-    """Whether the machine has no NVIDIA GPU at all: it was built so."""
-    return any(finding["rule"] == "no-gpu" for finding in json.loads(report)["findings"])
+    """Whether our task saw no GPU: the machine was built so, or the engine's job has none."""
+    return any(finding["rule"] in {"no-gpu", "slurm-job-without-gpu"} for finding in json.loads(report)["findings"])
