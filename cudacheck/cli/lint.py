@@ -18,7 +18,8 @@ from cudacheck.cli.options import (
     format_option,
     usage_error,
 )
-from cudacheck.cli.output import check_first, deliver, installing, refusing, show
+from cudacheck.cli.output import check_first, deliver, refusing, show
+from cudacheck.model.extras import installing
 from cudacheck.render import out
 
 FOLDER = "lint"

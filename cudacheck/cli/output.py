@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ import typer
 from cudacheck import render
 from cudacheck.cli import github, interrupts
 from cudacheck.cli.options import Color, known_rules, usage_error
+from cudacheck.model.extras import installing
 from cudacheck.render import out
 
 if TYPE_CHECKING:
@@ -70,13 +70,6 @@ def can_render(name: str, folder: str = "formats") -> None:
     module, extra = render.format_of(name, folder).needs
     if module and find_spec(module) is None:
         usage_error(f"the format {name} needs {module}: {installing(extra)}")
-
-
-def installing(extra: str) -> str:
-    """The line that adds an extra to the environment in which this very process runs."""
-    python = shlex.quote(sys.executable)
-    pip = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
-    return f"{pip} 'cudacheck[{extra}]'"
 
 
 def tell(

@@ -95,5 +95,5 @@ def plan(
     elif emit:
         out.say(rendering.headline(found))
     else:
-        show(rendering.as_text(found, check=check, width=out.width(), encoding=out.encoding()))
+        show(rendering.as_text(found, check=check, encoding=out.encoding()))
     raise typer.Exit(0 if found.choice and not (check and found.difference) else 1)

@@ -18,9 +18,9 @@ from typing import Any
 
 from cudacheck.collecting import Asked, EngineError, NodeAnswer, _frames, _travel, on_node
 from cudacheck.collecting.on_node import MARK, NAME
+from cudacheck.model.extras import installing
 from cudacheck.render import out
 
-INSTALL = "pip install 'cudacheck[ray]'"
 OURS = "import sys; sys.path[:] = {path!r}; from cudacheck.collecting import ray; ray.drive(*sys.argv[1:])"
 
 
@@ -30,7 +30,7 @@ def collect(asked: Asked, address: str | None = None) -> Generator[NodeAnswer, N
     Raises EngineError where Ray is not installed, or no cluster answers.
     """
     if importlib.util.find_spec("ray") is None:
-        raise EngineError(f"this Python has no Ray: {INSTALL} (the cluster's version)")
+        raise EngineError(f"this Python has no Ray: {installing('ray')} (the cluster's version)")
     _listens(address or os.environ.get("RAY_ADDRESS", ""))
     drive = [sys.executable, "-P", "-c", OURS.format(path=sys.path)]
     told = [address or "auto", _travel.asked_of_node(asked), _travel.START]

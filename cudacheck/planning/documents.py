@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from cudacheck.model.extras import installing
 from cudacheck.planning.answer import Chosen
 from cudacheck.planning.target import Target
 from cudacheck.planning.wanted import FLASH_ATTN, Wish
@@ -229,4 +230,4 @@ def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise MissingExtraError(f"this format takes {name}: python -m pip install 'cudacheck[plan]'") from None
+        raise MissingExtraError(f"this format takes {name}: {installing('plan')}") from None
