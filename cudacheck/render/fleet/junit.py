@@ -11,25 +11,23 @@ from cudacheck.model.findings import Severity
 from cudacheck.render import Format, Shown
 from cudacheck.render._clean import clean
 from cudacheck.render.fleet._outline import typical
-from cudacheck.render.formats.junit import document
+from cudacheck.render.formats import junit
 
 
 def render(told: Told, shown: Shown) -> str:
     fleet = told.fleet
     failures, remarks = _failures(fleet), _remarks(fleet)
-    skipped = {aged.node: f"{aged.hours:,.0f} h too old" for aged in fleet.stale}
-    names = [*(node.node for node in fleet.nodes), *skipped, *fleet.missing, *(one.source for one in fleet.broken)]
-    counts = {"tests": len(names), "failures": len(failures), "errors": 0, "skipped": len(skipped)}
-    suite = ElementTree.Element("testsuite", {"name": "cudacheck fleet", **{k: str(v) for k, v in counts.items()}})
-    for name in names:
-        case = ElementTree.SubElement(suite, "testcase", classname="cudacheck.fleet", name=clean(name))
+    aged = {stale.node: f"{stale.hours:,.0f} h too old" for stale in fleet.stale}
+    names = [*(node.node for node in fleet.nodes), *aged, *fleet.missing, *(one.source for one in fleet.broken)]
+    cases = [junit.case_of("cudacheck.fleet", clean(name)) for name in names]
+    for name, case in zip(names, cases, strict=True):
         if lines := [clean(line) for line in failures.get(name, ())]:
-            ElementTree.SubElement(case, "failure", message=lines[0]).text = "\n".join(lines)
-        elif name in skipped:
-            ElementTree.SubElement(case, "skipped", message=skipped[name])
+            junit.failed(case, Severity.ERROR, lines[0], "\n".join(lines))
+        elif name in aged:
+            junit.skipped(case, aged[name])
         if name in remarks:
             ElementTree.SubElement(case, "system-out").text = "\n".join(map(clean, remarks[name]))
-    return document(suite, shown.encoding)
+    return junit.document(junit.suite_of("cudacheck fleet", cases), shown.encoding)
 
 
 def _failures(fleet: Fleet) -> Mapping[str, list[str]]:

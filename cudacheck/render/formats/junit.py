@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from cudacheck.judging.gate import FAILING, REQUIREMENT
@@ -17,18 +17,28 @@ from cudacheck.render.outline import titled, to_type
 def render(report: Report, shown: Shown) -> str:
     """What fails is what makes the exit code 1; what nobody could tell is skipped, with the reason."""
     cases = [*_of_rules(report, shown), *(_of_requirement(one) for one in report.requirements), _verdict(report, shown)]
-    suite = ET.Element("testsuite", {"name": "cudacheck", "tests": str(len(cases))})
-    for kind, name in (("failure", "failures"), ("skipped", "skipped")):
-        suite.set(name, str(sum(case.find(kind) is not None for case in cases)))
-    suite.set("errors", "0")
+    suite = suite_of("cudacheck", cases)
     suite.set("time", f"{report.seconds or 0:.3f}")
     suite.set("timestamp", report.created.partition("+")[0])
     if report.subject.node:
         suite.set("hostname", clean(report.subject.node, 200))
+    return document(suites_of(suite), shown.encoding)
+
+
+def suite_of(name: str, cases: Sequence[ET.Element]) -> ET.Element:
+    """These cases, counted."""
+    suite = ET.Element("testsuite", {"name": name, "tests": str(len(cases))})
+    for kind, counted in (("failure", "failures"), ("skipped", "skipped")):
+        suite.set(counted, str(sum(case.find(kind) is not None for case in cases)))
+    suite.set("errors", "0")
     suite.extend(cases)
+    return suite
+
+
+def suites_of(suite: ET.Element) -> ET.Element:
     root = ET.Element("testsuites")
     root.append(suite)
-    return document(root, shown.encoding)
+    return root
 
 
 def document(root: ET.Element, encoding: str) -> str:
@@ -44,45 +54,45 @@ def _of_rules(report: Report, shown: Shown) -> Iterator[ET.Element]:
     for rule in rules():
         if rule.id == REQUIREMENT:  # its findings have cases of their own
             continue
-        case = _case("cudacheck.rules", rule.id)
+        case = case_of("cudacheck.rules", rule.id)
         finding = found.get(rule.id)
         if finding and finding.severity in FAILING[shown.fail_on]:
-            _failed(case, finding.severity or Severity.ERROR, clean(finding.message), _told(finding))
+            failed(case, finding.severity or Severity.ERROR, clean(finding.message), _told(finding))
         elif rule.id in unchecked:
-            _skipped(case, unchecked[rule.id])
+            skipped(case, unchecked[rule.id])
         elif finding:
             ET.SubElement(case, "system-out").text = f"{finding.severity}: {clean(finding.message)}"
         yield case
 
 
 def _of_requirement(result: RequirementResult) -> ET.Element:
-    case = _case("cudacheck.requirements", clean(result.spec, 200))
+    case = case_of("cudacheck.requirements", clean(result.spec, 200))
     if result.state is not Fulfilment.FULFILLED:
-        _failed(case, result.state, clean(result.said), clean(result.found_in))
+        failed(case, result.state, clean(result.said), clean(result.found_in))
     return case
 
 
 def _verdict(report: Report, shown: Shown) -> ET.Element:
     """Whether anything proves the machine ready."""
-    case = _case("cudacheck", "ready")
+    case = case_of("cudacheck", "ready")
     if report.verdict.state in {State.READY, State.READY_BUT}:
         return case
     if shown.not_proven == "pass" or report.verdict.state is State.BROKEN:
-        _skipped(case, report.verdict.headline)
+        skipped(case, report.verdict.headline)
     else:
-        _failed(case, report.verdict.state, clean(report.verdict.headline), "")
+        failed(case, report.verdict.state, clean(report.verdict.headline), "")
     return case
 
 
-def _case(of: str, name: str) -> ET.Element:
+def case_of(of: str, name: str) -> ET.Element:
     return ET.Element("testcase", {"classname": of, "name": name, "time": "0"})
 
 
-def _failed(case: ET.Element, kind: str, message: str, text: str) -> None:
+def failed(case: ET.Element, kind: str, message: str, text: str) -> None:
     ET.SubElement(case, "failure", {"type": str(kind), "message": message}).text = text
 
 
-def _skipped(case: ET.Element, reason: str) -> None:
+def skipped(case: ET.Element, reason: str) -> None:
     ET.SubElement(case, "skipped", {"message": clean(reason)})
 
 
