@@ -8,17 +8,11 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from cudacheck.render import Shown, out
+from cudacheck.render import Shown
 from cudacheck.render._clean import harmless, passing, wrapped
 
 STYLES = {"✓": "bold green", "?": "bold yellow", "✗": "bold red", "!": "bold yellow", "·": "bold blue"}
 """Of the marks before a headline."""
-NARROWEST, USUAL, WIDEST = 40, 100, 120
-"""Columns: a narrower terminal wraps by itself, a pipe gets the usual, and longer lines are hard to read."""
-
-
-def width_of(shown: Shown) -> int:
-    return max(NARROWEST, min(WIDEST, shown.width or out.width() or USUAL))
 
 
 def printed(lines: Iterable[Text], width: int, shown: Shown) -> str:

@@ -11,6 +11,9 @@ from typing import TextIO
 
 from cudacheck.render._clean import clean, passing
 
+NARROWEST, USUAL, WIDEST = 40, 100, 120
+"""Columns: a narrower terminal wraps by itself, a pipe gets the usual, and longer lines are hard to read."""
+
 
 class UnwritableError(OSError):
     """stdout took not all of it: a full disk, a failing device."""
@@ -24,6 +27,11 @@ def encoding() -> str:
 def width() -> int | None:
     """Of the terminal, or what COLUMNS says; None where neither does."""
     return shutil.get_terminal_size((0, 0)).columns or None
+
+
+def columns(asked: int | None = None) -> int:
+    """How wide a screen is drawn: as asked, else as the terminal is, else as reads well."""
+    return max(NARROWEST, min(WIDEST, asked or width() or USUAL))
 
 
 def is_terminal() -> bool:

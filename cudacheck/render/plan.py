@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator, Sequence
 
 from cudacheck.planning.answer import Alternative, Chosen, InstallPlan, RuledOut
+from cudacheck.render import out
 from cudacheck.render._clean import hanging, harmless, passing, typed, wrapped
 
 LABEL = 14
-NARROWEST, USUAL, WIDEST = 40, 100, 120
 MOST_RULED_OUT = 8
 """Reasons on a screen; JSON has every build."""
 
@@ -41,7 +41,7 @@ def headline(plan: InstallPlan) -> str:
 
 def as_text(plan: InstallPlan, *, check: bool = False, width: int | None = None, encoding: str = "utf-8") -> str:
     """The whole screen. What is to be copied is neither wrapped nor cut."""
-    columns = max(NARROWEST, min(WIDEST, width or USUAL))
+    columns = out.columns(width)
     lines = _checked(plan, columns) if check and plan.choice else _whole(plan, columns)
     return passing("".join(f"{harmless(line).rstrip()}\n" for line in lines), encoding)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from cudacheck.comparing.compare import Diff, Diffs, Labelled, LikelyReason
-from cudacheck.render import Format, Shown, _columns, _screen
+from cudacheck.render import Format, Shown, _columns, _screen, out
 from cudacheck.render._clean import clean
 from cudacheck.render.diff import _outline
 from cudacheck.render.outline import MARKS, mark_of
@@ -17,7 +17,7 @@ WIDEST_NAME = 44
 
 
 def render(diffs: Diffs, shown: Shown) -> str:
-    width = _screen.width_of(shown)
+    width = out.columns(shown.width)
     return _screen.printed(_lines(diffs, width, verbose=shown.verbose), width, shown)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from rich.text import Text
 
 from cudacheck.comparing.fleet.document import Told
-from cudacheck.render import Format, Shown, _columns, _screen
+from cudacheck.render import Format, Shown, _columns, _screen, out
 from cudacheck.render._clean import clean
 from cudacheck.render.fleet import _outline
 from cudacheck.render.fleet._outline import MOST_SHOWN, Statement
@@ -16,7 +16,7 @@ LABEL = 12
 
 
 def render(told: Told, shown: Shown) -> str:
-    width = _screen.width_of(shown)
+    width = out.columns(shown.width)
     return _screen.printed(_lines(told, width, verbose=shown.verbose), width, shown)
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cudacheck.model.findings import Remedy
 from cudacheck.model.report import Report
-from cudacheck.render import Format, Shown, _columns, _glance, _measured, _screen, outline
+from cudacheck.render import Format, Shown, _columns, _glance, _measured, _screen, out, outline
 from cudacheck.render._clean import clean, packed, typed
 from cudacheck.render.outline import (
     MARKS,
@@ -28,7 +28,7 @@ LABEL = 12
 
 def render(report: Report, shown: Shown) -> str:
     """The whole screen as text. Nothing that someone must copy is wrapped or cut."""
-    width = _screen.width_of(shown)
+    width = out.columns(shown.width)
     return _screen.printed(_Screen(report, width, verbose=shown.verbose).lines(), width, shown)
 
 
