@@ -41,6 +41,7 @@ from cudacheck.knowledge.gpus import (
     achieved,
     capability_of,
     gpu,
+    gpu_called,
     gpu_models,
     tensor_rate,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "flash_attn_wheel_glibc",
     "gap",
     "gpu",
+    "gpu_called",
     "gpu_models",
     "has_cpu_build",
     "is_newer_than_known",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -61,6 +62,21 @@ def capability_of(name: str) -> str | None:
     if model := gpu(name):
         return model.compute_capability
     return next((capability for pattern, capability in _chips() if pattern.match(_shortened(name))), None)
+
+
+def gpu_called(words: str) -> tuple[str, str] | None:
+    """The name and compute capability of what a shop or a person calls so: `rtx4090`, `4090`, `H100`."""
+    known = ((name, capability_of(name)) for name in _spellings(words))
+    return next(((name, capability) for name, capability in known if capability is not None), None)
+
+
+def _spellings(name: str) -> Iterator[str]:
+    yield name
+    spaced = re.sub(r"(?i)^(rtx|gtx|gt)(?=\d)", r"\1 ", name)
+    spaced = re.sub(r"(?i)(?<=\d)(ti|super)$", r" \1", spaced)
+    for prefix in ("", "GeForce ", "RTX ", "GeForce RTX ", "GeForce GTX "):
+        yield prefix + spaced
+    yield f"{spaced} Blackwell"  # of the RTX PRO, which the shops leave out
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
@@ -158,19 +158,10 @@ def _gpu(text: str) -> PlannedGpu:
     plain = " ".join(text.split())
     if match := re.fullmatch(r"(?:sm_?|compute_)?(1?\d)\.?(\d)", plain, re.IGNORECASE | re.ASCII):
         return PlannedGpu("", f"{match[1]}.{match[2]}")
-    for name in _spellings(plain):
-        if capability := knowledge.capability_of(name):
-            return PlannedGpu(_as_nvml_prints(name) or plain, capability)
+    if found := knowledge.gpu_called(plain):
+        name, capability = found
+        return PlannedGpu(_as_nvml_prints(name) or plain, capability)
     raise TargetError(f"no GPU called {_cut(plain)} is known{_near(plain)}; give its compute capability, such as 8.9")
-
-
-def _spellings(name: str) -> Iterator[str]:
-    yield name
-    spaced = re.sub(r"(?i)^(rtx|gtx|gt)(?=\d)", r"\1 ", name)
-    spaced = re.sub(r"(?i)(?<=\d)(ti|super)$", r" \1", spaced)
-    for prefix in ("", "GeForce ", "RTX ", "GeForce RTX ", "GeForce GTX "):
-        yield prefix + spaced
-    yield f"{spaced} Blackwell"  # of the RTX PRO, which the shops leave out
 
 
 def _as_nvml_prints(name: str) -> str | None:

@@ -73,11 +73,8 @@ def _only(values: Iterator[str]) -> str | None:
 def _gpus(lines: Sequence[str]) -> Iterator[str]:
     for pattern in (_CONSUMER, _NICKNAME, _BOARD):
         for match in _named(pattern, lines):
-            name = re.sub(r"(?i)^(RTX|GTX)[ -]?", lambda m: f"{m[1].upper()} ", match[1])
-            for spelled in (name, f"GeForce {name}", f"GeForce RTX {name}", f"GeForce GTX {name}"):
-                if knowledge.capability_of(spelled) is not None:
-                    yield f"NVIDIA {spelled}"
-                    break
+            if found := knowledge.gpu_called(match[1].replace("-", " ")):
+                yield f"NVIDIA {found[0]}"
 
 
 SOURCE = Source(facts=facts, trust=1)
