@@ -62,12 +62,13 @@ def live(
     chosen = interpreter_for(python)
     clock = Stopwatch(timeout_s)
     without = {} if bench else {"benchmark": "--no-bench"}
+    asked = _asked(required)
     try:
         inspection = children.run(
             chosen,
             timeout_s=timeout_s,
             without=without,
-            asked=_asked(required),
+            asked=asked,
             progress=progress,
             meanwhile=prepare,
         )
@@ -78,7 +79,7 @@ def live(
     report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     doubtful = [] if inspection.interrupted else repeating.cases(report.findings)
     if doubtful and repeating.measure_again(
-        inspection.facts, chosen, "benchmark", doubtful, clock.left_s, _asked(required).get("benchmark")
+        inspection.facts, chosen, "benchmark", doubtful, clock.left_s, asked.get("benchmark")
     ):
         report = judged(inspection.facts, inspection.runs, ignore, clock.seconds)
     return Inspected(report, inspection.interrupted)

@@ -87,8 +87,12 @@ def gather(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> G
 
 def _but_hearsay(found: Sequence[object]) -> list[object]:
     """Without what somebody says in words where software printed something of the same kind."""
-    printed = {type(fact) for fact in found if getattr(fact, "found_in", "") != prose.FOUND_IN}
-    return [f for f in found if type(f) not in printed or getattr(f, "found_in", "") != prose.FOUND_IN]
+    printed = {type(fact) for fact in found if not _is_hearsay(fact)}
+    return [fact for fact in found if not (_is_hearsay(fact) and type(fact) in printed)]
+
+
+def _is_hearsay(fact: object) -> bool:
+    return getattr(fact, "found_in", "") == prose.FOUND_IN
 
 
 def _not_understood(where: str) -> str:
