@@ -17,8 +17,6 @@ import json
 import os
 import signal
 import sys
-import threading
-import time
 import zlib
 from collections.abc import Iterator
 
@@ -40,14 +38,9 @@ def main(asked: str) -> None:
 
 def end_with_parent() -> None:
     """Whoever started us may be killed, and cannot end us then: as if interrupted, so that all is cleaned up."""
-    parent = os.getppid()
+    from cudacheck.probing._processes import when_orphaned
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=watch, daemon=True).start()
+    when_orphaned(os.getppid(), lambda: os.kill(os.getpid(), signal.SIGINT))
 
 
 def lines(node: str, asked: str) -> Iterator[str]:

@@ -10,7 +10,6 @@ import itertools
 import os
 import shlex
 import sys
-import threading
 import time
 import zlib
 from collections import deque
@@ -38,6 +37,7 @@ from cudacheck.comparing.fleet.judge import (
 from cudacheck.comparing.fleet.summary import Asking, Block, NodeSummary, SummaryReader
 from cudacheck.judging.gate import CODES, NotProven
 from cudacheck.model.findings import FixBy, Severity
+from cudacheck.probing._processes import when_orphaned
 from cudacheck.registry import rule
 from cudacheck.render import out
 from cudacheck.reports.read import MAX_BYTES, ReportError
@@ -335,14 +335,7 @@ def _batches(given: Iterable[Text], asked: Asking) -> Iterator[Batch]:
 
 
 def _end_with(parent: int) -> None:
-    """Whoever is killed ends nobody: a worker looks by itself whether it is still wanted."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    when_orphaned(parent, lambda: os._exit(1))
 
 
 @cache

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +29,17 @@ def temporary_place() -> str:
     if os.access("/dev/shm", os.W_OK):  # noqa: S108 - what is put there has a random name, and is this user's only
         return "/dev/shm"  # noqa: S108
     raise NoRoomError("no writable temporary folder; set TMPDIR to one")
+
+
+def when_orphaned(parent: int, then: Callable[[], None]) -> None:
+    """Whoever is killed ends nobody: a process that its parent alone wants looks by itself whether that still is."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        then()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class SharedFile:
