@@ -11,7 +11,7 @@ import healthy  # type: ignore[import-not-found]
 
 
 def test_no_alarm():
-    assert list(healthy.alarms(150, seed=11)) == []
+    assert list(healthy.alarms(range(150), seed=11)) == []
 
 
 def test_every_format_is_drawn_and_read():
@@ -32,4 +32,4 @@ def test_an_alarm_is_noticed(monkeypatch):
     monkeypatch.setattr(
         healthy, "environments", lambda: [healthy.Environment(**{**vars(sick), "driver": "470.256.02"})]
     )
-    assert any("driver-too-old" in what for _, _, what in healthy.alarms(30, seed=1))
+    assert any("driver-too-old" in what for _, _, what in healthy.alarms(range(30), seed=1))

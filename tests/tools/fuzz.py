@@ -17,7 +17,8 @@ import time
 import traceback
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from cudacheck.reports.read import loads
 HERE = Path(__file__).parent.parent
 sys.path.insert(0, str(HERE))
 from dumps import HELD, SEEN  # noqa: E402
+from tools.spread import spread  # noqa: E402
 
 DUMPS = [text for text, _ in (*SEEN.values(), *HELD.values())]
 LIMIT_S = 10.0
@@ -157,9 +159,9 @@ def faults(found: Report, rng: random.Random) -> Iterator[str]:
         yield f"the verdict is another after it was read back: {shown.verdict!r:.300}"
 
 
-def run(count: int, seed: int) -> Iterator[tuple[int, str, str]]:
-    """(seed of the input, its kind, what went wrong)."""
-    for number in range(count):
+def run(numbers: Iterable[int], seed: int) -> Iterator[tuple[int, str, str]]:
+    """(number of the input, its kind, what went wrong)."""
+    for number in numbers:
         rng = random.Random(seed * 10_000_000 + number)
         started = time.process_time()
         kind = "?"
@@ -177,9 +179,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the inputs")
     options = parser.parse_args()
     started, wrong = time.monotonic(), 0
-    for number, kind, fault in run(options.count, options.seed):
+    for number, kind, fault in spread(partial(run, seed=options.seed), options.count, options.jobs):
         wrong += 1
         print(f"input {number} ({kind}): {fault}", flush=True)
     print(f"{options.count} inputs of seed {options.seed}, {wrong} faults, {time.monotonic() - started:.0f} s")

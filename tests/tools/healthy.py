@@ -13,9 +13,9 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from cudacheck import knowledge
@@ -26,6 +26,7 @@ from cudacheck.model.findings import Severity
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from healthy_pastes import SMI, collect_env, frozen, listed
+from tools.spread import spread
 
 DRIVERS = (
     "418.226.00", "450.248.02", "470.256.02", "525.147.05", "535.261.03",
@@ -286,9 +287,9 @@ def draw(rng: random.Random) -> tuple[list[str], str]:
     return [made.__name__ for made in chosen], "\n\n".join(around(made(e)) for made in chosen)
 
 
-def alarms(count: int, seed: int) -> Iterator[tuple[int, str, str]]:
+def alarms(numbers: Iterable[int], seed: int) -> Iterator[tuple[int, str, str]]:
     """(number of the input, its formats, what was wrongly found) for each."""
-    for number in range(count):
+    for number in numbers:
         names, text = draw(random.Random(seed * 10_000_000 + number))
         try:
             report = doctor.read(text)
@@ -304,9 +305,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the inputs")
     options = parser.parse_args()
     started, found = time.monotonic(), Counter[str]()
-    for number, names, what in alarms(options.count, options.seed):
+    for number, names, what in spread(partial(alarms, seed=options.seed), options.count, options.jobs):
         found[what.partition(":")[0]] += 1
         print(f"input {number} ({names}): {what}", flush=True)
     told = ", ".join(f"{rule} {n}" for rule, n in found.most_common()) or "0 alarms"
