@@ -79,6 +79,9 @@ def test_never_ready_over_a_doubt(machine):
     ignored = patient.doctor("--ignore", "debug-switch-set").report["verdict"]
     assert ignored["state"] == "ready"
     assert ignored["headline"] == "ready; speed not judged: CUDA_LAUNCH_BLOCKING is set"
+    assert told.code == 0
+    assert patient.doctor("--strict").code == 1
+    assert patient.doctor("--not-proven", "retry").code == 3
 
 
 def test_driver_too_old(machine):
