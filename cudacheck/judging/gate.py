@@ -38,8 +38,8 @@ def exit_code(
     """0: nothing at or above `fail_on`, and every requirement fulfilled. 1: one of them is not so.
 
     A requirement that cannot be checked is never 0; 3 under `retry` where that is all there is. What is not proven
-    ready has the code of `not_proven`, and so has a speed that was measured and cannot be judged: a pipeline that asks for
-    proof may repeat it. `exit_zero` outranks everything.
+    ready has the code of `not_proven`, and so has a speed that was measured and cannot be judged. `exit_zero` outranks
+    everything.
     """
     if exit_zero:
         return 0
