@@ -22,6 +22,7 @@ from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
+from cudacheck.probes.host.limits import CpuShare
 from cudacheck.probes.host.nvml import Gpu, GpuProcess, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.patient.attention_backends import AttentionBackend
@@ -102,6 +103,19 @@ def test_a_paste_may_leave_variables_out():
     a = report_of(EnvironmentVariables({"CUDA_HOME": "/usr/local/cuda"}))
     assert compare(a, report_of(EnvironmentVariables({}, complete=False))).differences == ()
     assert [d.what for d in compare(a, report_of(EnvironmentVariables({}))).differences] == ["variable CUDA_HOME"]
+
+
+@pytest.mark.parametrize("shares", [(None, 0.5), (0.5, None)], ids=str)
+def test_none_where_it_says_that_there_is_none_is_a_difference(shares):
+    before, after = (report_of(CpuShare(16, 16, quota)) for quota in shares)
+    assert first(compare(before, after)) == "CPUs quota"
+
+
+def test_a_libcuda_that_does_not_load_comes_before_what_came_of_it():
+    before = report_of(LibCuda(found=True, init_code=0), TorchCuda(available=True, device_count=1))
+    words = "libcuda.so.1: file too short"
+    after = report_of(LibCuda(found=True, load_error=words), TorchCuda(available=False, device_count=0))
+    assert first(compare(before, after)) == "libcuda found"
 
 
 def test_time_load_and_processes_are_none():

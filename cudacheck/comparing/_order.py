@@ -34,6 +34,7 @@ FIRST: Sequence[Place] = (
     (Nvml, "driver_version"),
     (KernelModule, ""),
     (DriverLibrary, ""),
+    (LibCuda, "found"),
     (Nvml, "nvml_version"),
     (Nvml, "cuda_version"),
     (TorchBuild, "version"),

@@ -38,7 +38,7 @@ class ProcessLimit:
     """Of the memory: what cannot be given back."""
     found_in: holds.FreeText = "getrlimit"
 
-    IDENTITY = Identity(key=("resource",), aside=("used",))
+    IDENTITY = Identity(key=("resource",), aside=("used",), none=("hard",))
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class CpuShare:
     quota: float | None = None
     """Processors' worth of time that its control group gets; None where there is no quota."""
     found_in: holds.FreeText = "sched_getaffinity"
+
+    IDENTITY = Identity(none=("quota",))
 
 
 def collect() -> Iterator[object]:
