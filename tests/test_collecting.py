@@ -77,7 +77,8 @@ def test_what_goes_wrong_on_a_node_is_one_line(asked, environment, said):
 
 
 PARENT = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 inside = subprocess.Popen(sys.argv[2:], stdin=0, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.05)
@@ -86,7 +87,10 @@ print(inside.pid, flush=True)
 
 
 def test_an_inspection_ends_with_the_engine_that_started_it(tmp_path):
-    """As if interrupted: what was unpacked is taken away. The interpreter here would take the time of its probe."""
+    """As if interrupted, though it was started with SIGINT ignored: what was unpacked is taken away.
+
+    The interpreter here would take the time of its probe.
+    """
     room, begun, slow = tmp_path / "room", tmp_path / "begun", tmp_path / "python"
     room.mkdir()
     slow.write_text(f"#!/bin/sh\ntouch {begun}\nsleep 600\n")

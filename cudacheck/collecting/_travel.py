@@ -27,6 +27,7 @@ def failed(why):
 if sys.version_info < {OLDEST}:
     failed("%s is Python %d.%d, and cudacheck needs {OLDEST[0]}.{OLDEST[1]}" % (sys.executable, *sys.version_info[:2]))
 import io, shutil, signal, tempfile, zipfile
+signal.signal(signal.SIGINT, signal.default_int_handler)  # an engine in the background hands it on ignored
 signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGINT))
 try:
     folder = tempfile.mkdtemp(prefix="cudacheck-")
