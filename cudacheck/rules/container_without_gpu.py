@@ -128,9 +128,11 @@ def _without_smi(match: re.Match[str], facts: Facts) -> Iterator[Finding]:
 
 def _has_another_owner(library: str, facts: Facts) -> bool:
     """A machine that was looked at is judged by `check`; capabilities and nvidia-smi tell of the other fault."""
-    nvml = facts.one(Nvml)
+    nvml, system = facts.one(Nvml), facts.one(System)
     if facts.is_answered(PciBus) or _driver.answers(facts):
         return True
+    if _machine.wsl(system) and not _machine.in_container(system):
+        return True  # Windows gives the library: wsl-driver-broken
     if _machine.lacks_capability(facts, "utility" if library == "nvidia-ml" else "compute"):
         return True
     return library == "cuda" and nvml is not None and bool(nvml.driver_version)

@@ -3,7 +3,7 @@
 ## What it does
 Under WSL the driver is Windows'. The rule speaks for WSL 1, which has no GPU at all; when NVML says that the operating
 system blocks access (17); when /dev/dxg or the libraries under /usr/lib/wsl/lib are missing; when a Linux driver
-package put its own libcuda before Windows'; and when the board runs in TCC mode, which WSL cannot use. It is silent
+package put its own libcuda before Windows'; when Windows is older than 10 21H2; and when the board runs in TCC mode, which WSL cannot use. It is silent
 while CUDA works.
 
 ## Why it matters
@@ -36,6 +36,8 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _driver, _gpus, _machine
 
+FIRST_BUILD = 19044
+"""Of Windows 10 21H2, the first that NVIDIA's guide names."""
 WINDOWS_LIBRARIES = re.compile(r"/usr/lib/wsl/|/nv_dispi|/DriverStore/", re.IGNORECASE)
 UPDATE = Remedy(
     "update Windows' NVIDIA driver (https://www.nvidia.com/drivers), then run wsl --update and wsl --shutdown there",
@@ -77,6 +79,12 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if "ERR!" in match[0]:
+        yield from _unanswered(facts)
+        return
+    if "libcuda" in match[0] or "Version" in match[0]:
+        yield from _too_early(match.groupdict().get("build"), facts)
+        return
     if "NO_DEVICE" in match[0]:
         if _machine.wsl(facts.one(System)) and not _driver.computes(facts) and not facts.is_answered(LibCuda):
             message = "CUDA finds no GPU under WSL: a Linux driver may lie in front of Windows' own libcuda"
@@ -85,6 +93,25 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     message = "Windows does not let WSL use the GPU: GPU access blocked by the operating system"
     remedies = [r for _, _, fix in _tcc(facts.all(Gpu)) for r in fix]
     yield Finding(message, (), (*remedies, UPDATE, UNDO_LINUX_DRIVER))
+
+
+def _unanswered(facts: Facts) -> Iterator[Finding]:
+    """nvidia-smi of WSL reached Windows' driver, and libcuda did not tell it its version."""
+    if _machine.wsl(facts.one(System)) == 2 and not _driver.computes(facts):
+        message = "libcuda does not work under WSL: nvidia-smi gets no CUDA version from it"
+        yield Finding(message, (), (UPDATE, UNDO_LINUX_DRIVER))
+
+
+def _too_early(build: str | None, facts: Facts) -> Iterator[Finding]:
+    """Before 21H2, and where Windows' driver is too old or missing, no libcuda is passed on to WSL."""
+    system = facts.one(System)
+    if _machine.wsl(system) != 2 or _machine.in_container(system) or _driver.computes(facts) or _driver.answers(facts):
+        return
+    if build is None:
+        yield Finding("WSL gets no NVIDIA driver from Windows: libcuda.so.1 is not there", (), (UPDATE,))
+    elif int(build) < FIRST_BUILD:
+        newer = Remedy("update Windows to 10 21H2 (build 19044) or 11, which hand the GPU on to WSL 2")
+        yield Finding(f"this Windows (build {build}) does not hand a GPU on to WSL 2", (), (newer, UPDATE))
 
 
 Fault = tuple[str, Evidence, tuple[Remedy, ...]]
@@ -162,6 +189,9 @@ RULE = Rule(
     messages=(
         r"GPU access blocked(?: by the operating system)?",
         r"cuInit[^\n]{0,60}CUDA_ERROR_NO_DEVICE",
+        r"Microsoft Windows \[Version 10\.0\.(?P<build>\d{5})\b",
+        r"libcuda\.so\.1: cannot open shared object file",
+        r"Driver Version: [\d.]+\s+CUDA Version: ERR!",
     ),
     asks=(
         Ask(
@@ -181,6 +211,20 @@ RULE = Rule(
         ),
         "Windows' own library finds no GPU": (WSL2, LibCuda(found=True, path=WINDOWS_LIBCUDA, init_code=100)),
         "no device": (WSL2, DeviceNode("/dev/dxg", exists=False), Nvml(library_found=False, init_code=12)),
+        "a Windows from before 21H2": (
+            WSL2,
+            ErrorMessage("Microsoft Windows [Version 10.0.19042.1052]", "ticket.txt"),
+        ),
+        "TensorFlow finds no libcuda": (
+            System(os="linux", wsl=2, found_in="what is said"),
+            ErrorMessage(
+                "dlerror: libcuda.so.1: cannot open shared object file: No such file or directory", "ticket.txt"
+            ),
+        ),
+        "nvidia-smi gets no version from libcuda": (
+            WSL2,
+            ErrorMessage("| NVIDIA-SMI 545.46    Driver Version: 546.80    CUDA Version: ERR!     |", "ticket.txt"),
+        ),
         "Numba finds none": (
             WSL2,
             ErrorMessage("Error at driver init: Call to cuInit results in CUDA_ERROR_NO_DEVICE (100)", "ticket.txt"),
@@ -206,6 +250,17 @@ RULE = Rule(
         ),
     },
     quiet={
+        "a Windows from before 21H2, without WSL": (
+            ErrorMessage("Microsoft Windows [Version 10.0.19042.1052]", "ticket.txt"),
+        ),
+        "nvidia-smi gets no version from libcuda, elsewhere": (
+            ErrorMessage("| NVIDIA-SMI 545.46    Driver Version: 546.80    CUDA Version: ERR!     |", "ticket.txt"),
+        ),
+        "a Windows of today": (WSL2, ErrorMessage("Microsoft Windows [Version 10.0.22631.3593]", "ticket.txt")),
+        "a container under WSL finds no libcuda": (
+            System(os="linux", container="docker", wsl=2),
+            ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
+        ),
         "Numba finds none on Linux": (
             System(os="linux", container="", wsl=0),
             ErrorMessage("Error at driver init: Call to cuInit results in CUDA_ERROR_NO_DEVICE (100)", "ticket.txt"),

@@ -1,4 +1,4 @@
-"""Reads what somebody says in words: one PyTorch, one GPU, one driver, and whether PyTorch sees CUDA.
+"""Reads what somebody says in words: one PyTorch, one GPU, one driver, whether PyTorch sees CUDA, and WSL.
 
 A sentence may be about another machine, or a version that is gone. So a thing counts only where the whole text names
 one of its kind, not as a former or a wanted one, and where nothing that software printed tells of it
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from cudacheck import knowledge
 from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.system import System
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.sources import _torch_builds
 from cudacheck.sources._source import Source
@@ -29,6 +30,10 @@ _CONSUMER = re.compile(
 _NICKNAME = re.compile(r"\b(?:my|an?|single|one|have (?:the )?) (\d{4}(?: ?Ti| SUPER)?)\b", re.IGNORECASE)
 _BOARD = re.compile(r"(?<![\w-])(?:NVIDIA |Tesla )?((?:GH|GB|A|B|H|L|P|T|V)\d{1,3}[A-Z]?)(?![\w.-])")
 _AVAILABLE = re.compile(r"is_available\(\)`?\s*(?:returns?|is|gives?|says?|prints?|->|=>|==?|:)\s*`?(True|False)\b")
+_WSL = re.compile(
+    r"\[x\] WSL ?[12]\b|(?<!\[ \] )\bWSL ?2\b|\b(?:in|on|under|inside|within|using) WSL\b(?! ?1)", re.IGNORECASE
+)
+"""WSL 1 only where a form's box is ticked: it alone convicts."""
 _NOT_THIS = re.compile(
     r"\b(?:from|before|earlier|previous(?:ly)?|used to|instead of|unlike|works? (?:on|with)|another|other|friend\S*|"
     r"need\w*|requires?|at least|than|not|upgrad\w+|downgrad\w+|try|tried|if|should|or)\b[^.;]{0,30}$",
@@ -54,6 +59,15 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
         yield Nvml(None, driver_version=driver, found_in=FOUND_IN)
     if (available := _only(match[1] for match in _named(_AVAILABLE, told))) is not None:
         yield TorchCuda(available == "True", found_in=FOUND_IN)
+    if (
+        wsl := _only("1" if match[0].endswith("1") else "2" for match in _named(_WSL, _but_questions(told)))
+    ) is not None:
+        yield System("linux", wsl=int(wsl), found_in=FOUND_IN)
+
+
+def _but_questions(lines: Sequence[str]) -> list[str]:
+    """Those of a form among them: `Are you using WSL 1 or WSL 2?`"""
+    return [line for line in lines if not line.rstrip().endswith("?")]
 
 
 def _named(pattern: re.Pattern[str], lines: Sequence[str]) -> Iterator[re.Match[str]]:
