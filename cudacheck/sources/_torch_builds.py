@@ -14,6 +14,8 @@ from cudacheck.sources import _values
 _LOCAL_CUDA = re.compile(r"\+(?:[\w.]*\.)?cu(\d{2,3})(?!\d)")
 _LOCAL_HIP = re.compile(r"\+rocm(\d+(?:\.\d+)*)")
 _LOCAL_NONE = re.compile(r"\+(?:cpu|xpu)\b")
+_CONDA_FOLDER = re.compile(r"conda\w*/(?:envs|lib|pkgs)/|mamba\w*/|miniforge\w*/")
+"""In such an environment PyTorch may be of either: of pip's index, or of a channel."""
 _CONDA_CUDA = re.compile(r"cuda_?(\d{2,3}|\d{1,2}\.\d)(?![\d.])")
 
 
@@ -86,7 +88,7 @@ def published(
     if runtime and (match := re.match(r"\d+\.\d+", runtime.version)):
         found_in = f"{build.found_in}, {runtime.name}"
         return dataclasses.replace(build, cuda=match.group(), cuda_known=True, found_in=found_in)
-    conda = any(p.installer == "conda" for p in packages)
+    conda = any(p.installer == "conda" for p in packages) or re.search(_CONDA_FOLDER, build.path or "")
     if conda or packages_whole or not re.fullmatch(r"\d+\.\d+\.\d+", build.version):
         # a whole list without NVIDIA's wheels: conda's PyTorch, or one from a place that bundles its libraries
         return build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -26,6 +27,7 @@ _AVAILABLE = {"true": True, "yes": True, "cuda": True, "false": False, "no": Fal
 _ORDINAL = re.compile(r"gpu ?(\d{1,3}(?:,\d{1,3}){0,63})$")
 _DEVICE = re.compile(r"cuda:(\d{1,3}) (\S.{0,100}?)(?: : \w+)?$")
 _CAPABILITY = re.compile(r"(.{1,100}) \(arch=(\d{1,2}\.\d)\)$")
+_FOLDER = re.compile(r"\s*@(\S{1,300})$")
 _MEMORY = re.compile(r",\s*(\d{1,9})\s?MiB\b.*$")
 _NVIDIA = re.compile(r"(?:NVIDIA|GeForce|Tesla|Quadro|GRID)\b", re.IGNORECASE)
 _FLAG = re.compile(r"code=((?:sm|compute)_\d{2,3}[af]?)(?![\w])")
@@ -77,7 +79,9 @@ def _torch(key: str, value: str) -> Iterator[object]:
     """`2.6.0+cu124`, of detectron2 with ` @/its/folder`, of Hugging Face's dumps with ` (True)` or ` (CUDA)`."""
     if not (match := _VERSION.match(value)):
         return
-    yield _torch_builds.named(match.group(1), FOUND_IN)
+    build = _torch_builds.named(match.group(1), FOUND_IN)
+    folder = _FOLDER.match(value[match.end() :])
+    yield dataclasses.replace(build, path=folder.group(1)) if folder else build
     if answer := re.match(r"\s*\((\w{2,5})\)", value[match.end() :]):
         yield from _available(key, answer.group(1))
 
