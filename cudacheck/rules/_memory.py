@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 GIB = 1 << 30
 LEAST = 1 * GIB
 SHARE_IN_MESSAGE = 0.25
+SHARE_BESIDE_BLOCKS = 0.5
+"""Where only PyTorch's own blocks are told: other libraries of the same process may hold a good deal besides."""
 OUT_OF_MEMORY = r"CUDA out of memory\.[\s\S]{0,800}?total capac[\s\S]{0,300}?free"
 """The error with its figures."""
 
 
-def is_held(told: tuple[float, float]) -> bool:
+SHARE_NOT_COUNTED = 0.25
+"""Of all: what a process may hold besides PyTorch's blocks (its context, other libraries), where it does not say."""
+
+
+class Figures(NamedTuple):
+    total: float
+    """Bytes."""
+    held: float
+    """Bytes that others hold, as far as the figures go."""
+    by_others: bool = True
+    """Whether all that this process holds was told, and not PyTorch's blocks alone."""
+
+
+def is_held(told: Figures) -> bool:
     """Whether of this much in all others hold so much that it matters."""
-    total, held = told
-    return held >= max(LEAST, SHARE_IN_MESSAGE * total)
+    share = SHARE_IN_MESSAGE if told.by_others else SHARE_BESIDE_BLOCKS
+    return told.held >= max(LEAST, share * told.total)
 
 
-def at_start(match: re.Match[str]) -> tuple[float, float] | None:
+def at_start(match: re.Match[str]) -> Figures | None:
     """The same of a message that names what is free of all, said before the program took anything itself."""
     named = match.groupdict()
     if "free" not in named:
         return None
     total = float(named["total"]) * GIB
-    return total, total - float(named["free"]) * GIB
+    return Figures(total, total - float(named["free"]) * GIB)
 
 
-def figures(text: str) -> tuple[float, float] | None:
-    """(total, held by others) in bytes, of PyTorch's two wordings of the error; None where it gives none."""
+def figures(text: str) -> Figures | None:
+    """Of PyTorch's two wordings of the error; None where it gives none."""
     text = " ".join(text.split())
     total = _bytes(r"total capac(?:i)?ty of (SIZE)", text) or _bytes(r"(SIZE) total capacity", text)
     free = _bytes(r"of which (SIZE) is free", text) or _bytes(r"(SIZE) free", text)
     if total is None or free is None:
         return None
-    own = _own(text, total)
-    return None if own is None else (total, total - free - own)
-
-
-def _own(text: str, total: float) -> float | None:
-    """What this process holds; None where the text ends before it says so."""
     own = _bytes(r"this process has (SIZE) memory in use", text)
     if own is not None and own <= total:  # in containers PyTorch prints 17179869184 GiB here
-        return own
+        return Figures(total, total - free - own)
+    blocks = _blocks(text)
+    return None if blocks is None else Figures(total, total - free - blocks, by_others=False)
+
+
+def _blocks(text: str) -> float | None:
+    """What PyTorch took for its tensors; None where the text ends before it says so."""
     allocated = _bytes(r"(SIZE) is allocated by PyTorch", text) or _bytes(r"(SIZE) already allocated", text)
     unused = _bytes(r"(SIZE) is reserved by PyTorch but unallocated", text) or 0
     reserved = _bytes(r"(SIZE) (?:reserved in total by PyTorch|cached)", text)

@@ -57,9 +57,8 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         if facts.is_complete(GpuProcess):
             yield from _holders(facts.all(Gpu), facts.all(GpuProcess), facts.one(System))
         return
-    total, held = told
     if _memory.is_held(told):
-        message = f"other processes hold {_gib(held)} of the GPU's {_gib(total)}"
+        message = f"other processes hold {_gib(told.held)} of the GPU's {_gib(told.total)}"
         yield Finding(message, (), _remedies(None))
 
 
@@ -237,6 +236,13 @@ RULE = Rule(
         "a little under the least": (
             Gpu(0, "Tesla T4", memory_used_bytes=1000 << 20, memory_total_bytes=15 * _memory.GIB),
             GpuProcess(0, 4711, memory_bytes=100 << 20, visible=True),
+        ),
+        "an older PyTorch, and other libraries of the process may hold a quarter": (
+            ErrorMessage(
+                "RuntimeError: CUDA out of memory. Tried to allocate 844.00 MiB (GPU 0; 14.76 GiB total capacity; 9.70 GiB "
+                "already allocated; 498.75 MiB free; 10.15 GiB reserved in total by PyTorch)",
+                "ticket.txt",
+            ),
         ),
         "out of memory, and others hold a sixth": (
             ErrorMessage(
