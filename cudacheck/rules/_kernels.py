@@ -111,6 +111,10 @@ NO_KERNEL = (
 SURE = NO_KERNEL[:4]
 
 
+OF_FLASH_ATTENTION = r"(?i:flash[-_]?att(?:entio)?n)[\w/.-]{0,120}(?::\d{1,5})?\)?: no kernel image is available"
+"""With the file of FlashAttention that started it: whatever PyTorch's kernels cover."""
+
+
 def of_own_probe(said: ErrorMessage) -> bool:
     """Whether the words are of a kernel that we started on every GPU, wanted there or not."""
     return said.found_in.startswith("kernel on GPU")
@@ -122,6 +126,8 @@ def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
     PyTorch 2.9 to 2.13 warn about GPUs that their kernels do serve (12.1 on sm_120), so the words alone convict nobody.
     """
     said = _all_said(text, facts)
+    if re.search(OF_FLASH_ATTENTION, text):
+        return None, ""
     build = facts.one(TorchBuild)
     archs = _archs_in(said) or architectures(build, facts.one(TorchCuda), facts.one(System)) or _arch_list_in(said)
     seen = _torch.gpus_of(facts)

@@ -69,6 +69,9 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if "no kernel image" in match[0]:
+        yield _without_kernels("hopper" in match[0], facts)
+        return
     old = [gpu.label for gpu in _torch.gpus_of(facts) if _torch.below(gpu.capability, "8.0")]
     which = old[0] if old else "this GPU"
     yield Finding(
@@ -77,6 +80,15 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         (SDPA,),
         severity=Severity.ERROR,
     )
+
+
+def _without_kernels(of_hopper: bool, facts: Facts) -> Finding:
+    """FlashAttention 3 lives in a folder called `hopper`, for which its kernels are."""
+    which = next((gpu.label for gpu in _torch.gpus_of(facts)), "this GPU")
+    version = (
+        "FlashAttention 3 has kernels for Hopper (compute 9.0), and none" if of_hopper else "flash-attn has no kernels"
+    )
+    return Finding(f"{version} for {which}", (), (*remedies.flash_attn(facts), SDPA), severity=Severity.ERROR)
 
 
 RULE = Rule(
@@ -89,12 +101,20 @@ RULE = Rule(
     ),
     check=check,
     heard=heard,
-    messages=(r"FlashAttention only supports (?:Ampere|Turing) GPUs or newer",),
+    messages=(r"FlashAttention only supports (?:Ampere|Turing) GPUs or newer", _kernels.OF_FLASH_ATTENTION),
     fires={
         "T4": (Distribution("flash-attn", "2.8.3"), Gpu(0, "Tesla T4", compute_capability="7.5")),
         "what it says on a V100": (
             Gpu(0, "Tesla V100S-PCIE-32GB", compute_capability="7.0"),
             ErrorMessage("RuntimeError: FlashAttention only supports Ampere GPUs or newer.", "paste"),
+        ),
+        "FlashAttention 3 on Blackwell": (
+            Gpu(0, "NVIDIA GeForce RTX 5080", compute_capability="12.0"),
+            ErrorMessage(
+                "CUDA error (/src/flash-attention/hopper/flash_fwd_launch_template.h:167): no kernel image is available for "
+                "execution on the device",
+                "paste",
+            ),
         ),
         "a release of before Blackwell": (
             FlashAttention(

@@ -128,6 +128,7 @@ RULE = Rule(
         "ptx-newer-than-driver",
         "gpu-memory-held",
         "torch-import-failed",
+        "flash-attn-unsupported-gpu",
     ),
     check=check,
     heard=heard,
