@@ -30,6 +30,7 @@ from cudacheck.model.report import Outcome, ProbeRun
 from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.cuda_libraries import MissingLibraryFile
+from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.rules import _libraries, _messages, _torch
@@ -55,6 +56,9 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     row, library = knowledge.message_of(match), _messages.named(match, "library", "a library of CUDA")
+    if match[0].startswith("Could not load dynamic library"):
+        yield from _left_unused(library, facts)
+        return
     if row is not None and row.program == "Numba":
         parts = "install what Numba compiles with: cuda-nvcc and cuda-nvrtc of conda-forge, or the CUDA toolkit"
         yield Finding(f"{library} cannot be found", (), (Remedy(parts),))
@@ -62,6 +66,18 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if "libcudnn" not in library:
         by_torch = "not found in the system path" in match[0]
         yield _finding(library, _messages.quote(match, said), facts, by_torch=by_torch)
+
+
+def _left_unused(library: str, facts: Facts) -> Iterator[Finding]:
+    """TensorFlow looks for each library by itself; beside a PyTorch, which brings its own, that is noise."""
+    if facts.is_answered(TorchBuild) or any(d.name == "torch" for d in facts.all(Distribution)):
+        return
+    needed = Remedy(
+        "install the CUDA that this TensorFlow was built for (https://www.tensorflow.org/install/source#gpu), or lead "
+        "LD_LIBRARY_PATH to a folder that has the library"
+    )
+    message = f"the GPU stays unused: TensorFlow cannot load {library}"
+    yield Finding(message, (), (needed,), severity=Severity.WARNING)
 
 
 def _finding(library: str, evidence: Evidence, facts: Facts, *, by_torch: bool = False) -> Finding:
@@ -117,11 +133,24 @@ RULE = Rule(
         # torch.__init__._preload_cuda_deps
         r"ValueError: (lib(?!cudnn)[\w-]+\.so)\.\*\[0-9\](?:\*)? not found in the system path",
         r"Unable to load any (libcudart\.so)\.\* library",
+        rf"Could not load dynamic library ['\"`]?({_libraries.CUDA_LIBRARY}|(?:cu(?!dnn)|nv)\w+64_\d+\.dll)",
         r"Could not (?:locate|load library) ((?:cublas|cublasLt|cudart|cufft|curand|cusparse|cusolver|nvrtc)64_\w+\.dll)",
     ),
     fires={
         "Numba lacks a file that is no library": (
             ErrorMessage("Missing libdevice file.\nPlease ensure you have a CUDA Toolkit", "x"),
+        ),
+        "TensorFlow goes on without it": (
+            ErrorMessage(
+                "W tensorflow/stream_executor/platform/default/dso_loader.cc:55] Could not load dynamic library "
+                "'libcudart.so.10.0'; dlerror: libcudart.so.10.0: cannot open shared object file: No such file or directory",
+                "paste",
+            ),
+        ),
+        "TensorFlow on Windows": (
+            ErrorMessage(
+                "Could not load dynamic library 'cudart64_110.dll'; dlerror: cudart64_110.dll not found", "paste"
+            ),
         ),
         "JAX lacks one": (ErrorMessage("RuntimeError: Unable to load cuSPARSE. Is it installed?", "paste"),),
         "a wheel of PyTorch is gone": (
@@ -156,7 +185,8 @@ RULE = Rule(
             TorchImport(True),
             MissingLibraryFile("libnvshmem_host.so.3", "/env/torch/lib/libtorch_nvshmem.so"),
         ),
-        "TensorFlow goes on without it": (
+        "TensorFlow goes on without it, and PyTorch is what matters": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
             ErrorMessage(
                 "Could not load dynamic library 'libcudart.so.11.0'; "
                 "dlerror: libcudart.so.11.0: cannot open shared object file",

@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from cudacheck import remedies
+from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Family, Rule
@@ -82,8 +82,19 @@ def _is_foreign(name: str, major: int | None) -> bool:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    if _is_ours(match, facts):
+    if knowledge.message_of(match):
+        yield _of_jax(match, facts)
+    elif _is_ours(match, facts):
         yield _finding(match, _messages.quote(match, said), facts)
+
+
+def _of_jax(match: re.Match[str], facts: Facts) -> Finding:
+    """JAX compares what was loaded with what it was compiled with."""
+    library = _messages.named(match, "library", "a library of CUDA")
+    message = f"JAX loads a {library} that is older than the one it was built with, and leaves the GPU unused"
+    wheels = Remedy("install JAX again together with the wheels that it requires, as its page of installation says")
+    hidden = (remedies.unset_variable(facts, "LD_LIBRARY_PATH"),) if _libraries.library_path(facts) else ()
+    return Finding(message, (), (*hidden, wheels))
 
 
 def _is_ours(match: re.Match[str], facts: Facts) -> bool:
@@ -142,6 +153,21 @@ RULE = Rule(
     heard=heard,
     messages=MESSAGES,
     fires={
+        "what older JAX says of cuSPARSE": (
+            ErrorMessage(
+                "CUDA backend failed to initialize: Found cuSPARSE version 12103, but JAX was built against version 12200, "
+                "which is newer. The copy of cuSPARSE that is installed must be at least as new",
+                "x",
+            ),
+        ),
+        "what newer JAX says of cuBLAS, beside a variable": (
+            EnvironmentVariables({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64"}),
+            ErrorMessage(
+                "Outdated cuBLAS installation found.\nVersion JAX was built against: 120304\nMinimum supported: 120100\n"
+                "Installed version: 120002\nThe local installation version must be no lower than 120100.",
+                "x",
+            ),
+        ),
         "NCCL for CUDA 12 lies over the one for CUDA 13": (CU130, FileClash(NCCL, BOTH, winner=BOTH[0])),
         "the right one won, for now": (CU130, TorchImport(True), FileClash(NCCL, BOTH, winner=BOTH[1])),
         "a toolkit's nvJitLink on LD_LIBRARY_PATH": (

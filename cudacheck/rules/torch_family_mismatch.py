@@ -144,13 +144,18 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if package.startswith(("flash_attn", "libtorch", "libc10")):
         return
     if package == "undefined symbol":  # nothing says whose; flash-attn's own rule takes it where that is installed
-        if any(d.name == "flash-attn" for d in facts.all(Distribution)):
+        if any(d.name == "flash-attn" for d in facts.all(Distribution)) or _is_of_another(facts):
             return
         package = "an extension"
     message = f"{package} does not fit the installed {_torch.spoken(facts.one(TorchBuild))}"
     if package == "xFormers":
         message = f"xFormers was built for torch {match[2]}, but torch {match[3]} is installed"
     yield _finding(message, (), package.lower(), facts)
+
+
+def _is_of_another(facts: Facts) -> bool:
+    """Whether a library is named in another place that lacks a symbol too: the same fault."""
+    return any(re.search(r"\.(?:so|pyd): undefined symbol: ", said.text) for said in facts.all(ErrorMessage))
 
 
 def _finding(message: str, evidence: tuple[Evidence, ...], package: str, facts: Facts) -> Finding:

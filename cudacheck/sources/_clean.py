@@ -32,6 +32,7 @@ _LOG = re.compile(
     r"|(?:ERROR|WARNING|INFO|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]{1,60}:\d{1,5}\] "  # vLLM
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./-]{1,60}(?:\[\d{1,7}\])?: "  # the system's journal
     r"|\[ {0,7}\d{1,9}\.\d{6}\] "  # the kernel's log
+    r"|E {3,9}(?=\S)"  # pytest
 )
 """What a line of a log begins with; a message on several lines has it in each of them."""
 MAX_LOGS = 3
