@@ -15,8 +15,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of this checkout, whichever one is installed
 
 from cudacheck import knowledge
-from cudacheck.commands import explain, schema
+from cudacheck.commands import schema
 from cudacheck.commands._printed import as_printed
+from cudacheck.commands._rule_page import rule_page
 from cudacheck.lint.pages import pages as lint_pages
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Remedy
@@ -28,7 +29,7 @@ DOCS = Path(__file__).resolve().parent
 
 def pages() -> dict[Path, str]:
     """Every generated file with the text it should have."""
-    wanted = {DOCS / "rules" / f"{rule.id}.md": explain.rule_page(rule) for rule in rules()}
+    wanted = {DOCS / "rules" / f"{rule.id}.md": rule_page(rule) for rule in rules()}
     rows = [
         f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.layer.name.lower().replace('_', ' ')} | {rule.title} |"
         for rule in rules()

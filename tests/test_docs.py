@@ -20,10 +20,12 @@ from cudacheck.cli.app import app
 from cudacheck.cli.schema import Of
 from cudacheck.commands import explain, schema
 from cudacheck.commands._printed import printed
+from cudacheck.commands._rule_page import rule_page
 from cudacheck.registry import rules
 from cudacheck.render import reading
 
 ROOT = Path(__file__).parents[1]
+SEEN, REFERENCES = "Seen in the wild", "References"
 spec = present(importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py"))
 generate = importlib.util.module_from_spec(spec)
 present(spec.loader).exec_module(generate)
@@ -69,6 +71,18 @@ def test_each_message_of_the_table_is_on_the_page_of_its_rule():
         page = (ROOT / "docs" / "rules" / f"{row.proves}.md").read_text(encoding="utf-8")
         words = max(re.split(r"\{\w+:\w+\}", row.text), key=len)
         assert words in page.partition("## What software prints")[2], row
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.id)
+def test_a_page_tells_threads_from_documents_and_shows_what_decides_and_what_is_printed(rule):
+    page = (ROOT / "docs" / "rules" / f"{rule.id}.md").read_text(encoding="utf-8")
+    parts = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", page, re.MULTILINE))
+    listed = {title: re.findall(r"^- (\S+)$", parts.get(title, ""), re.MULTILINE) for title in (SEEN, REFERENCES)}
+    assert all(re.search(r"/(issues|pull|discussions)/\d|forum|discuss", one) for one in listed[SEEN])
+    assert not any(re.search(r"github\.com/[^/]+/[^/]+/(issues|pull)/", one) for one in listed[REFERENCES])
+    assert {*rule.sources} <= {*listed[SEEN], *listed[REFERENCES]}
+    assert parts["What decides"].startswith("- ")
+    assert re.search(rf"^(?:. .*|  ){rule.id}$|explains    {rule.id}:", parts["What it prints"], re.MULTILINE)
 
 
 def test_explain_lists_every_rule():
@@ -137,7 +151,7 @@ def test_what_no_rule_knows_is_refused_in_one_line(text):
 
 def test_a_page_is_drawn_at_the_width_of_the_terminal():
     for width in (60, 110):
-        page = reading.drawn(explain.rule_page(rules()[0]), width, colour=False)
+        page = reading.drawn(rule_page(rules()[0], width - 2), width, colour=False)
         assert max(len(line) for line in page.splitlines()) <= width
         assert "\x1b" not in page
         assert "**" not in page

@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from cudacheck.commands._printed import printed
+from cudacheck.commands._rule_page import SCREEN, rule_page
 from cudacheck.model.findings import FixBy, Remedy, Severity
 from cudacheck.model.nearest import hint
 from cudacheck.model.rule import Rule
-from cudacheck.registry import causes_of, listens, rule, rules
+from cudacheck.registry import listens, rule, rules
 from cudacheck.render._clean import hanging, typed, wrapped
 
 LONGEST_ID = 32
@@ -44,19 +44,20 @@ def page(
         return all_rules(_width(width))
     if what == "article":
         return article(python, _width(width))
-    text = _page_called(what)
+    columns = SCREEN if width is None else _width(width) - 2  # a block of code has a margin
+    text = _page_called(what, columns)
     if text is None:
         means = meant_by(what)
         if len(means) != 1:
             return _candidates(means, _width(width))
-        text = rule_page(means[0])
+        text = rule_page(means[0], columns)
     return text if width is None else (draw or _filled)(text, _width(width))
 
 
-def _page_called(name: str) -> str | None:
+def _page_called(name: str, columns: int = SCREEN) -> str | None:
     """Of the doctor's rule of this name, else of lint's."""
     if found := rule(name):
-        return rule_page(found)
+        return rule_page(found, columns)
     from cudacheck.lint.pages import page as lint_page
     from cudacheck.lint.rule import rules as lint_rules
 
@@ -175,27 +176,6 @@ def _told(found: Rule) -> RuleTold:
         sources=found.sources,
         page=rule_page(found),
     )
-
-
-def rule_page(found: Rule) -> str:
-    """A rule's page: its docstring, what software prints of it, its examples. The same text is docs/rules/ID.md."""
-    was = "".join(f" · formerly `{name}`" for name in found.was)
-    examples = [f"- fires: {name}" for name in found.fires]
-    examples += [f"- quiet: {name}" for name in found.quiet]
-    head, _, body = found.doc.partition("\n")
-    lines = [
-        f"# {found.id}",
-        "",
-        f"**{found.severity}** · mended in the {found.fix_by}{was} · {head}",
-        body.rstrip(),
-        *(["", "## What software prints", *messages] if (messages := printed(found)) else ()),
-        "",
-        "## Examples",
-        *examples,
-    ]
-    if causes := causes_of(found.id):
-        lines += ["", "## Explained by", ", ".join(f"`{cause}`" for cause in causes)]
-    return "\n".join(lines) + "\n"
 
 
 def article(python: str | None, width: int) -> str:
