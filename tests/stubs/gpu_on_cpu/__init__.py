@@ -109,7 +109,7 @@ def on_cpu(value):
 
 
 def is_cuda(values):
-    return any(isinstance(v, torch.device) and v.type == "cuda" for v in values)
+    return any(on_cpu(value) is not value for value in values)
 
 
 class OnCpu(TorchFunctionMode):

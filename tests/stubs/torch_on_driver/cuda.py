@@ -98,8 +98,8 @@ def init():
 
 def get_arch_list():
     literal = (Path(__file__).parent / "lib" / "libtorch_python.so").read_bytes()
-    (archs,) = re.findall(rb"sm_\d+(?: (?:sm|compute)_\d+)*", literal)[:1]
-    return archs.decode().split()
+    archs = re.search(rb"sm_\d+(?: (?:sm|compute)_\d+)*", literal)
+    return archs[0].decode().split() if archs else []
 
 
 def _covered(gpu, kind):
