@@ -59,7 +59,7 @@ GPUS = {
 }
 DRIVERS = (
     *("450.80.02", "470.161.03", "510.47.03", "525.60.13", "535.129.03", "550.54.15", "560.35.05", "570.86.15"),
-    *("570.172.08", "575.57.08", "580.65.06", "580.95.05", "590.48.01", "595.58.03", "620.70.06"),
+    *("575.57.08", "580.65.06", "580.95.05", "582.53", "590.48.01", "595.58.03", "620.70.06"),
 )
 PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 SYSTEMS = ("linux x86_64", "linux aarch64", "windows x86_64", "wsl x86_64")
@@ -72,6 +72,8 @@ FIRST = {80: 450, 86: 455, 89: 520, 90: 520, 100: 570, 103: 575, 110: 580, 120: 
 # CUDA 12.9's own driver for Windows, 576.02, is the first of its branch there.
 FIRST_WINDOWS = FIRST | {103: 576, 121: 576}
 LAST = {37: 470, 50: 580, 52: 580, 60: 580, 61: 580, 70: 580}
+NUMBERED_ON = 9
+"""A branch is numbered on for Windows: 582.53 is the driver of R580 for a GTX 1050 (keylase/nvidia-patch#1076)."""
 INTEGRATED = {87, 110}
 FIRST_AARCH64 = (2, 9)
 """https://pytorch.org/blog/pytorch-2-9: from then on wheels for every CUDA, before it by report alone."""
@@ -175,7 +177,7 @@ def driver_serves(case: Case, tag: str) -> bool:
     os = "linux" if case.system.startswith("linux") else "windows"
     floor, branch = FLOORS[tag[2:4]][os], number(case.driver)[0]
     first, last = (FIRST if os == "linux" else FIRST_WINDOWS).get(case.code, 0), LAST.get(case.code, 9999)
-    return number(case.driver) >= number(floor) and first <= branch <= last
+    return number(case.driver) >= number(floor) and first <= branch <= last + NUMBERED_ON
 
 
 def fits(case: Case, version: str, tag: str) -> str:

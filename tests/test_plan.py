@@ -127,6 +127,12 @@ def test_two_changes_where_one_is_not_enough():
     ]
 
 
+@pytest.mark.parametrize(("driver", "served"), [("581.57", True), ("582.53", True), ("591.44", False)])
+def test_a_branch_is_numbered_on_for_windows(driver, served):
+    target = planning.described(["GTX 1060"], driver, "3.12", "windows")
+    assert (planning.plan(target).choice is not None) is served
+
+
 def test_a_thor_has_drivers_of_its_own():
     target = planning.described(["Jetson Thor"], "580.00", "3.12", machine="aarch64")
     chosen = planning.plan(target).choice

@@ -9,6 +9,7 @@ from cudacheck.knowledge.architectures import covers, gap
 from cudacheck.knowledge.built_with import BuiltWith, TritonWheel, built_with, devel_image, triton_of
 from cudacheck.knowledge.conda import conda_builds
 from cudacheck.knowledge.cuda_drivers import (
+    branch_of,
     capabilities,
     driver_at_least,
     driver_serves,
@@ -85,6 +86,7 @@ __all__ = [
     "archs_of",
     "as_of",
     "as_version",
+    "branch_of",
     "build_of",
     "builds",
     "built_with",

@@ -47,14 +47,25 @@ def _minimum(cuda: str) -> dict[str, Any]:
 @lru_cache
 def driver_serves(driver: str) -> str | None:
     """The newest CUDA that this driver's branch serves: `535.129.03` → `12.2`; None where the branch is unknown."""
-    branch = parse_driver(driver)[:1]
-    known = rows("cuda_drivers", "branches")
-    newest_branch = max(row["branch"] for row in known)
-    # A branch after the last row may serve anything newer; one before the first is older than all we know.
-    if not branch or branch[0] > newest_branch + 9:
+    branch = branch_of(driver)
+    return next((str(row["cuda"]) for row in rows("cuda_drivers", "branches") if row["branch"] == branch), None)
+
+
+@lru_cache
+def branch_of(driver: str) -> int | None:
+    """The branch that a driver belongs to; None where it is older than all that are known, or newer.
+
+    On Windows, drivers of one branch are numbered on until the next begins.
+
+    >>> branch_of("580.95.05"), branch_of("582.53"), branch_of("537.13")
+    (580, 580, 535)
+    """
+    number = parse_driver(driver)[:1]
+    known = sorted(row["branch"] for row in rows("cuda_drivers", "branches"))
+    # A driver long after the last branch may be of one that nobody knows.
+    if not number or number[0] > known[-1] + 9:
         return None
-    served = [row for row in known if row["branch"] <= branch[0]]
-    return str(max(served, key=lambda row: int(row["branch"]))["cuda"]) if served else None
+    return max((branch for branch in known if branch <= number[0]), default=None)
 
 
 @lru_cache

@@ -95,7 +95,8 @@ def _past_its_last_driver(target: Target) -> Iterator[Obstacle]:
         return
     for capability in target.machine.capabilities:
         last = knowledge.last_driver_branch(capability)
-        if last is not None and knowledge.parse_driver(driver)[0] > last:
+        branch = knowledge.branch_of(driver) or knowledge.parse_driver(driver)[0]
+        if last is not None and branch > last:
             says = f"driver branch {last} is the last that serves compute capability {capability}, this is {driver}"
             yield Obstacle("driver", says, knowledge.last_driver_branch_source(capability))
 
