@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cudacheck import planning
 from cudacheck.commands.doctor import InputError, glimpse, interpreter_for, text_of
 from cudacheck.model.facts import Facts
-from cudacheck.planning import InstallPlan, Target, wanted
+from cudacheck.planning import InstallPlan, Target
 from cudacheck.planning.checking import difference
 
 PROBES = ("interpreter", "distributions", "torch_files", "nvml", "system")
@@ -19,6 +19,7 @@ PROBES = ("interpreter", "distributions", "torch_files", "nvml", "system")
 MAX_FILES = 50
 """Of requirements, those that they name counted."""
 A_FILE = re.compile(r"\.(txt|in|toml)$")
+LIKE_A_VERSION = re.compile(r"\d+(\.\w+)*$", re.ASCII)
 A_VERSION = re.compile(r"\d+\.\d+(\.\d+)?$", re.ASCII)
 
 
@@ -49,7 +50,8 @@ def plan(
     """The plan. Raises InputError for whatever cannot be read, or was described amiss."""
     try:
         target = _target(described or Described(), python, sources)
-        found = planning.plan(target, wanted(_lines(requirements, files), target.machine), tool)
+        lines, left_out = _asked(requirements, files)
+        found = planning.plan(target, planning.wanted(lines, target.machine, left_out), tool)
     except (
         planning.TargetError,
         planning.BadRequirementError,
@@ -66,7 +68,7 @@ def plan(
 
 
 def _target(described: Described, python: str | None, sources: Sequence[str]) -> Target:
-    version = python if python and A_VERSION.match(python) else None
+    version = python if python and LIKE_A_VERSION.match(python) and not Path(python).exists() else None
     if sources:
         if python and not version:
             raise InputError("--from tells of an interpreter: with it, --python is a version such as 3.12")
@@ -104,10 +106,10 @@ def _facts_in(names: Sequence[str]) -> Facts:
         raise InputError(str(error)) from None
 
 
-def _lines(requirements: Sequence[str], files: Sequence[str]) -> Iterator[str]:
-    """Requirements as they stand, and the lines of those that are files."""
+def _asked(requirements: Sequence[str], files: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Requirements as they stand, and those of files; what files say besides, with the file's name."""
     named = {word for word in requirements if A_FILE.search(word) and not re.search(r"[@<>=;\s]", word)}
-    yield from (word for word in requirements if word not in named)
+    lines, left_out = [word for word in requirements if word not in named], []
     waiting, read = [*(word for word in requirements if word in named), *files], set()
     while waiting:
         name = waiting.pop(0)
@@ -116,20 +118,18 @@ def _lines(requirements: Sequence[str], files: Sequence[str]) -> Iterator[str]:
         read.add(name)
         if len(read) > MAX_FILES:
             raise InputError(f"these are more than {MAX_FILES} requirements files")
-        for line in _file(name):
-            nested = re.match(r"(?:-r|--requirement)[ =]\s*(\S+)", line)
-            if nested:
-                waiting.append(str(Path(os.path.normpath(Path(name).parent / nested[1]))))
-            else:
-                yield line
+        found = _file(name)
+        lines += found.lines
+        left_out += [f"{Path(name).name}: {line}" for line in found.left_out]
+        waiting += [str(Path(os.path.normpath(Path(name).parent / other))) for other in found.others]
+    return lines, left_out
 
 
-def _file(name: str) -> Iterator[str]:
+def _file(name: str) -> planning.Read:
     text = text_of(name)
     if not name.endswith(".toml"):
-        yield from planning.lines_of_requirements(text)
-        return
+        return planning.read_requirements(text)
     try:
-        yield from planning.lines_of_pyproject(text)
+        return planning.read_pyproject(text)
     except planning.BadRequirementError as error:
         raise InputError(f"{name}: {error}") from None

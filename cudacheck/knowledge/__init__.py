@@ -6,7 +6,6 @@ but never convicts and is never made into a command.
 
 from cudacheck.knowledge._tables import as_of, as_version
 from cudacheck.knowledge.architectures import covers, gap
-from cudacheck.knowledge.built_with import BuiltWith, TritonWheel, built_with, devel_image, triton_of
 from cudacheck.knowledge.conda import conda_builds
 from cudacheck.knowledge.cuda_drivers import (
     branch_of,
@@ -29,9 +28,11 @@ from cudacheck.knowledge.cuda_drivers import (
 )
 from cudacheck.knowledge.cudnn import CUDNN_SUBLIBRARIES, cudnn_bundled, cudnn_major_of, cudnn_wheel_lacks
 from cudacheck.knowledge.flash_attn import (
+    Variant,
     flash_attn_built_for,
     flash_attn_supports,
     flash_attn_symbol,
+    flash_attn_variants,
     flash_attn_wheel,
     flash_attn_wheel_glibc,
 )
@@ -44,9 +45,11 @@ from cudacheck.knowledge.gpus import (
     gpu,
     gpu_called,
     gpu_models,
+    models_called,
     tensor_rate,
 )
 from cudacheck.knowledge.messages import Message, message_of, messages, messages_of, placeholders
+from cudacheck.knowledge.packages import PackageRelease, TritonWheel, devel_image, package_releases, triton_of
 from cudacheck.knowledge.torch_builds import (
     Build,
     Companions,
@@ -75,13 +78,14 @@ __all__ = [
     "CUDNN_SUBLIBRARIES",
     "Achieved",
     "Build",
-    "BuiltWith",
     "Companions",
     "GpuModel",
     "Message",
+    "PackageRelease",
     "Release",
     "TensorRate",
     "TritonWheel",
+    "Variant",
     "achieved",
     "archs_of",
     "as_of",
@@ -89,7 +93,6 @@ __all__ = [
     "branch_of",
     "build_of",
     "builds",
-    "built_with",
     "capabilities",
     "capability_of",
     "companions",
@@ -113,6 +116,7 @@ __all__ = [
     "flash_attn_built_for",
     "flash_attn_supports",
     "flash_attn_symbol",
+    "flash_attn_variants",
     "flash_attn_wheel",
     "flash_attn_wheel_glibc",
     "gap",
@@ -128,6 +132,8 @@ __all__ = [
     "messages_of",
     "minimum_driver",
     "minimum_driver_source",
+    "models_called",
+    "package_releases",
     "parse_driver",
     "placeholders",
     "pythons_of",

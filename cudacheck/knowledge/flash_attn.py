@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from typing import Any
 
 from cudacheck.knowledge._tables import as_version, rows, table
@@ -23,6 +24,43 @@ class BuiltFor:
     """Whether they hold kernels for 10.0 and 12.0."""
     source: str
     verified: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """flash-attn 3 or 4: packages of their own."""
+
+    name: str
+    recommended: tuple[str, ...]
+    """The compute capabilities that it was made for; it may run on others."""
+    torch: str
+    """PEP 440; empty where any will do."""
+    tags: tuple[str, ...]
+    """PyTorch's indexes that hold it; none where the default index does."""
+    extra: str
+    """Of its own, for CUDA 13."""
+    machines: tuple[str, ...]
+    pythons: tuple[str, ...]
+    source: str
+
+
+@lru_cache
+def flash_attn_variants() -> tuple[Variant, ...]:
+    """The newest last; all are for Linux."""
+    return tuple(
+        Variant(
+            name=row["name"],
+            recommended=tuple(row["recommended"]),
+            torch=row.get("torch", ""),
+            tags=tuple(row.get("tags", ())),
+            extra=row.get("extra", ""),
+            machines=tuple(row["machines"]),
+            pythons=tuple(row["pythons"]),
+            source=row["source"],
+        )
+        for row in rows("flash_attn", "variants")
+        if row["verified"]
+    )
 
 
 def flash_attn_wheel(

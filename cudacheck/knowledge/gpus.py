@@ -70,6 +70,12 @@ def gpu_called(words: str) -> tuple[str, str] | None:
     return next(((name, capability) for name, capability in known if capability is not None), None)
 
 
+def models_called(words: str) -> tuple[GpuModel, ...]:
+    """All whose names hold these words one after the other: `RTX 6000` is a Quadro and an Ada Generation."""
+    within = re.compile(rf"\b{re.escape(' '.join(words.lower().split()))}\b")
+    return tuple(model for model in gpu_models() if any(within.search(name.lower()) for name in model.names))
+
+
 def _spellings(name: str) -> Iterator[str]:
     yield name
     spaced = re.sub(r"(?i)^(rtx|gtx|gt)(?=\d)", r"\1 ", name)

@@ -4,7 +4,7 @@ from cudacheck.planning.answer import InstallPlan
 from cudacheck.planning.answering import plan
 from cudacheck.planning.emitting import TOOLS, EmitError, MissingExtraError
 from cudacheck.planning.target import Target, TargetError, described, for_python, of_facts
-from cudacheck.planning.wanted import BadRequirementError, Wish, lines_of_pyproject, lines_of_requirements, wanted
+from cudacheck.planning.wanted import BadRequirementError, Read, Wish, read_pyproject, read_requirements, wanted
 
 __all__ = [
     "TOOLS",
@@ -12,14 +12,15 @@ __all__ = [
     "EmitError",
     "InstallPlan",
     "MissingExtraError",
+    "Read",
     "Target",
     "TargetError",
     "Wish",
     "described",
     "for_python",
-    "lines_of_pyproject",
-    "lines_of_requirements",
     "of_facts",
     "plan",
+    "read_pyproject",
+    "read_requirements",
     "wanted",
 ]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from packaging.specifiers import SpecifierSet
+
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
 from cudacheck.planning.answer import Remark
 from cudacheck.planning.target import Target
 from cudacheck.planning.wanted import Wish
-from cudacheck.remedies import flash_attn_choice
+from cudacheck.remedies import flash_attn_choice, installers
 from cudacheck.remedies.torch_choice import Choice
 
 
 def advice(choice: Choice, target: Target, wanted: Wish) -> Iterator[Remark]:
     """In the order of their weight."""
     yield _attention(choice, target, wanted)
+    yield from _newer_attention(choice, target, wanted)
     yield from _compiler(choice, target)
     yield from _triton(choice, target)
     yield from _run_time_code(choice, target)
@@ -24,14 +27,35 @@ def advice(choice: Choice, target: Target, wanted: Wish) -> Iterator[Remark]:
             f"conda takes it where it sees a driver; elsewhere CONDA_OVERRIDE_CUDA={choice.build.cuda} stands for one"
         )
         yield Remark("beside", says, choice.build.source)
+        if others := ", ".join(name for name, _ in wanted.others):
+            yield Remark("left out", f"{others}: what conda-forge calls it is not known")
     if target.installer == "uv" and not target.by_hand:
         yield Remark(
             "beside", "in a uv project take --emit uv: `uv sync` and `uv run` revert what was installed by hand"
         )
 
 
+MOST_LEFT_OUT = 6
+
+
+def on_wishes(wanted: Wish) -> Iterator[Remark]:
+    """What was asked for and cannot be, and what stands beside it and is not followed."""
+    asked = wanted.get("torch")
+    for spec in asked.specifier if asked else ():
+        version, _, tag = spec.version.partition("+")
+        if spec.operator in ("==", "===") and knowledge.exists(version, tag) is False:
+            yield Remark("beside", f"torch {spec.version} was never published")
+    for line in wanted.left_out[:MOST_LEFT_OUT]:
+        yield Remark("left out", line)
+    more = len(wanted.left_out) - MOST_LEFT_OUT
+    if more > 0:
+        yield Remark("left out", f"and {more} more lines of files")
+
+
 def _attention(choice: Choice, target: Target, wanted: Wish) -> Remark:
     machine, cuda = target.machine, choice.build.cuda
+    if asked := next((variant for variant in knowledge.flash_attn_variants() if wanted.get(variant.name)), None):
+        return Remark("attention", f"{asked.name}, which was asked for, beside PyTorch's own (SDPA)", asked.source)
     wheel, why_not = flash_attn_choice.wheel_for(machine, choice.release.version, cuda)
     if wheel and wanted.flash_attn:
         needs = "" if machine.glibc else f" (glibc {knowledge.flash_attn_wheel_glibc()} or newer)"
@@ -43,6 +67,25 @@ def _attention(choice: Choice, target: Target, wanted: Wish) -> Remark:
     if can_build and why_not != flash_attn_choice.UNKNOWN:
         says += f"; to build flash-attn from source takes nvcc of CUDA {cuda}"
     return Remark("attention", says)
+
+
+def _newer_attention(choice: Choice, target: Target, wanted: Wish) -> Iterator[Remark]:
+    """flash-attn 3 and 4, where all GPUs are of the kind that they were made for."""
+    machine = target.machine
+    for variant in knowledge.flash_attn_variants():
+        fits = machine.os == "linux" and machine.machine in variant.machines and not choice.build.channel
+        made_for = machine.capabilities and set(machine.capabilities) <= set(variant.recommended)
+        serves = not variant.tags or choice.build.tag in variant.tags
+        if not (fits and made_for and serves) or (machine.python and machine.python not in variant.pythons):
+            continue
+        if wanted.get(variant.name) or choice.release.version not in SpecifierSet(variant.torch):
+            continue
+        cuda13 = variant.extra and choice.build.cuda.startswith("13")
+        spec = f"'{variant.name}[{variant.extra}]'" if cuda13 else variant.name
+        where = f" --index-url {installers.index_url(choice.build.tag)}" if variant.tags else ""
+        kinds = ", ".join(variant.recommended)
+        says = f"{variant.name} was made for compute capability {kinds}: pip install {spec}{where}"
+        yield Remark("attention", says + ("" if variant.tags else " (pre-releases)"), variant.source)
 
 
 def _compiler(choice: Choice, target: Target) -> Iterator[Remark]:

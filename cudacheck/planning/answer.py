@@ -77,9 +77,9 @@ class Alternative:
 
 @dataclasses.dataclass(frozen=True)
 class Remark:
-    """What belongs to the chosen build besides packages."""
+    """What belongs to the chosen build besides packages; what was asked for and is not in it."""
 
-    about: Literal["attention", "compile", "triton", "jit", "beside"]
+    about: Literal["attention", "compile", "triton", "jit", "beside", "left out"]
     says: str
     source: str = ""
 

@@ -36,7 +36,7 @@ def plan(target: Target, wanted: Wish | None = None, tool: str | None = None) ->
         ruled_out=tuple(_ruled_out(chosen, target, asked, channel)) if known_gpus else (),
         alternatives=tuple(_alternatives(chosen, target, asked, channel) if known_gpus else _by_gpu(target, asked)),
         cannot_tell=unknown,
-        advice=tuple(advising.advice(chosen, target, asked)) if chosen else (),
+        advice=(*(advising.advice(chosen, target, asked) if chosen else ()), *advising.on_wishes(asked)),
         knowledge_date=knowledge.as_of(),
     )
 
@@ -60,7 +60,8 @@ def _chosen(choice: Choice, target: Target, wanted: Wish) -> Chosen:
     wheel = None
     if wanted.flash_attn:
         wheel, _ = flash_attn_choice.wheel_for(target.machine, choice.release.version, choice.build.cuda)
-    extra = packages.versions(choice, target.machine, wanted)
+    found = packages.chosen(choice, target.machine, wanted)
+    extra = {name: release.version if release else "" for name, release in found.items()}
     return Chosen(
         torch=choice.release.version,
         tag=choice.build.tag,
@@ -115,12 +116,8 @@ def _why(choice: Choice, target: Target, wanted: Wish) -> Iterator[Why]:
         yield Why("glibc", f"its wheel needs glibc {build.glibc}{this}", build.source)
     for name in choice.companions:
         yield Why("partner", f"{name} {choosing.partner_version(choice, name)} belongs to it", choice.release.source)
-    for name, version in packages.versions(choice, machine, wanted).items():
-        says = (
-            f"{name} {version} was built for it" if version else f"{name} goes with any PyTorch, for all that is known"
-        )
-        row = next((row for row in knowledge.built_with(name) if row.version == version), None)
-        yield Why("requirement", says, row.source if row else "")
+    for name, release in packages.chosen(choice, machine, wanted).items():
+        yield Why("requirement", packages.says(name, release, choice), release.source if release else "")
 
 
 def _driver_why(build: Build, target: Target) -> Iterator[Why]:

@@ -68,8 +68,6 @@ def _bought_by(changes: Iterator[WhatIf], chosen: Choice | None) -> list[Bought]
 
 
 DRIVER = "<driver>"
-OBJECTING = (*PARTNERS, FLASH_ATTN)
-"""Beside them only what was built for one PyTorch rules any out."""
 
 
 def _changes(target: Target, wanted: Wish, channel: str | None) -> Iterator[WhatIf]:
@@ -79,7 +77,7 @@ def _changes(target: Target, wanted: Wish, channel: str | None) -> Iterator[What
         for gpu in target.gpus:
             yield WhatIf("gpu", f"leave out {gpu}", target.without(gpu), wanted, channel)
     newest = _newest_driver(target)
-    if newest != target.machine.driver:
+    if target.machine.driver not in (None, newest):
         yield WhatIf("driver", f"take {DRIVER}", target.with_machine(driver=newest), wanted, channel)
     if target.machine.glibc:
         says = "take a system or a container with a newer glibc"
@@ -107,8 +105,9 @@ def _other_pythons(target: Target, wanted: Wish, channel: str | None) -> Iterato
 
 
 def _fewer_wishes(target: Target, wanted: Wish, channel: str | None) -> Iterator[WhatIf]:
+    objecting = {*PARTNERS, FLASH_ATTN, *(variant.name for variant in knowledge.flash_attn_variants())}
     for name, asked in wanted.packages:
-        can_object = asked.specifier if name == "torch" else name in OBJECTING or knowledge.built_with(name)
+        can_object = asked.specifier if name == "torch" else name in objecting or knowledge.package_releases(name)
         if can_object:
             yield WhatIf("requirement", f"leave out `{asked}`", target, wanted.without(name), channel)
     if not wanted.packages:

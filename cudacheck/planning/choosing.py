@@ -20,7 +20,9 @@ def best(target: Target, wanted: Wish, channel: str | None = None) -> Choice | N
     """The build to install; None where none fits, or where nobody knows what it has to run on."""
     if not target.machine.capabilities or target.unknown_gpus:
         return None
-    allowed = [c for c in pools.pool(target.machine, channel) if next(objections(c, target, wanted), None) is None]
+    if next(_past_its_last_driver(target), None):
+        return None
+    allowed = [c for c in pools.pool(target.machine, channel) if next(reasons(c, target, wanted), None) is None]
     machine = asking_for(target, wanted).machine
     return torch_choice.choose(machine, None, pool=allowed)
 
@@ -40,11 +42,13 @@ def fitting(target: Target, wanted: Wish, channel: str | None = None) -> list[Ch
 def reasons(choice: Choice, target: Target, wanted: Wish) -> Iterator[Obstacle]:
     """Everything that speaks against a build."""
     yield from torch_choice.obstacles(choice, target.machine)
-    yield from objections(choice, target, wanted)
+    if wanted.packages:
+        yield from objections(choice, target, wanted)
+    yield from _past_its_last_driver(target)
 
 
 def objections(choice: Choice, target: Target, wanted: Wish) -> Iterator[Obstacle]:
-    """What the requirements have against a build, and what a description says that no machine can be."""
+    """What the requirements have against a build."""
     asked = wanted.get("torch")
     if asked and not asked.specifier.contains(f"{choice.release.version}+{choice.build.tag}", prereleases=True):
         yield Obstacle("requirement", f"`{asked}` excludes it")
@@ -54,7 +58,6 @@ def objections(choice: Choice, target: Target, wanted: Wish) -> Iterator[Obstacl
     if wanted.flash_attn:
         yield from _flash_attn_objections(choice, target, wanted)
     yield from packages.objections(choice, target.machine, wanted)
-    yield from _past_its_last_driver(target)
 
 
 def _partner_objections(choice: Choice, target: Target, wanted: Wish, name: str) -> Iterator[Obstacle]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cudacheck import knowledge
-from cudacheck.knowledge import as_version
+from cudacheck.knowledge import GpuModel, as_version
 from cudacheck.model.facts import Facts
 from cudacheck.model.nearest import hint
 from cudacheck.probes.host.nvml import Gpu
@@ -161,7 +161,17 @@ def _gpu(text: str) -> PlannedGpu:
     if found := knowledge.gpu_called(plain):
         name, capability = found
         return PlannedGpu(_as_nvml_prints(name) or plain, capability)
+    if several := knowledge.models_called(plain):
+        raise TargetError(f"{_cut(plain)} is more than one GPU: {_listed(several)}")
     raise TargetError(f"no GPU called {_cut(plain)} is known{_near(plain)}; give its compute capability, such as 8.9")
+
+
+MOST_MODELS = 4
+
+
+def _listed(models: Sequence[GpuModel]) -> str:
+    named = [f"{model.names[0]} ({model.compute_capability})" for model in models]
+    return ", ".join(named[:MOST_MODELS]) + (f" and {len(named) - MOST_MODELS} more" if named[MOST_MODELS:] else "")
 
 
 def _as_nvml_prints(name: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -31,6 +31,8 @@ class Wish:
 
     packages: tuple[tuple[str, Requirement], ...] = ()
     """By their canonical names, in the order they were asked for."""
+    left_out: tuple[str, ...] = ()
+    """What the files say besides, and the plan does not follow."""
 
     def get(self, name: str) -> Requirement | None:
         return next((found for known, found in self.packages if known == name), None)
@@ -55,7 +57,7 @@ class Wish:
         kept = [(known, found) for known, found in self.packages if known != name]
         if name == "torch" or not kept:
             kept.insert(0, ("torch", Requirement("torch")))
-        return Wish(tuple(kept))
+        return dataclasses.replace(self, packages=tuple(kept))
 
 
 def family_without(name: str) -> Wish:
@@ -64,7 +66,7 @@ def family_without(name: str) -> Wish:
     return Wish(tuple((each, Requirement(each)) for each in kept))
 
 
-def wanted(lines: Iterable[str], machine: Machine) -> Wish:
+def wanted(lines: Iterable[str], machine: Machine, left_out: Sequence[str] = ()) -> Wish:
     """The requirements in these lines that hold on this machine. Raises BadRequirementError.
 
     >>> dict(wanted(["torch>=2.8", "Flash_Attn", "pywin32; sys_platform == 'win32'"], Machine()).packages).keys()
@@ -81,7 +83,7 @@ def wanted(lines: Iterable[str], machine: Machine) -> Wish:
         found[name] = _both(found[name], requirement) if name in found else requirement
         if len(found) > MAX_REQUIREMENTS:
             raise BadRequirementError(f"these are more than {MAX_REQUIREMENTS} requirements")
-    return Wish(tuple(found.items()))
+    return Wish(tuple(found.items()), tuple(left_out))
 
 
 def _requirement(line: str) -> Requirement:
@@ -123,23 +125,69 @@ def _holds(requirement: Requirement, machine: Machine) -> bool:
         raise BadRequirementError(f"the marker of {str(requirement)[:60]!r} cannot be evaluated") from None
 
 
-def lines_of_requirements(text: str) -> Iterator[str]:
-    """The lines of a requirements file that name packages or other files (`-r more.txt`), without their hashes."""
-    whole = re.sub(r"\\\r?\n", " ", text)
-    for line in whole.splitlines():
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """What a file asks for."""
+
+    lines: tuple[str, ...]
+    """Requirements as they stand there."""
+    others: tuple[str, ...] = ()
+    """Names of requirements files that it takes in (`-r more.txt`)."""
+    left_out: tuple[str, ...] = ()
+    """What it says besides and no plan follows: folders, addresses, indexes, groups."""
+
+
+_FOLLOWED = re.compile(r"(?:-r|--requirement)[ =]?\s*(\S+)")
+_PLACES = re.compile(r"(-e|--editable|-i|--index-url|--extra-index-url|-f|--find-links|--no-index)\b")
+_NO_NAME = re.compile(r"[./~\\]|[A-Za-z][\w+.-]*:|[\w.-]+[/\\]|\S+\.(whl|zip|tar\.gz)$")
+
+
+def read_requirements(text: str) -> Read:
+    r"""A requirements file, without its hashes.
+
+    >>> read_requirements("torch --hash=sha256:00\n./ours\n-r more.txt").left_out
+    ('./ours',)
+    """
+    lines, others, left_out = [], [], []
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         plain = re.sub(r"(^|\s)#.*$", "", line).strip()
         plain = re.sub(r"\s--(hash|config-settings|global-option)[= ]\S+", "", plain)
-        if plain and (not plain.startswith("-") or re.match(r"(-r|--requirement)[ =]", plain)):
-            yield plain
+        if followed := _FOLLOWED.match(plain):
+            others.append(followed[1])
+        elif _PLACES.match(plain) or _NO_NAME.match(plain):
+            left_out.append(plain)
+        elif plain and not plain.startswith("-"):
+            lines.append(plain)
+    return Read(tuple(lines), tuple(others), tuple(left_out))
 
 
-def lines_of_pyproject(text: str) -> list[str]:
-    """The dependencies of a pyproject.toml (PEP 621). Raises BadRequirementError."""
+def read_pyproject(text: str) -> Read:
+    """A pyproject.toml (PEP 621). Raises BadRequirementError."""
     try:
-        project: Any = tomllib.loads(text).get("project", {})
+        document: Any = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadRequirementError(f"it is no TOML: {str(error)[:120]}") from None
-    listed = project.get("dependencies") if isinstance(project, dict) else None
+    listed = _at(document, "project", "dependencies")
+    if listed is None and isinstance(_at(document, "tool", "poetry", "dependencies"), dict):
+        raise BadRequirementError(
+            "its dependencies are in poetry's own words, [tool.poetry.dependencies]: give them as requirements"
+        )
     if not isinstance(listed, list) or not all(isinstance(line, str) for line in listed):
         raise BadRequirementError("it has no list of [project] dependencies")
-    return listed
+    return Read(tuple(listed), left_out=tuple(_left_out(document)))
+
+
+def _left_out(document: Any) -> Iterator[str]:
+    """Groups of requirements, and where a tool is told to get PyTorch from."""
+    for path in (("project", "optional-dependencies"), ("dependency-groups",)):
+        if groups := _at(document, *path):
+            yield f"[{'.'.join(path)}] {', '.join(map(str, groups))}"
+    for tool in (("tool", "uv", "sources"), ("tool", "poetry", "dependencies")):
+        if named := [name for name in ("torch", *PARTNERS) if name in (_at(document, *tool) or ())]:
+            yield f"[{'.'.join(tool)}] {', '.join(named)}"
+
+
+def _at(document: Any, *keys: str) -> Any:
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document

@@ -1,49 +1,59 @@
-"""Which packages were built for which PyTorch, as their wheels on the default index say."""
+"""Which PyTorch, Python and machine packages beside PyTorch ask for; images with a compiler; Triton's ptxas."""
 
 from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
 
+from packaging.specifiers import SpecifierSet
+
 from cudacheck.knowledge._tables import rows
 
 
 @dataclasses.dataclass(frozen=True)
-class BuiltWith:
-    """One release of a package whose wheel holds code for one PyTorch."""
+class PackageRelease:
+    """One release of a package, and what it asks for."""
 
     package: str
     version: str
     torch: str
-    """The release that its Requires-Dist pins."""
+    """PEP 440: `==2.14.0`; empty where any will do."""
     tag: str
-    """The CUDA that its wheel on the default index was built for, as PyTorch's tag."""
+    """The CUDA that its wheel on the default index was built for: `cu130`; `cu13`: any of that major; empty: all."""
     pythons: tuple[str, ...]
     source: str
     glibc: str
-    """That its manylinux tag asks for."""
-    compute_capability: str = "5.0"
+    """That its manylinux tag asks for; empty where nothing is compiled."""
+    compute_capability: str
     """The oldest that it has kernels for."""
-    machines: tuple[str, ...] = ("x86_64",)
-    """All are for Linux."""
+    machines: tuple[str, ...]
+    systems: tuple[str, ...]
+    optional: bool
+    """Whether it runs with another PyTorch as well, without its compiled parts."""
+
+    def suits(self, torch_version: str, tag: str) -> bool:
+        """Whether it was made for this build of PyTorch (`2.14.0`, `cu130`)."""
+        return tag.startswith(self.tag) and (not self.torch or torch_version in SpecifierSet(self.torch))
 
 
 @lru_cache
-def built_with(package: str) -> tuple[BuiltWith, ...]:
-    """The known releases of this package, newest first; none where nothing is known of it."""
+def package_releases(package: str) -> tuple[PackageRelease, ...]:
+    """The known releases of this package; none where nothing is known of it."""
     return tuple(
-        BuiltWith(
+        PackageRelease(
             package,
             version,
             torch=row["torch"],
-            tag=row["tag"],
+            tag=row.get("tag", ""),
             pythons=tuple(row["pythons"]),
             source=row["source"],
-            glibc=row["glibc"],
+            glibc=row.get("glibc", ""),
             compute_capability=row.get("compute_capability", "5.0"),
             machines=tuple(row.get("machines", ("x86_64",))),
+            systems=tuple(row.get("os", ("linux",))),
+            optional=row.get("optional", False),
         )
-        for row in rows("packages", "built_with")
+        for row in rows("packages", "releases")
         if row["verified"] and row["package"] == package
         for version in row["versions"].split()
     )
