@@ -19,7 +19,9 @@ from cudacheck.commands.doctor import InputError
 from cudacheck.commands.plan import Described
 from cudacheck.commands.plan import plan as command
 from cudacheck.planning import InstallPlan, changes
-from cudacheck.render import plan as rendering
+from cudacheck.planning.answer import Planned
+from cudacheck.render import as_text
+from cudacheck.render.plan import block
 
 SAMPLE = random.Random(14).sample(cases(), 300)
 
@@ -29,6 +31,10 @@ def planned(
 ) -> InstallPlan:
     target = planning.described(gpus, driver, python)
     return planning.plan(target, planning.wanted(requirements, target.machine), tool)
+
+
+def shown(plan: InstallPlan, name: str = "text", **how: Any) -> str:
+    return as_text(Planned(plan), name, folder="plan", **how)
 
 
 def test_a_sample_of_all_machines():
@@ -293,7 +299,7 @@ def told(gpu: str, python: str | None, lines: list[str]) -> str:
     """The plan as text, or the line that refuses it."""
     try:
         target = planning.described([gpu], "580.95.05", python)
-        return rendering.as_text(planning.plan(target, planning.wanted(lines, target.machine)))
+        return shown(planning.plan(target, planning.wanted(lines, target.machine)))
     except (planning.TargetError, planning.BadRequirementError) as refused:
         return f"refused: {refused}"
 
@@ -382,14 +388,14 @@ def test_every_form_says_the_same_build(tool, gpu, driver):
     plan = planned([gpu], driver, "3.12", "torch", "torchvision", tool=tool)
     chosen = plan.choice
     assert chosen
-    block = rendering.block(chosen)
-    assert chosen.torch in block
+    lines = "\n".join(block(chosen))
+    assert chosen.torch in lines
     if chosen.channel:
-        assert f"cuda-version={chosen.tag[2:4]}.{chosen.tag[4]}" in block
+        assert f"cuda-version={chosen.tag[2:4]}.{chosen.tag[4]}" in lines
     elif chosen.index:
-        assert chosen.index in block
+        assert chosen.index in lines
     else:
-        assert "download.pytorch.org" not in block
+        assert "download.pytorch.org" not in lines
     assert chosen.commands
     for command_line in chosen.commands:
         assert shlex.split(command_line)
@@ -440,6 +446,6 @@ def test_conda_gets_what_conda_forge_has():
 def test_no_line_is_wider_than_asked_but_what_is_copied(width):
     plan = planned(["V100", "A100"], "580.95.05", "3.12", "torch>=2.5", "torchvision")
     assert plan.choice
-    lines = rendering.as_text(plan, width=width).splitlines()
+    lines = shown(plan, width=width).splitlines()
     copied = {f"    {line}" for line in plan.choice.commands}
     assert [line for line in lines if len(line) > width and line not in copied and " " in line.strip()] == []

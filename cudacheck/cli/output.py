@@ -97,15 +97,21 @@ def deliver(
     quiet: bool = False,
     color: Color = Color.AUTO,
     gate: Gate = Gate(),
+    instead: str | None = None,
 ) -> None:
-    """To the files that --output names, then to stdout: what befalls one does not cost the others."""
+    """To the files that --output names, then to stdout: what befalls one does not cost the others.
+
+    `instead`: what stdout gets, where it is no format.
+    """
     told: dict[str, Any] = {"folder": folder, "verbose": verbose}
     told |= {"fail_on": gate.fail_on, "not_proven": gate.not_proven}
     unwritten = [why for way in ways if (why := _written(what, way, **told))]
     if (folder, output_format) == ("formats", "github"):
         unwritten += github.left_behind(what, [way.path for way in ways if way.format == "json"], os.environ)
     colour = has_colour(color)
-    text = render.as_text(what, output_format, colour=colour, encoding=out.encoding(), **told)
+    text = instead
+    if text is None:
+        text = render.as_text(what, output_format, colour=colour, encoding=out.encoding(), **told)
     show(_first_line(text) if quiet and output_format == "text" else text, colour=colour)
     if unwritten:
         usage_error(unwritten[0])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cudacheck.cli import interrupts
-from cudacheck.cli.options import usage_error
-from cudacheck.cli.output import refusing, show
+from cudacheck.cli.options import Color, Colour, Output, format_option, usage_error
+from cudacheck.cli.output import check_first, deliver, refusing
 from cudacheck.render import out
+
+if TYPE_CHECKING:
+    from cudacheck.planning import InstallPlan
 
 
 class EmitAs(enum.StrEnum):
@@ -27,9 +30,7 @@ class EmitAs(enum.StrEnum):
     DOCKERFILE = "dockerfile"
 
 
-class PlanFormat(enum.StrEnum):
-    TEXT = "text"
-    JSON = "json"
+FOLDER = "plan"
 
 
 def plan(
@@ -59,9 +60,13 @@ def plan(
         list[str] | None,
         typer.Option("--from", help="For the machine of a saved report or a paste; - is stdin.", metavar="FILE"),
     ] = None,
-    emit: Annotated[EmitAs | None, typer.Option(help="Print only what this tool reads or runs.")] = None,
+    emit: Annotated[
+        EmitAs | None, typer.Option(help="For this tool; without --format, print only what it reads or runs.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Print only how what is installed differs.")] = False,
-    output_format: Annotated[PlanFormat, typer.Option("--format", help="What to print.")] = PlanFormat.TEXT,
+    output_format: Annotated[str | None, format_option(FOLDER)] = None,
+    output: Output = None,
+    color: Colour = Color.AUTO,
 ) -> None:
     """Say what to install on this machine, or on one that is described, and why.
 
@@ -69,7 +74,7 @@ def plan(
     with --check, a difference. 2: bad usage or unreadable input.
     """
     from cudacheck.commands import plan as planning
-    from cudacheck.render import plan as rendering
+    from cudacheck.planning.answer import Planned
 
     described = planning.Described(tuple(gpu or ()), driver, os, machine, glibc)
     if source and described:
@@ -78,6 +83,8 @@ def plan(
         )
     if check and described:
         usage_error("--check compares what is installed: it goes with this machine or with --from")
+    shown_as = output_format or "text"
+    ways = check_first(None, output, shown_as, FOLDER)
     with refusing(), interrupts.raised():
         found = planning.plan(
             requirements or (),
@@ -88,12 +95,19 @@ def plan(
             tool=emit.value if emit else None,
             check=check,
         )
-    if output_format is PlanFormat.JSON:
-        show(rendering.as_json(found))
-    elif found.choice and emit:
-        show(rendering.block(found.choice))
-    elif emit:
-        out.say(rendering.headline(found))
-    else:
-        show(rendering.as_text(found, check=check, encoding=out.encoding()))
+    block = _block(found) if emit and not output_format else None
+    deliver(Planned(found, check=check), shown_as, ways, folder=FOLDER, color=color, instead=block)
     raise typer.Exit(0 if found.choice and not (check and found.difference) else 1)
+
+
+def _block(found: InstallPlan) -> str:
+    """What a tool reads or runs; what is not in it, or why there is none, goes to stderr."""
+    from cudacheck.render import plan as rendering
+
+    if found.choice is None:
+        out.say(rendering.headline(found)[1])
+        return ""
+    for remark in found.advice:
+        if remark.about == "left out":
+            out.say(f"left out: {remark.says}")
+    return "".join(f"{line}\n" for line in rendering.block(found.choice))

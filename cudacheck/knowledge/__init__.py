@@ -28,7 +28,7 @@ from cudacheck.knowledge.cuda_drivers import (
 )
 from cudacheck.knowledge.cudnn import CUDNN_SUBLIBRARIES, cudnn_bundled, cudnn_major_of, cudnn_wheel_lacks
 from cudacheck.knowledge.flash_attn import (
-    Variant,
+    FlashAttnVariant,
     flash_attn_built_for,
     flash_attn_supports,
     flash_attn_symbol,
@@ -79,13 +79,13 @@ __all__ = [
     "Achieved",
     "Build",
     "Companions",
+    "FlashAttnVariant",
     "GpuModel",
     "Message",
     "PackageRelease",
     "Release",
     "TensorRate",
     "TritonWheel",
-    "Variant",
     "achieved",
     "archs_of",
     "as_of",

@@ -27,7 +27,7 @@ class BuiltFor:
 
 
 @dataclasses.dataclass(frozen=True)
-class Variant:
+class FlashAttnVariant:
     """flash-attn 3 or 4: packages of their own."""
 
     name: str
@@ -45,10 +45,10 @@ class Variant:
 
 
 @lru_cache
-def flash_attn_variants() -> tuple[Variant, ...]:
+def flash_attn_variants() -> tuple[FlashAttnVariant, ...]:
     """The newest last; all are for Linux."""
     return tuple(
-        Variant(
+        FlashAttnVariant(
             name=row["name"],
             recommended=tuple(row["recommended"]),
             torch=row.get("torch", ""),

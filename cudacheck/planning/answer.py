@@ -127,6 +127,15 @@ class InstallPlan:
     schema_version: str = SCHEMA_VERSION
 
 
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A plan, and what of it was asked for."""
+
+    plan: InstallPlan
+    check: bool = False
+    """Only how what is installed differs."""
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a plan, generated from the types; docs/plan.schema.json is its copy."""
     from pydantic import TypeAdapter
