@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import healthy_pastes
 import pytest
 
 from cudacheck import sources
@@ -418,8 +419,8 @@ def test_several_sources_merge() -> None:
 
 
 def test_gpus_of_different_names_stay_apart() -> None:
-    facts = read("GPU models and configuration: GPU 0: Tesla T4\n", "name, pstate\nNVIDIA H100 PCIe, P0\n")
-    assert {g.name for g in facts.all(Gpu)} == {"Tesla T4", "NVIDIA H100 PCIe"}
+    facts = read("GPU models and configuration: GPU 0: Tesla T4\nGPU 1: NVIDIA H100 PCIe\n", "name\nNVIDIA H100 PCIe\n")
+    assert [g.name for g in facts.all(Gpu)] == ["Tesla T4", "NVIDIA H100 PCIe"]
 
 
 @pytest.mark.parametrize(
@@ -828,6 +829,27 @@ def test_two_drivers_are_named() -> None:
     facts = read(HOST, HOST.replace("535.104.05", "470.82.01"))
     assert facts.all(Contradiction) == (Contradiction("driver", "535.104.05", "470.82.01"),)
     assert [nvml.driver_version for nvml in facts.all(Nvml)] == ["535.104.05"]
+
+
+A10, T4 = (healthy_pastes.SMI.format(driver="580.95.05", cuda="13.0", name=name) for name in ("NVIDIA A10", "Tesla T4"))
+PYTORCH_SEES = "PyTorch version: 2.8.0+cu128\nCUDA used to build PyTorch: 12.8\nGPU models and configuration: GPU 0: {}"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [(f"{A10}\n\n{T4}",), (A10, T4), (f"{PYTORCH_SEES.format('Tesla T4')}\n\n{A10}",)],
+    ids=["one text", "two texts", "two programs"],
+)
+def test_two_gpus_that_are_not_of_one_machine_are_named_and_one_counts(texts: tuple[str, ...]) -> None:
+    facts = read(*texts)
+    assert facts.all(Contradiction) == (Contradiction("GPU", "NVIDIA A10", "Tesla T4"),)
+    assert [gpu.name for gpu in facts.all(Gpu)] == ["NVIDIA A10"]
+
+
+@pytest.mark.parametrize("seen", ["NVIDIA A10", "A10", "Tesla T4\nGPU 1: NVIDIA A10", "NVIDIA A10\nGPU 1: NVIDIA A10"])
+def test_gpus_of_one_machine_are_no_difference(seen: str) -> None:
+    facts = read(PYTORCH_SEES.format(seen), A10)
+    assert facts.all(Contradiction) == ()
 
 
 @pytest.mark.parametrize("other", ["2.8.0", "PyTorch version: 2.8.0+cu128", "- PyTorch Version: 2.8"])

@@ -1,4 +1,4 @@
-"""Keeps apart what is of two environments: two PyTorch, two drivers. The first counts, and the difference is named."""
+"""Keeps apart what is of two environments: two PyTorch, drivers, GPUs. The first counts, the difference is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.sources import installs
+from cudacheck.sources import _gpu_names, installs, prose
 from cudacheck.sources._whole import Whole
 
 MOST = 20
@@ -49,6 +49,7 @@ class Environments:
 
     def __init__(self) -> None:
         self.torch = self.driver = ""
+        self.gpus: list[str] = []
         self.named: list[Contradiction] = []
 
     def counted(self, found: Sequence[object], *, same_text: bool) -> Iterator[object]:
@@ -64,20 +65,49 @@ class Environments:
         other_driver = self._differs("driver", self.driver, driver)
         out: tuple[type, ...] = (*(PATIENT if other_torch else ()), *(MACHINE if other_driver else ()))
         foreign = same_text and not (self.torch and torch and not other_torch)
+        others = set() if foreign or other_driver else self._other_gpus(found)
+        out += (GpuProcess,) if others else ()  # nobody knows on whose GPU
         for fact in found:
             kind = fact.fact_type if isinstance(fact, Whole) else type(fact)
-            if kind not in out and (not foreign or kind is ErrorMessage):
+            if kind not in out and (not foreign or kind is ErrorMessage) and id(fact) not in others:
                 yield fact
         if foreign and not other_torch and torch:
             self.named.append(Contradiction("PyTorch", "of the first dump", torch))
         if not foreign:
             self.torch, self.driver = self.torch or torch, self.driver or driver
 
+    def _other_gpus(self, found: Sequence[object]) -> set[int]:
+        """The ids of the facts about GPUs that are not those of before; one program may see fewer than another."""
+        others: set[int] = set()
+        for view in _views(found):
+            names = [gpu.name for gpu in view if gpu.name]
+            alien = [name for name in names if not _gpu_names.known(name, self.gpus)]
+            lacking = [name for name in self.gpus if not _gpu_names.known(name, names)]
+            if alien and lacking:
+                self.named.append(Contradiction("GPU", lacking[0], alien[0]))
+                others |= {id(gpu) for gpu in view}
+            else:
+                self.gpus += alien
+        return others
+
     def _differs(self, what: str, first: str, other: str) -> bool:
         if not first or not other or _agree(first, other):
             return False
         self.named.append(Contradiction(what, first, other))
         return True
+
+
+def _views(found: Sequence[object]) -> Iterator[list[Gpu]]:
+    """The GPUs that each program printed at a time: one that begins to count anew was started again."""
+    views: dict[str, list[list[Gpu]]] = {}
+    for gpu in found:
+        if isinstance(gpu, Gpu) and gpu.found_in != prose.FOUND_IN:
+            of_program = views.setdefault(gpu.found_in, [[]])
+            if gpu.index in [other.index for other in of_program[-1]]:
+                of_program.append([])
+            of_program[-1].append(gpu)
+    for of_program in views.values():
+        yield from of_program
 
 
 def _is_told(build: TorchBuild) -> bool:

@@ -19,7 +19,7 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.sources import _torch_builds, installs, nvidia_smi_query
+from cudacheck.sources import _gpu_names, _torch_builds, installs, nvidia_smi_query
 from cudacheck.sources._whole import Whole
 
 MAX_OF_A_TYPE = 500
@@ -80,9 +80,9 @@ def _gpus(facts: Sequence[Gpu]) -> list[Gpu]:
     for gpu in facts:
         twin = next((number for number, other in enumerate(kept) if _same(gpu, other)), None)
         if twin is None and gpu.name and not (gpu.uuid or gpu.pci_address):
-            namesakes = (n for n, other in enumerate(kept) if other.found_in != gpu.found_in)
-            free = (n for n in namesakes if (gpu.found_in, n) not in paired and _names_agree(gpu.name, kept[n].name))
-            twin = next(free, None)
+            elsewhere = (n for n, other in enumerate(kept) if other.found_in != gpu.found_in)
+            free = (n for n in elsewhere if (gpu.found_in, n) not in paired)
+            twin = next((n for n in free if _gpu_names.agree(gpu.name, kept[n].name)), None)
         if twin is not None:
             paired.add((gpu.found_in, twin))
         if twin is None:
@@ -104,17 +104,7 @@ def _same(one: Gpu, other: Gpu) -> bool:
     for mine, theirs in ((one.uuid, other.uuid), (one.pci_address, other.pci_address)):
         if mine and theirs:
             return mine == theirs
-    return one.index == other.index and _names_agree(one.name, other.name)
-
-
-def _names_agree(one: str | None, other: str | None) -> bool:
-    """The table cuts long names; before 465 the driver left `NVIDIA` out."""
-    short, long = sorted((_bare(one), _bare(other)), key=len)
-    return long.startswith(short)
-
-
-def _bare(name: str | None) -> str:
-    return (name or "").lower().removeprefix("nvidia ").rstrip(". ")
+    return one.index == other.index and _gpu_names.agree(one.name, other.name)
 
 
 def _name_detail(name: str | None) -> tuple[bool, int]:
