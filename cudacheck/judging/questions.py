@@ -104,4 +104,7 @@ def _is_answered(ask: Ask, facts: Facts) -> bool:
     """Whether the fact is known, or the program itself said why it tells nothing."""
     hand = _by_hand(ask)
     said = hand is not None and any(hand.command in said.text.lower() for said in facts.all(ErrorMessage))
+    if ask.field:
+        known: tuple[object, ...] = facts.all(ask.fact)
+        return any(getattr(fact, ask.field) is not None for fact in known)
     return said or facts.is_answered(ask.fact)

@@ -75,6 +75,8 @@ class Ask:
     """How this fault looks in the answer: `no line`."""
     answer: str
     """What the command prints then. Read beside such a paste, the answers to all that a rule asks make it the root."""
+    field: str = ""
+    """Of the fact, where that itself may be known without it: why CUDA is not available."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence
-from cudacheck.model.rule import Missing
+from cudacheck.model.rule import Ask, Missing
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.environment import EnvironmentVariables
@@ -36,6 +36,15 @@ def numbered(*codes: int) -> str:
     failed = r"init failure|failed to get device context|cuInit(?:\(0?\))? ?(?:err(?:or)?|failed|returned)?"
     count = r"cudaGetDeviceCount(?:\(\))?"  # which may also "return 3" when there are three GPUs
     return rf"(?:{failed}|{count} (?:err|failed))[ :=]{{1,3}}{code}|{count} returned {code}\s{{1,12}}->"
+
+
+def in_pytorchs_words(error: str) -> Ask:
+    """What `torch.cuda.init()` says where CUDA gives a code that PyTorch has no words of its own for."""
+    unexpected = (
+        "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before calling "
+        "NumCudaDevices() that might have already set an error?"
+    )
+    return Ask(TorchCuda, f"`Error {error}`", f"{unexpected} Error {error}", field="error")
 
 
 NO_SMI = (

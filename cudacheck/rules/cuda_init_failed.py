@@ -177,6 +177,7 @@ RULE = Rule(
         r"CUDA unknown error - this may be due to an incorrectly set up environment",
         r"CUDA driver initialization failed, you might not have a CUDA gpu",
     ),
+    asks=(_driver.in_pytorchs_words("2: out of memory"),),
     fires={
         "out of memory in cuInit": (
             LINUX,

@@ -31,7 +31,7 @@ from cudacheck.model.rule import Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _machine
+from cudacheck.rules import _driver, _machine
 
 
 def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, libcuda: LibCuda | None) -> Iterator[Finding]:
@@ -92,6 +92,7 @@ RULE = Rule(
         r"(?i)uncorrectable ECC error encountered|CUDA_ERROR_ECC_UNCORRECTABLE|cudaErrorECCUncorrectable",
         r"Xid\b[^\n]{0,40}: (?:48|63|64|94|95)\b",
     ),
+    asks=(_driver.in_pytorchs_words("214: uncorrectable ECC error encountered"),),
     fires={
         "uncorrected errors": (Gpu(0, H100, ecc_enabled=True, ecc_uncorrected=2, rows_remap_pending=False),),
         "a remapping waits": (Gpu(0, H100), Gpu(1, H100, ecc_uncorrected=0, rows_remap_pending=True)),

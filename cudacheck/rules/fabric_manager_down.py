@@ -83,6 +83,7 @@ RULE = Rule(
         r"(?i)system not yet initialized|CUDA_ERROR_SYSTEM_NOT_READY|cudaErrorSystemNotReady",
         _driver.numbered(802),
     ),
+    asks=(_driver.in_pytorchs_words("802: system not yet initialized"),),
     fires={
         "cuInit says 802": (
             Nvml(library_found=True, init_code=0, gpu_count=8, driver_version="580.126.09"),

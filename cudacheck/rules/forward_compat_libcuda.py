@@ -118,6 +118,7 @@ RULE = Rule(
         _driver.numbered(804),
         rf"(?P<combination>{_driver.UNSUPPORTED_COMBINATION}|{_driver.numbered(803)})",
     ),
+    asks=(_driver.in_pytorchs_words("804: forward compatibility was attempted on non supported HW"),),
     fires={
         "cuda-compat on a GeForce": (
             DOCKER,

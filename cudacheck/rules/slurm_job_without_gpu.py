@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Nvml
@@ -75,6 +75,13 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=(r"\b(?:Alloc)?TRES=(?=\S{0,200}\bnode=\d)(?!\S{0,200}gres/gpu)\S{1,200}",),
+    asks=(
+        Ask(
+            EnvironmentVariables,
+            "`CUDA_VISIBLE_DEVICES=NoDevFiles`: a job of Slurm's without a GPU",
+            "CUDA_VISIBLE_DEVICES=NoDevFiles",
+        ),
+    ),
     fires={
         "Slurm knows no such GPUs": (
             ErrorMessage(

@@ -74,6 +74,7 @@ RULE = Rule(
         r"CUDA driver is a stub library|CUDA_ERROR_STUB_LIBRARY|cudaErrorStubLibrary",
         _driver.numbered(34),
     ),
+    asks=(_driver.in_pytorchs_words("34: CUDA driver is a stub library"),),
     fires={
         "the stubs folder on LD_LIBRARY_PATH": (LibCuda(found=True, path=STUB, init_code=34),),
         "CUDA says so": (ErrorMessage("RuntimeError: CUDA error 34: CUDA driver is a stub library", "ticket.txt"),),

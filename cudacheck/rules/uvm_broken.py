@@ -29,13 +29,14 @@ from collections.abc import Iterator
 from cudacheck import remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
-from cudacheck.model.rule import Family, Rule
+from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.rules import _driver, _machine, _messages
 
 PRESERVE = "options nvidia NVreg_PreserveVideoMemoryAllocations=1"
@@ -146,6 +147,15 @@ RULE = Rule(
         r"cuda runtime error \((?:3|30|999)\) : (?:unknown|initialization) error at [^\n]{0,200}THCGeneral",
         r"THCGeneral\.c\w* line=\d+ error=(?:3|30|999) : (?:unknown|initialization) error",
         _driver.numbered(3, 304, 999),
+    ),
+    asks=(
+        Ask(
+            TorchCuda,
+            "`CUDA unknown error`, or `CUDA driver initialization failed`",
+            "RuntimeError: CUDA unknown error - this may be due to an incorrectly set up environment, e.g. changing env "
+            "variable CUDA_VISIBLE_DEVICES after program start. Setting the available devices to be zero.",
+            field="error",
+        ),
     ),
     fires={
         "what llama.cpp prints": (

@@ -19,7 +19,7 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.probes.patient.torch_import import TorchImport
-from cudacheck.sources import _gpu_names, _torch_builds, installs, nvidia_smi_query
+from cudacheck.sources import _gpu_names, _torch_builds, cuda_init, installs, nvidia_smi_query
 from cudacheck.sources._whole import Whole
 
 MAX_OF_A_TYPE = 500
@@ -36,6 +36,7 @@ def merged(found: Iterable[object]) -> Facts:
         if len(kept) < MAX_OF_A_TYPE:
             kept.append(fact)
     whole = {mark.fact_type for mark in by_type.pop(Whole, [])}
+    by_type.get(TorchCuda, []).sort(key=lambda fact: fact.found_in != cuda_init.FOUND_IN)  # it was asked for since
     for fact_type in (System, Interpreter, Nvml, TorchCuda, KernelModule):
         if fact_type in by_type:
             by_type[fact_type] = [_one(by_type[fact_type])]

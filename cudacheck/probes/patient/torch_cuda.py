@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 from cudacheck.model import holds
 from cudacheck.model.identity import Identity
-from cudacheck.probes import Probe, Skipped
+from cudacheck.probes import ByHand, Probe, Skipped
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient import _torch
 
@@ -150,4 +150,5 @@ PROBE = Probe(
     ),
     also=(ErrorMessage,),
     after=("torch_import",),
+    by_hand=ByHand('python -c "import torch; torch.cuda.init()"', on_windows=True),
 )
