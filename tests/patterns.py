@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -25,6 +26,7 @@ class Used(NamedTuple):
     """Searched for, rather than matched from the start."""
 
 
+@lru_cache
 def used() -> list[Used]:
     found = [Used(rule.id, re.compile(message), True) for rule in registry.rules() for message in rule.messages]
     found += [Used(message.program, message.pattern, True) for message in knowledge.messages()]
@@ -70,6 +72,7 @@ def _written(module: ModuleType) -> Iterator[Used]:
                 pass
 
 
+@lru_cache
 def _tree(module: ModuleType) -> ast.Module:
     return ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
 

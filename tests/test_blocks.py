@@ -14,12 +14,14 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from cudacheck.cli.app import app
 
@@ -31,14 +33,22 @@ OUTPUT = {"", "text", "{include}", "{toctree}", "{eval-rst}"}
 """What is printed, or is Sphinx' own: tests/test_site.py."""
 
 
+WITH_BLOCKS = [page for page in PAGES if "```" in page.read_text(encoding="utf-8")]
+WITH_COMMANDS = [page for page in PAGES if "cudacheck " in page.read_text(encoding="utf-8")]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@lru_cache
+def tokens(page: Path) -> list[Token]:
+    """Read by the tests, not when they are collected: that each worker does anew."""
+    return MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
+
+
 def fences(page: Path) -> list[tuple[str, str]]:
-    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
-    return [(token.info.partition(" ")[0], token.content) for token in tokens if token.type == "fence"]
-
-
-BLOCKS = [
-    (page.relative_to(ROOT).as_posix(), *block) for page in PAGES for block in fences(page) if block[0] not in OUTPUT
-]
+    return [(token.info.partition(" ")[0], token.content) for token in tokens(page) if token.type == "fence"]
 
 
 def parse(language: str, text: str) -> None:
@@ -60,10 +70,18 @@ def parse(language: str, text: str) -> None:
         raise AssertionError(f"nothing here reads {language!r}")
 
 
-@pytest.mark.parametrize(("page", "language", "text"), BLOCKS, ids=[f"{b[0]}-{n}" for n, b in enumerate(BLOCKS)])
-def test_a_block_is_what_it_says(page: str, language: str, text: str):
-    if OF_OTHER_TESTS.get(language) != page:
-        parse(language, text)
+def refusals(page: Path) -> Iterator[str]:
+    for language, text in fences(page):
+        if language not in OUTPUT and OF_OTHER_TESTS.get(language) != name_of(page):
+            try:
+                parse(language, text)
+            except (AssertionError, SyntaxError, ValueError, yaml.YAMLError) as error:
+                yield f"{error} in {language}: {text}"
+
+
+@pytest.mark.parametrize("page", WITH_BLOCKS, ids=name_of)
+def test_every_block_is_what_it_says(page: Path):
+    assert [*refusals(page)] == []
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
@@ -85,16 +103,18 @@ def command_lines(text: str) -> Iterator[list[str]]:
 
 def names(page: Path) -> Iterator[list[str]]:
     """What running text calls a command and its options by: values and arguments may be left out."""
-    for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+    for token in tokens(page):
         for child in token.children or ():
             code = child.content if child.type == "code_inline" else ""
             if re.fullmatch(r"cudacheck [a-z].*", code) and "…" not in code:
                 yield from command_lines(code)
 
 
-SHELLS = [(page, text) for page, language, text in BLOCKS if language in {"sh", "bash"}]
-LINES = sorted({(page, shlex.join(line)) for page, text in SHELLS for line in command_lines(text)})
-NAMES = sorted({(page.relative_to(ROOT).as_posix(), shlex.join(line)) for page in PAGES for line in names(page)})
+def lines(page: Path) -> Iterator[list[str]]:
+    """The command lines of its blocks."""
+    for language, text in fences(page):
+        if language in {"sh", "bash"}:
+            yield from command_lines(text)
 
 
 def understood(given: list[str]) -> None:
@@ -111,18 +131,23 @@ def understood(given: list[str]) -> None:
         name, command, given = command.resolve_command(context, rest)
 
 
-@pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{page}: {line}" for page, line in LINES])
-def test_a_command_line_is_understood(page: str, line: str):
-    understood(shlex.split(line))
+def not_understood(given: Iterator[list[str]]) -> Iterator[str]:
+    for line in sorted({*map(shlex.join, given)}):
+        try:
+            understood(shlex.split(line))
+        except Exception as error:  # Click's, which Typer brings under a name of its own
+            yield f"{line}: {error}"
 
 
-@pytest.mark.parametrize(("page", "line"), NAMES, ids=[f"{page}: {line}" for page, line in NAMES])
-def test_a_name_is_that_of_a_command(page: str, line: str):
-    try:
-        understood(shlex.split(line))
-    except Exception as error:  # Click's, which Typer brings under a name of its own
-        if not re.search("Missing parameter|requires an argument", str(error)):
-            raise
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
+def test_every_command_line_is_understood(page: Path):
+    assert [*not_understood(lines(page))] == []
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
+def test_every_name_is_that_of_a_command(page: Path):
+    wrong = not_understood(names(page))
+    assert [one for one in wrong if not re.search("Missing parameter|requires an argument", one)] == []
 
 
 @pytest.mark.parametrize("line", ["doctor --no-such-option", "no-such-command", "fleet judge --no-such-option x"])
@@ -138,6 +163,6 @@ def test_what_is_no_block_of_its_language_is_refused(language: str, text: str):
 
 
 def test_there_is_much_to_look_at():
-    assert len(BLOCKS) > 60
-    assert len(LINES) > 50
-    assert len(NAMES) > 50
+    assert sum(len(fences(page)) for page in WITH_BLOCKS) > 60
+    assert sum(1 for page in WITH_COMMANDS for _ in lines(page)) > 50
+    assert sum(1 for page in WITH_COMMANDS for _ in names(page)) > 50

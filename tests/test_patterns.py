@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import time
 
 import pytest
 from patterns import Used, used
+
+import cudacheck
 
 pytestmark = pytest.mark.whole
 
@@ -18,6 +21,8 @@ WORDS = (
     "a ", "a.", "0.", "a=", "-a", ": ", "/a", "a:", "0x", "[a", "a]", '"a', "| ", "0a", "A_", "a@", "--", "  a",
     "\n ", " \n", "a\n", "'a ", "aaaaaaa0 ", "=a;", "$a", "{\n", "::",
 )  # fmt: skip
+MESSAGES = "messages"
+ROOMS = (MESSAGES, *sorted(info.name for info in pkgutil.iter_modules(cudacheck.__path__)))
 TEXTS: list[str] = [(unit * LONG)[:LONG] + "¦x" for unit in (*LETTERS, *WORDS)]
 
 
@@ -46,6 +51,16 @@ def test_a_slow_one_is_noticed(pattern, anywhere):
     assert slow_on(Used("here", re.compile(pattern), anywhere))
 
 
-@pytest.mark.parametrize("one", used(), ids=lambda one: f"{one.where} {one.pattern.pattern}"[:60])
-def test_its_work_grows_with_the_text(one):
-    assert not slow_on(one), one.pattern.pattern
+def room_of(one: Used) -> str:
+    package, *inside = re.split(r"[.,]", one.where)
+    return inside[0] if package == "cudacheck" else MESSAGES
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_its_work_grows_with_the_text(room):
+    """They are looked for in the test: to collect them takes seconds, which each worker would spend before any test."""
+    assert [one for one in used() if room_of(one) == room and slow_on(one)] == []
+
+
+def test_none_is_in_a_room_of_its_own():
+    assert {room_of(one) for one in used()} <= {*ROOMS}

@@ -18,6 +18,7 @@ def _text(file: str) -> str:
     return files(__package__).joinpath(file).read_text(encoding="utf-8")
 
 
+@lru_cache
 def as_of() -> str:
     """The day on which all tables were last compared with their sources: `2026-11-29`.
 
