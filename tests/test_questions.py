@@ -18,12 +18,18 @@ ASKING = [rule for rule in rules() if rule.asks]
 RIDDLE = (
     "PyTorch version: 2.8.0+cu128\nIs debug build: False\nCUDA used to build PyTorch: 12.8\nIs CUDA available: False"
 )
+VERSIONS = (
+    "PyTorch version: 2.4.0+cu121\nCUDA used to build PyTorch: 12.1\nGPU models and configuration: "
+    "GPU 0: NVIDIA A800-SXM4-80GB\nNvidia driver version: 470.161.03"
+)
 OPEN = {
     "PyTorch finds none": RIDDLE,
     "the same, and its build is not told": ">>> import torch\n>>> torch.cuda.is_available()\nFalse",
     "no driver": "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU",
     "no GPU to use": "RuntimeError: No CUDA GPUs are available",
     "no kernel": "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+    "no library": "OSError: libnvidia-ml.so.1: cannot open shared object file: No such file or directory",
+    "versions alone, on a board that cuda-compat is for": VERSIONS,
     "WSL": RIDDLE + "\nOS: Ubuntu 24.04 LTS (x86_64)\nPython platform: Linux-5.15.167.4-microsoft-standard-WSL2-x86_64",
 }
 """Pastes that more than one cause would explain."""
@@ -132,6 +138,21 @@ def test_a_rule_that_lacks_one_fact_asks_for_it():
     (question,) = judged(HEALTHY["nvml"]).questions
     assert question.command.startswith("python -c")
     assert "driver-too-old" in causes((question,))
+
+
+def test_what_pytorch_answers_decides_over_versions():
+    (question,) = judged(VERSIONS).questions
+    assert (question.command, question.about) == ('python -c "import torch; torch.cuda.init()"', "driver-too-old")
+    assert judged(VERSIONS, answered((question.command, ""))).findings == ()
+    said = "RuntimeError: The NVIDIA driver on your system is too old (found version 11040)."
+    assert [f.rule for f in judged(VERSIONS, answered((question.command, said))).findings] == ["driver-too-old"]
+    assert judged(VERSIONS.replace("A800-SXM4-80GB", "GeForce RTX 3090")).questions == ()
+
+
+def test_a_library_that_is_missing_asks_what_was_asked_of_the_container():
+    told = judged(OPEN["no library"])
+    assert {"container-without-gpu", "container-missing-capability"} <= causes(told.questions)
+    assert judged("$ docker run app\n" + OPEN["no library"]).questions == ()
 
 
 def test_what_is_ignored_is_not_asked_for():

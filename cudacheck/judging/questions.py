@@ -12,10 +12,11 @@ from cudacheck.model.findings import Finding, Layer, PossibleAnswer, Question, S
 from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes import ByHand
 from cudacheck.probes.chosen import Patient
+from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.system import System
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import LONGEST, ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
-from cudacheck.registry import causes_of, probe_of, rules
+from cudacheck.registry import causes_of, listens, probe_of, rules
 
 
 def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str] = ()) -> tuple[Question, ...]:
@@ -27,7 +28,7 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
     own = next((rule for rule in known if root and rule.id == root.rule), None)
     cuda = facts.one(TorchCuda)
     if root:
-        candidates = _deeper(own, known) if own and _is_vague(own, facts) else []
+        candidates = _deeper(own, known, facts) if own and _is_vague(own, facts) else []
     elif cuda is not None and not cuda.available:
         candidates = [rule for rule in known if _hides_gpus(rule)]
     elif (system := facts.one(System)) and system.jetson:
@@ -35,7 +36,8 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
     else:
         seen = cuda is not None and cuda.available
         candidates = [rule for rule in known if _lacks_one(rule, facts) and not (seen and _hides_gpus(rule))]
-    return tuple(_asked(candidates, facts, own.id if own else ""))
+    faulty = root is not None or (cuda is not None and not cuda.available)
+    return tuple(_asked(candidates, facts, own.id if own else "", why=faulty))
 
 
 def block(questions: Sequence[Question]) -> tuple[str, ...]:
@@ -50,13 +52,14 @@ def _hides_gpus(rule: Rule) -> bool:
 
 def _is_vague(rule: Rule, facts: Facts) -> bool:
     """Whether others may be behind it, and it was not told all that it asks for."""
-    return rule.ambiguous and not all(_is_answered(ask, facts) for ask in rule.asks)
+    return rule.ambiguous(facts) and not all(_is_answered(ask, facts) for ask in rule.asks)
 
 
-def _deeper(rule: Rule, known: Sequence[Rule]) -> list[Rule]:
+def _deeper(rule: Rule, known: Sequence[Rule], facts: Facts) -> list[Rule]:
     """The rule and what may be behind it: what it names as its causes, and those with the same consequences.
 
-    They are asked for what the rule itself asks for. Where something ran on the GPU, there is a driver.
+    They are asked for what the rule itself asks for, those of which the same message may speak for all that they ask.
+    Where something ran on the GPU, there is a driver.
     """
     wanted = {_by_hand(ask) for ask in rule.asks}
     deepest = Layer.TORCH_BUILD if rule.layer >= Layer.RUN_TIME else Layer.HARDWARE
@@ -65,25 +68,45 @@ def _deeper(rule: Rule, known: Sequence[Rule]) -> list[Rule]:
         for other in known
         if (other is rule or other.id in causes_of(rule.id) or {*other.joins} & {*rule.joins})
         and other.layer >= deepest
-        and wanted & {_by_hand(ask) for ask in other.asks}
+        and (other is rule or not _is_refuted(other, facts))
+        and (wanted & {_by_hand(ask) for ask in other.asks} or _hear_the_same(rule, other, facts))
     ]
+
+
+def _is_refuted(rule: Rule, facts: Facts) -> bool:
+    """Whether the driver answers, of which such a rule asks why it does not."""
+    nvml = facts.one(Nvml)
+    answers = nvml is not None and bool(nvml.driver_version or nvml.gpu_count)
+    return answers and Family.NO_DRIVER in rule.joins and any(ask.fact is Nvml for ask in rule.asks)
+
+
+def _hear_the_same(one: Rule, other: Rule, facts: Facts) -> bool:
+    def heard(rule: Rule, said: ErrorMessage) -> bool:
+        return any(pattern.search(said.text[:LONGEST]) for pattern in listens(rule))
+
+    return any(heard(one, said) and heard(other, said) for said in facts.all(ErrorMessage))
 
 
 def _lacks_one(rule: Rule, facts: Facts) -> bool:
     """Whether one answer is all that is lacking of what must fit together: driver, build and GPU."""
     if not Layer.DRIVER <= rule.layer <= Layer.TORCH_BUILD:
         return False
-    answered = {_by_hand(ask): _is_answered(ask, facts) for ask in rule.asks}
+    answered = {_by_hand(ask): _is_answered(ask, facts) for ask in rule.asks if not ask.field}
     return len(answered) > 1 and [*answered.values()].count(False) == 1
 
 
-def _asked(candidates: Sequence[Rule], facts: Facts, about: str) -> Iterator[Question]:
-    """One question for each command that was not answered yet and that this system has."""
+def _asked(candidates: Sequence[Rule], facts: Facts, about: str, *, why: bool) -> Iterator[Question]:
+    """One question for each command that was not answered yet and that this system has.
+
+    The reason for a fault (`why`) is asked for where there is one.
+    """
     system = facts.one(System)
     by_command: dict[ByHand, list[tuple[Rule, Ask]]] = {}
     for rule in candidates:
         for ask in rule.asks:
             hand = _by_hand(ask)
+            if ask.field and not why:
+                continue
             if hand and not _is_answered(ask, facts) and (hand.on_windows or not system or system.os == "linux"):
                 by_command.setdefault(hand, []).append((rule, ask))
     for hand in sorted(by_command, key=lambda hand: _size(by_command[hand])):

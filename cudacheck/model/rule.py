@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
+from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, FixBy, Layer, Severity
 
 Example = tuple[object, ...]
@@ -105,8 +106,8 @@ class Rule:
     explained_by: tuple[str | Family, ...] = ()
     """The rules and families whose finding makes this one's a mere consequence."""
     asks: tuple[Ask, ...] = ()
-    ambiguous: bool = False
-    """Software says its messages whichever of several causes there is: where it heard one, it asks."""
+    ambiguous: Callable[[Facts], bool] = lambda _: False
+    """Whether, as far as these facts tell, something else may be the cause: it speaks then, and asks."""
     timed: tuple[str, ...] = ()
     """The cases whose timing convicts: measured again, in a fresh process, before the finding is told."""
     always: bool = False

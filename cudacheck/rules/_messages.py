@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 
 from cudacheck import knowledge
+from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _torch
+
+
+def leave_it_open(_: Facts) -> bool:
+    """For `ambiguous`: a rule's messages are said whichever of several causes there is."""
+    return True
 
 
 def printed(match: re.Match[str]) -> str:

@@ -42,6 +42,8 @@ from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine, _messages
 
+_NO_LIBRARY = r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file"
+
 
 def check(system: System | None, nvml: Nvml | None, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
     start = _driver.started_without(facts)
@@ -100,6 +102,13 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     else:
         system = facts.one(System)
         yield Finding(message, (), _remedies((system.container if system else None) or "docker"))
+
+
+def _may_be_no_container(facts: Facts) -> bool:
+    """Whether all that tells of a container is a library that is missing."""
+    system, said = facts.one(System), " ".join(message.text for message in facts.all(ErrorMessage))
+    told = _machine.in_container(system) or facts.all(ContainerStart) or re.search("docker|container|podman", said)
+    return not told and re.search(_NO_LIBRARY, said) is not None
 
 
 def _without_cdi(match: re.Match[str]) -> Iterator[Finding]:
@@ -192,9 +201,10 @@ RULE = Rule(
         r"(?i)unknown or invalid runtime name: nvidia|unknown runtime specified nvidia",
         r"unresolvable CDI devices \S*nvidia\.com/gpu",
         r"The NVIDIA Driver was not detected\.\s+GPU functionality will not be available",
-        r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file",
+        _NO_LIBRARY,
         _driver.NO_SMI,
     ),
+    ambiguous=_may_be_no_container,
     asks=(
         Ask(System, "`/.dockerenv`: it is a container", "Linux 6.8.0-45-generic x86_64\n/.dockerenv"),
         Ask(

@@ -35,7 +35,7 @@ from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _machine, _messages
 
 
 def check(nvml: Nvml | None, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
@@ -91,7 +91,7 @@ RULE = Rule(
         r"NVIDIA-SMI couldn't find libnvidia-ml\.so library",
         _driver.NO_SMI,
     ),
-    ambiguous=True,
+    ambiguous=_messages.leave_it_open,
     asks=(
         Ask(Nvml, "`command not found`", "bash: nvidia-smi: command not found"),
         Ask(

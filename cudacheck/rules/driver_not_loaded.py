@@ -32,7 +32,7 @@ from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _machine, _messages
 
 
 def check(nvml: Nvml, facts: Facts) -> Iterator[Finding]:
@@ -85,7 +85,7 @@ RULE = Rule(
         r"couldn't\s+communicate\s+with\s+the\s+NVIDIA\s+driver",
         r"(?i:failed to initialize nvml:? driver not loaded|nvml error: driver not loaded)|NVMLError_DriverNotLoaded",
     ),
-    ambiguous=True,
+    ambiguous=_messages.leave_it_open,
     asks=(
         Ask(
             Nvml,

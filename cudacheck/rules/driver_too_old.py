@@ -30,7 +30,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.libcuda import LibCuda
-from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.kernels import KernelRun
@@ -54,6 +54,12 @@ def check(
         evidence=(*_seen(nvml, libcuda), built),
         remedies=_remedies(facts, torch.cuda),
     )
+
+
+def _may_have_compat(facts: Facts) -> bool:
+    """Whether versions are all that speaks: cuda-compat's library makes up for an old driver, but on no GeForce."""
+    seen = (TorchCuda, LibCuda, ErrorMessage)
+    return not any(map(facts.is_answered, seen)) and not any("GeForce" in (gpu.name or "") for gpu in facts.all(Gpu))
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -165,7 +171,14 @@ RULE = Rule(
         r"unsatisfied condition: cuda\s*>=\s*(?P<wanted>\d+\.\d+)",
         _driver.numbered(35),
     ),
+    ambiguous=_may_have_compat,
     asks=(
+        Ask(
+            TorchCuda,
+            "`The NVIDIA driver on your system is too old`",
+            "RuntimeError: The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver",
+            field="error",
+        ),
         Ask(TorchBuild, "built for a CUDA newer than the driver", "2.15.0 13.2 ['sm_75', 'sm_80']"),
         Ask(
             Nvml,

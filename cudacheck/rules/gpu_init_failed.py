@@ -32,7 +32,7 @@ from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ErrorMessage
-from cudacheck.rules import _driver, _machine
+from cudacheck.rules import _driver, _machine, _messages
 
 NOT_STARTED = {8, 11, 14}
 """NVML_ERROR_INSUFFICIENT_POWER, NVML_ERROR_IRQ_ISSUE, NVML_ERROR_CORRUPTED_INFOROM"""
@@ -101,7 +101,7 @@ RULE = Rule(
         r"(?P<closed>is not supported by open\s+nvidia\.ko)",
         r"(?m)^[ \t|]*No devices were found[ \t|.]*$",
     ),
-    ambiguous=True,
+    ambiguous=_messages.leave_it_open,
     asks=(
         Ask(Nvml, "`No devices were found`", "No devices were found"),
         Ask(

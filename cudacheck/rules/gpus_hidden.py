@@ -35,7 +35,7 @@ from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _driver, _gpus, _machine
+from cudacheck.rules import _driver, _gpus, _machine, _messages
 
 LIST = Remedy("see which GPUs the driver has: their numbers start at 0", ("nvidia-smi -L",))
 
@@ -138,7 +138,7 @@ RULE = Rule(
         _driver.numbered(100),
         r"invalid device ordinal",
     ),
-    ambiguous=True,
+    ambiguous=_messages.leave_it_open,
     asks=(
         Ask(EnvironmentVariables, "`CUDA_VISIBLE_DEVICES` is empty, -1 or no GPU's number", "CUDA_VISIBLE_DEVICES=-1"),
         Ask(

@@ -31,7 +31,7 @@ from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.flash_attn import FlashAttention
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _kernels, _torch
+from cudacheck.rules import _kernels, _messages, _torch
 
 MESSAGES = _kernels.SURE[:2]
 FLASH_TOLERANCE = 0.05
@@ -133,7 +133,7 @@ RULE = Rule(
     check=check,
     heard=heard,
     messages=MESSAGES,
-    ambiguous=True,
+    ambiguous=_messages.leave_it_open,
     asks=(
         Ask(
             TorchBuild,

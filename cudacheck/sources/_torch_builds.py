@@ -19,6 +19,10 @@ _CONDA_FOLDER = re.compile(r"conda\w*/(?:envs|lib|pkgs)/|mamba\w*/|miniforge\w*/
 _CONDA_CUDA = re.compile(r"cuda_?(\d{2,3}|\d{1,2}\.\d)(?![\d.])")
 
 
+_TORCHS_OWN = {"collect_env", "Python's answer"}
+"""Whose version is torch.__version__, which has the tag that pip leaves out of the default index's builds since 1.8."""
+
+
 def stated(version: str, cuda: str | None, hip: str | None, found_in: str) -> TorchBuild:
     """The build that collect_env describes.
 
@@ -89,7 +93,8 @@ def published(
         found_in = f"{build.found_in}, {runtime.name}"
         return dataclasses.replace(build, cuda=match.group(), cuda_known=True, found_in=found_in)
     conda = any(p.installer == "conda" for p in packages) or re.search(_CONDA_FOLDER, build.path or "")
-    if conda or packages_whole or not re.fullmatch(r"\d+\.\d+\.\d+", build.version):
+    untagged = build.found_in in _TORCHS_OWN and not any(p.name == "torch" for p in packages)
+    if conda or packages_whole or untagged or not re.fullmatch(r"\d+\.\d+\.\d+", build.version):
         # a whole list without NVIDIA's wheels: conda's PyTorch, or one from a place that bundles its libraries
         return build
     from cudacheck import knowledge
