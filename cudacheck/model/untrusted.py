@@ -10,13 +10,17 @@ import enum
 import json
 import types
 import typing
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 MAX_TEXT = 4096
 """Longer texts are cut: no probe tells longer ones, and int() refuses what has more than 4,300 digits."""
 MAX_DIGITS = 20
 MAX_NUMBER = 1e30
+
+Reader = Callable[[Any], Any]
+"""Of a typed value out of what JSON gave; it raises MalformedError."""
 
 
 class MalformedError(ValueError):
@@ -53,10 +57,10 @@ def record(cls: type, raw: Any) -> Any:
     if not isinstance(raw, dict):
         raise MalformedError("not an object")
     fields = {}
-    for name, hint in _hints(cls).items():
+    for name, read in _fields(cls):
         if name in raw:
             try:
-                fields[name] = value(hint, raw[name])
+                fields[name] = read(raw[name])
             except MalformedError as error:
                 raise MalformedError(f"{name}: {error}") from None
     if missing := [name for name in _needed(cls) if name not in fields]:
@@ -64,9 +68,9 @@ def record(cls: type, raw: Any) -> Any:
     return cls(**fields)
 
 
-@lru_cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+@lru_cache(maxsize=1000)
+def _fields(cls: type) -> tuple[tuple[str, Reader], ...]:
+    return tuple((name, _reader(hint)) for name, hint in typing.get_type_hints(cls).items())
 
 
 @lru_cache
@@ -79,30 +83,39 @@ def _needed(cls: Any) -> tuple[str, ...]:
 
 def value(hint: Any, raw: Any) -> Any:
     """A value of this type, of which our dataclasses use few. Raises MalformedError."""
-    origin, arguments = _parts(hint)
+    return _reader(hint)(raw)
+
+
+@lru_cache(maxsize=1000)
+def _reader(hint: Any) -> Reader:
+    """What reads values of this type: chosen once for it, because a large report has half a million values."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {typing.Union, types.UnionType}:
-        inner = next(argument for argument in arguments if argument is not types.NoneType)
-        return None if raw is None else value(inner, raw)
-    if origin is tuple and isinstance(raw, list):
-        return tuple(value(arguments[0], item) for item in raw)
-    if origin is dict and isinstance(raw, dict):
-        return {value(arguments[0], key): value(arguments[1], item) for key, item in raw.items()}
+        inner = _reader(next(argument for argument in arguments if argument is not types.NoneType))
+        return lambda raw: None if raw is None else inner(raw)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return record(hint, raw)
+        return partial(record, hint)
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return _member(hint, raw)
-    if hint is str and isinstance(raw, str):
-        return raw[:MAX_TEXT]
-    if hint is bool and isinstance(raw, bool):
-        return raw
-    if hint in {int, float} and isinstance(raw, int | float) and not isinstance(raw, bool):
-        return _number(hint, raw)
-    raise MalformedError(f"not {_spoken(hint)}")
+        return partial(_member, hint)
+    inside = tuple(map(_reader, (argument for argument in arguments if argument is not ...)))
+    if origin is tuple:
+        return _checked(hint, list, lambda raw: tuple(map(inside[0], raw)))
+    if origin is dict:
+        return _checked(hint, dict, lambda raw: {inside[0](key): inside[1](item) for key, item in raw.items()})
+    if hint in {int, float}:
+        return _checked(hint, int | float, lambda raw: _number(hint, raw))
+    return _checked(hint, hint, lambda raw: raw[:MAX_TEXT] if hint is str else raw)
 
 
-@lru_cache
-def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    return typing.get_origin(hint), typing.get_args(hint)
+def _checked(hint: Any, wanted: Any, read: Reader) -> Reader:
+    """Nothing is converted: a value of another type is refused, and `true` is no number."""
+
+    def checked(raw: Any) -> Any:
+        if not isinstance(raw, wanted) or (isinstance(raw, bool) and hint is not bool):
+            raise MalformedError(f"not {_spoken(hint)}")
+        return read(raw)
+
+    return checked
 
 
 def _number(hint: Any, raw: float) -> float:

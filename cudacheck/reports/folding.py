@@ -10,7 +10,6 @@ import binascii
 import gzip
 import io
 import re
-import textwrap
 import zlib
 
 BEGIN, END = "<!-- cudacheck ticket -->", "<!-- /cudacheck ticket -->"
@@ -21,9 +20,11 @@ PACKED = "cudacheck report, gzip, base64:"
 MAX_BYTES = 16 * 1024 * 1024
 """Unpacked; a report larger than this is not one of ours."""
 COLUMNS = 76
+LEVEL = 6
+"""Of gzip: the highest takes three times as long for a twentieth."""
 
 _BASE64 = re.compile(r"^[^\S\n]*H4sI[A-Za-z0-9+/=]+[^\S\n]*$(?:\n[^\S\n]*[A-Za-z0-9+/=]+[^\S\n]*$)*", re.MULTILINE)
-_LESS = {ord(one): f"\\u{ord(one):04x}" for one in "<>&`"}
+_LESS = {one: f"\\u{ord(one):04x}" for one in "<>&`"}
 
 
 class DamagedError(ValueError):
@@ -36,13 +37,15 @@ def inert(json: str) -> str:
     >>> inert('{"a": "</script> & `b`"}')
     '{"a": "\\u003c/script\\u003e \\u0026 \\u0060b\\u0060"}'
     """
-    return json.translate(_LESS)
+    for letter, escape in _LESS.items():  # `translate` takes ten times as long for 16 MiB
+        json = json.replace(letter, escape)
+    return json
 
 
 def packed(text: str) -> str:
     """Lines of base64 below one that says what they are: a tenth of a report's length."""
-    data = base64.b64encode(gzip.compress(text.encode("utf-8", "backslashreplace"), mtime=0)).decode()
-    return "\n".join([PACKED, *textwrap.wrap(data, COLUMNS)])
+    data = base64.b64encode(gzip.compress(text.encode("utf-8", "backslashreplace"), LEVEL, mtime=0)).decode()
+    return "\n".join([PACKED, *(data[at : at + COLUMNS] for at in range(0, len(data), COLUMNS))])
 
 
 def unpacked(text: str) -> tuple[str, str] | None:

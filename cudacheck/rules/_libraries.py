@@ -74,12 +74,20 @@ def pins(facts: Facts) -> dict[str, str]:
     return found
 
 
+def wheel_part(library: str) -> str | None:
+    """What a wheel that brings this library is called by: `libcublas.so.12` → `cublas`; None for one in no wheel."""
+    part = WHEEL_OF.get(re.sub(r"^lib|\.so.*$", "", library), library)
+    return part if part in {*WHEEL_OF.values(), "cudnn"} else None
+
+
 def pinned(facts: Facts, library: str) -> str | None:
     """The wheel with this library (`libcublas.so.12`, `cudnn`) that PyTorch asks for, `nvidia-cublas-cu12==12.8.4.1`.
 
     Where PyTorch asks through `cuda-toolkit`, it is the version that is installed by name.
     """
-    part = WHEEL_OF.get(re.sub(r"^lib|\.so.*$", "", library), library)
+    part = wheel_part(library)
+    if part is None:
+        return None
     wanted = re.compile(rf"nvidia-{re.escape(part)}(?:-cu\d\d)?")
     asked = pins(facts)
     if part == "cudnn" and not any(map(wanted.fullmatch, asked)):

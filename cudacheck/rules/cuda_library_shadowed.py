@@ -55,9 +55,12 @@ def check(loaded: tuple[LoadedLibrary, ...], files: tuple[LibraryFile, ...], fac
 def _stand_ins(loaded: tuple[LoadedLibrary, ...], own: Mapping[str, LibraryFile], facts: Facts) -> Iterator[Finding]:
     """What PyTorch pins as a wheel, and was found elsewhere, beside others that do come from wheels."""
     folders = {posixpath.dirname(file.path) for file in own.values()}
-    for library in loaded:
-        foreign = library.soname not in own and not library.soname.startswith("libcudnn")
-        pin = _libraries.pinned(facts, library.soname) if foreign else None
+    foreign = [lib for lib in loaded if lib.soname not in own and not lib.soname.startswith("libcudnn")]
+    # each wheel is asked for once: a report may name two thousand libraries beside as many packages
+    part_of = {library.soname: _libraries.wheel_part(library.soname) for library in foreign}
+    pins = {part: _libraries.pinned(facts, part) if part else None for part in {*part_of.values()}}
+    for library in foreign:
+        pin = pins[part_of[library.soname]]
         if not pin or not folders or posixpath.dirname(library.path) in folders:
             continue
         missing = f"{library.soname} is missing from PyTorch's wheels: "

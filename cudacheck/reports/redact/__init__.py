@@ -59,6 +59,7 @@ class Redactor:
         self._gpus: dict[str, str] = {}
         self._long: list[str] = []
         self._lines: dict[str, str] = {}
+        self._firsts: dict[tuple[int, int, str], int] = {}
         self._left = BUDGET
         self._own_host = (_host() if host is None else host).lower()
         self.places.know(_home() if home is None else home)
@@ -83,7 +84,7 @@ class Redactor:
         for fact_type in fact_types:
             fields = _fields(fact_type)
             for fact in report.facts.all(fact_type):
-                for name, hint in fields:
+                for name, hint, _ in fields:
                     self._learn(getattr(fact, name), hint, kept)
         self.names.kept = frozenset(kept)
         if self._own_user not in {"", "root"}:
@@ -118,9 +119,9 @@ class Redactor:
             )
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             changed = {}
-            for name, field_hint in _fields(type(value)):
+            for name, field_hint, kind in _fields(type(value)):
                 old = getattr(value, name)
-                new = self._of_value(old, field_hint)
+                new = self.text(old, kind) if type(old) is str else self._of_value(old, field_hint)
                 if new is not old:
                     changed[name] = new
             return dataclasses.replace(value, **changed) if changed else value
@@ -203,11 +204,30 @@ class Redactor:
         return known
 
     def _apply(self, patterns: tuple[_patterns.Pattern, ...], value: str) -> str:
-        lower = value.lower()
-        for pattern in patterns:
-            if pattern.may_be_in(value, lower):
-                value = pattern.finds.sub(partial(pattern.shown, self), value)
+        begin, most = 0, len(patterns)
+        while begin < most:
+            key = most, begin, value
+            at = self._firsts.get(key)
+            if at is None:
+                at, value = self._searched(patterns, begin, value)
+                self._firsts[key] = at
+            elif at < most:
+                value = patterns[at].finds.sub(partial(patterns[at].shown, self), value)
+            begin = at + 1
         return value
+
+    def _searched(self, patterns: tuple[_patterns.Pattern, ...], begin: int, value: str) -> tuple[int, str]:
+        """The number of the first pattern from this one on that occurs in a text, and the text without what it found.
+
+        What has been learnt changes what is shown, never what is found: the second time through nothing is searched.
+        """
+        lower = value.lower()
+        for at in range(begin, len(patterns)):
+            if patterns[at].may_be_in(value, lower):
+                shown, found = patterns[at].finds.subn(partial(patterns[at].shown, self), value)
+                if found:
+                    return at, shown
+        return len(patterns), value
 
     # By what it is
 
@@ -305,12 +325,12 @@ def _inner(hint: Any) -> Any:
 
 
 @lru_cache(maxsize=1000)
-def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
-    """The fields that may hold text, with their hints."""
+def _fields(cls: Any) -> tuple[tuple[str, Any, Holds], ...]:
+    """The fields that may hold text, with their hints and what that text holds."""
     hints = typing.get_type_hints(cls, include_extras=True)
     numbers = {int, float, bool, type(None)}
     names = [field.name for field in dataclasses.fields(cls)]
-    return tuple((name, hints[name]) for name in names if not _leaves(hints[name]) <= numbers)
+    return tuple((name, hints[name], holds(hints[name])) for name in names if not _leaves(hints[name]) <= numbers)
 
 
 def _leaves(hint: Any) -> set[Any]:

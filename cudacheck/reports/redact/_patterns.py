@@ -276,7 +276,7 @@ NUMBERS = (
             r"chassis[ _-]?id[\"']?\s{0,20}[:=]\s{0,4}|guid[\"']?\s{0,20}[:=]\s{0,4}))([\w:-]{4,64})"
         ),
         _shown.serial,
-        ("erial", "/n", "sn", "ag", "hassis", "uid"),
+        ("erial", "s/n", "-sn", "_sn", "tag", "hassis", "guid"),
     ),
     Pattern(
         re.compile(r"(?<![\w:.-])[0-9a-fA-F]{2}(?:([:-])[0-9a-fA-F]{2})(?:\1[0-9a-fA-F]{2}){4,18}(?![\w:-])"),
