@@ -24,6 +24,8 @@ REASONS = (
 )
 """One a bit, the lowest first (nvmlClocksEventReasons)."""
 SENSOR = 0
+SM_CLOCK = 1
+"""nvmlTemperatureSensors_t and nvmlClockType_t."""
 
 
 class Violation(ctypes.Structure):
@@ -68,6 +70,14 @@ class Counters:
 
     def temperature_c(self) -> int | None:
         return self._number("nvmlDeviceGetTemperature", ctypes.c_uint(), ctypes.c_int(SENSOR))
+
+    def sm_clock_mhz(self) -> int | None:
+        return self._number("nvmlDeviceGetClockInfo", ctypes.c_uint(), ctypes.c_int(SM_CLOCK))
+
+    def power_w(self) -> float | None:
+        """Drawn now; from Ampere on NVML tells the average over the last second."""
+        milliwatts = self._number("nvmlDeviceGetPowerUsage", ctypes.c_uint())
+        return None if milliwatts is None else milliwatts / 1e3
 
     def pcie(self) -> tuple[int | None, int | None]:
         """Generation and width of the link as it is now."""

@@ -20,7 +20,7 @@ from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.render._columns import MOST_GPUS
 from cudacheck.render._kernels import MOST_ROWS, meter
-from cudacheck.speed import peaks, runs
+from cudacheck.speed import peaks, runs, traces
 
 GIB = 1 << 30
 MOST_HOLDERS = 2
@@ -29,6 +29,12 @@ MOST_HOLDERS = 2
 
 def lines(facts: Facts) -> Iterator[tuple[str, str]]:
     """(label, text) pairs in reading order; a fact that nobody told has no line."""
+    yield from without_speed(facts)
+    yield from _speed(facts)
+
+
+def without_speed(facts: Facts) -> Iterator[tuple[str, str]]:
+    """The same where what was measured stands in charts of its own."""
     yield from _inspected(facts)
     yield from _machine(facts)
     yield from _gpus(facts)
@@ -37,7 +43,6 @@ def lines(facts: Facts) -> Iterator[tuple[str, str]]:
     yield from _cudnn(facts)
     yield from _flash_attn(facts)
     yield from _attention(facts)
-    yield from _speed(facts)
 
 
 def short(path: str | None) -> str:
@@ -209,3 +214,6 @@ def _speed(facts: Facts) -> Iterator[tuple[str, str]]:
             clock = f" at {row.sm_clock_mhz:.0f} MHz" if row.sm_clock_mhz else ""
             of_clock = f" ({at_clock:.0%} of what that clock allows)" if at_clock is not None else ""
             yield row.case, f"{on}{what}  {row.tflops:.0f} TFLOP/s{spread}{bar}{clock}{of_clock}"
+        if traces.is_odd(seen := traces.looks(run)):
+            on = f"GPU {run.device.index} " if len(measured) > 1 else ""
+            yield "clock", f"{on}{traces.told(seen)}"

@@ -16,18 +16,19 @@ from cudacheck.render._columns import MOST_GPUS
 from cudacheck.render._kernels import MOST_ROWS
 from cudacheck.render.steps import _rows
 from cudacheck.render.steps._rows import Named, sensible, spoken, whole
-from cudacheck.speed import peaks, runs
+from cudacheck.speed import peaks, runs, traces
 from cudacheck.speed.runs import GpuRun
 from cudacheck.speed.steps import measured
 from cudacheck.speed.steps.measured import StepRun
+from cudacheck.speed.traces import Look
 
 MOST_OF_A_TYPE = 100
 """Facts in a table: the report at the page's end has them all."""
 LONGEST_CELL = 300
 MOST_BARS = 8
 """Of one GPU, before the others are folded."""
-TRACE = (600, 120)
-"""Width and height of the trace of the clock, in units of its own."""
+TRACE = (600, 100)
+"""Width and height of one line of a trace, in units of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,26 @@ class KernelBar:
 
 
 @dataclass(frozen=True)
-class Trace:
-    """The clock that was seen beside each case, in the order in which they ran."""
+class TraceLine:
+    """One quantity over time, drawn from 0 to its upper edge."""
 
     points: str
     """Of an SVG polyline."""
-    lowest_mhz: float
-    highest_mhz: float
-    top_mhz: float
-    """The trace's upper edge: the GPU's highest clock where that is known."""
-    cases: int
+    name: str
+    about: str
+    """What its edges and its course are, in words."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the GPU did while it was measured; where NVML was not looked at, the clock beside each case."""
+
+    lines: tuple[TraceLine, ...]
+    held: tuple[tuple[float, float], ...]
+    """Where something held the clock back: beginning and width."""
+    about: str
+    lasted: str = ""
+    """From the left edge to the right."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +134,45 @@ def _bar(run: GpuRun, row: Measurement) -> KernelBar:
 
 def _trace(run: GpuRun) -> Trace | None:
     """None where fewer than three clocks were seen: two points are no course."""
-    seen = [mhz for row in run.rows if (mhz := sensible(row.sm_clock_mhz))]
-    if len(seen) < 3:
-        return None
     known = sensible(run.gpu.sm_clock_max_mhz) if run.gpu else None
-    top, (width, height) = max([*seen, known or 0.0]), TRACE
-    places = ((n * width / (len(seen) - 1), height * (1 - mhz / top)) for n, mhz in enumerate(seen))
-    return Trace(" ".join(f"{x:.1f},{y:.1f}" for x, y in places), min(seen), max(seen), top, len(seen))
+    if seen := traces.looks(run):
+        times = [look.at_s for look in seen]
+        lines = [_line("SM clock", "MHz", times, [look.mhz for look in seen], known, "its highest")]
+        watts = [look.watts for look in seen if look.watts is not None]
+        if len(watts) == len(seen):
+            limit = sensible(run.gpu.power_limit_w) if run.gpu else None
+            lines.append(_line("power", "W", times, watts, limit, "its limit"))
+        about = f"looked at {len(seen)} times while it was measured: {traces.told(seen)}"
+        return Trace(tuple(lines), _held(seen), about, f"{times[-1] - times[0]:.1f} s")
+    clocks = [mhz for row in run.rows if (mhz := sensible(row.sm_clock_mhz))]
+    if len(clocks) < traces.LEAST_LOOKS:
+        return None
+    line = _line("SM clock", "MHz", [*map(float, range(len(clocks)))], clocks, known, "its highest")
+    return Trace((line,), (), f"the clock beside each of {len(clocks)} cases, in the order in which they ran")
+
+
+def _line(
+    name: str, unit: str, times: Sequence[float], values: list[float], edge: float | None, edge_is: str
+) -> TraceLine:
+    """Its upper edge is the one that is known, where nothing that was seen is above it."""
+    top, (width, height) = max([*values, edge or 0.0]) or 1.0, TRACE
+    lasted = times[-1] - times[0] or 1.0
+    across = ((at - times[0]) / lasted * width for at in times)
+    places = ((x, height * (1 - value / top)) for x, value in zip(across, values, strict=True))
+    about = f"{traces.span(values)} {unit}; upper edge {top:.0f}{f', {edge_is}' if top == edge else ''}"
+    return TraceLine(" ".join(f"{x:.1f},{y:.1f}" for x, y in places), name, about)
+
+
+def _held(seen: Sequence[Look]) -> tuple[tuple[float, float], ...]:
+    """From the look that saw it to the next that did not; a GPU at its power limit is as it should be."""
+    lasted = seen[-1].at_s - seen[0].at_s or 1.0
+    places = [(look.at_s - seen[0].at_s) / lasted * TRACE[0] for look in seen]
+    stretches: list[tuple[float, float]] = []
+    for look, begin, end in zip(seen, places, [*places[1:], TRACE[0]], strict=True):
+        if look.held not in {"", traces.AT_THE_LIMIT}:
+            last, width = stretches[-1] if stretches else (-1.0, 0.0)
+            stretches[-1:] = [(last, end - last)] if last + width == begin else [*stretches[-1:], (begin, end - begin)]
+    return tuple(stretches)
 
 
 def _power(run: GpuRun) -> Iterator[str]:

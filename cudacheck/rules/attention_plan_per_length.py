@@ -70,7 +70,7 @@ def _by_variable(run: runs.GpuRun) -> tuple[Remedy, ...]:
     extra = new_lengths.extra_ms(run, VARIABLE)
     if not extra or max(extra.values()) > new_lengths.SETTLED_MS:
         return ()
-    title = f"or without a change to the program (measured: {max(extra.values()):.1f} ms at a new length)"
+    title = f"without a change to the program (measured: {max(extra.values()):.1f} ms at a new length)"
     return (Remedy(title, (f"export {VARIABLE}",)),)
 
 

@@ -82,7 +82,7 @@ def _remedies(facts: Facts) -> Iterator[Remedy]:
     yield from fitting
     if any(remedy.commands for remedy in fitting):
         yield Remedy(
-            "or do without it: PyTorch's own attention needs no package",
+            "do without it: PyTorch's own attention needs no package",
             edit='AutoModelForCausalLM.from_pretrained(..., attn_implementation="sdpa")',
         )
     else:

@@ -73,7 +73,7 @@ def _finding(match: re.Match[str], evidence: Evidence, facts: Facts) -> Finding:
 def _remedies(version: str, facts: Facts) -> Iterator[Remedy]:
     if version.startswith("GLIBC_"):
         yield Remedy("use a newer system or container image: Ubuntu 22.04 and Debian 12 have glibc 2.35 and 2.36")
-        yield Remedy("or do without the package, or install a build of it for this glibc, or compile it here")
+        yield Remedy("do without the package, or install a build of it for this glibc, or compile it here")
     elif command := _torch.conda_install(facts, "libstdcxx-ng", "conda-forge"):
         yield Remedy("update conda's C++ library", command)
     else:

@@ -152,7 +152,7 @@ def _finding(
 def _remedies(facts: Facts, name: str) -> tuple[Remedy, ...]:
     return (
         remedies.unset_variable(facts, name),
-        Remedy(f"or write it as documented: {name}={EXAMPLES[name]}"),
+        Remedy(f"write it as documented: {name}={EXAMPLES[name]}"),
     )
 
 

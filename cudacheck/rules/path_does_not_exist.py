@@ -62,7 +62,7 @@ def _remedies(names: list[str], toolkits: tuple[CudaToolkit, ...], facts: Facts)
         yield remedies.unset_variable(facts, name)
     here = next((toolkit.path for toolkit in toolkits if toolkit.nvcc), None)
     if here and {"CUDA_HOME", "CUDA_PATH"} & {*names}:
-        yield Remedy(f"or let it name the toolkit that is there: {here}")
+        yield Remedy(f"let it name the toolkit that is there: {here}")
 
 
 CU128 = TorchBuild("2.8.0+cu128", cuda="12.8")

@@ -14,7 +14,7 @@ from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.patient.bench_kernels import GpuConditions, LaunchOverhead
-from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.benchmark import ClockTrace, Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 
 BUSY_PERCENT = 10
@@ -39,6 +39,8 @@ class GpuRun:
     conditions: tuple[GpuConditions, ...] = ()
     system: System | None = None
     variables: EnvironmentVariables | None = None
+    trace: ClockTrace | None = None
+    """Of the first attempt."""
 
     @property
     def label(self) -> str:
@@ -70,6 +72,7 @@ def of(facts: Facts) -> list[GpuRun]:
     runs = []
     rows, conditions = by_index(facts.all(Measurement)), by_index(facts.all(GpuConditions))
     launches = by_index(fact for fact in facts.all(LaunchOverhead) if fact.launch_us)
+    traces = by_index(facts.all(ClockTrace))
     gpus = {gpu.uuid: gpu for gpu in reversed(facts.all(Gpu)) if gpu.uuid}
     for device in facts.all(TorchDevice):
         here, overheads = tuple(rows.get(device.index, ())), launches.get(device.index, [])
@@ -81,6 +84,7 @@ def of(facts: Facts) -> list[GpuRun]:
                     gpu=gpus.get(device.uuid) if device.uuid else None,
                     launch=min(overheads, key=lambda overhead: overhead.launch_us or 0, default=None),
                     conditions=tuple(conditions.get(device.index, ())),
+                    trace=next(iter(traces.get(device.index, ())), None),
                     system=facts.one(System),
                     variables=facts.one(EnvironmentVariables),
                 )

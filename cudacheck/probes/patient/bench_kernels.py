@@ -12,7 +12,7 @@ from cudacheck.bench.options import BenchOptions, of_environment
 from cudacheck.model import holds
 from cudacheck.model.identity import Identity
 from cudacheck.probes import Probe, Skipped
-from cudacheck.probes.patient.benchmark import Measurement
+from cudacheck.probes.patient.benchmark import ClockTrace, Measurement
 
 FULL_S, QUICK_S, ALL_S = 22.0, 6.0, 240.0
 """For one GPU, for one with --quick, for all. An H200 takes half of the first two."""
@@ -160,6 +160,7 @@ def on_gpu(device: Any, cases: list[Any], budget_s: float, only: tuple[str, ...]
     from cudacheck.bench import launch, transfers
     from cudacheck.bench.device import uuid
     from cudacheck.bench.nvml import Counters
+    from cudacheck.bench.trace import Trace
     from cudacheck.bench.watch import Watch
 
     named: dict[str, Any] = {"device_index": device.index, "device_uuid": uuid(device.index)}
@@ -167,12 +168,15 @@ def on_gpu(device: Any, cases: list[Any], budget_s: float, only: tuple[str, ...]
     watch = Watch(device, counters)
     if not only or kinds.LAUNCH.name in only:
         yield LaunchOverhead(**named, **launch.overheads(device))
-    for number, row in enumerate(measured(cases, device, budget_s)):
-        watch.look()
-        yield Measurement(**row)
-        if number == len(cases) // 2:
-            watch.look_closely()
+    with Trace(counters) as trace:
+        for number, row in enumerate(measured(cases, device, budget_s)):
+            watch.look()
+            yield Measurement(**row)
+            if number == len(cases) // 2:
+                watch.look_closely()
     yield GpuConditions(**named, **watch.told())
+    if seen := trace.told():
+        yield ClockTrace(**named, **seen)
     if not only:
         yield HostCopy(**named, **transfers.host_copies(device, counters))
 
@@ -208,6 +212,7 @@ PROBE = Probe(
         GpuConditions,
         HostCopy,
         PeerBandwidth,
+        ClockTrace,
         Measurement,
     ),
     after=("kernels",),

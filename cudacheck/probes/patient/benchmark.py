@@ -75,6 +75,24 @@ class Measurement:
     )
 
 
+@dataclass(frozen=True)
+class ClockTrace:
+    """What one GPU did while it was measured: one entry a look, some 50 ms apart, 120 at most."""
+
+    device_index: int
+    device_uuid: holds.Uuid | None = None
+    at_s: tuple[float, ...] = ()
+    """Since the first look."""
+    sm_clock_mhz: tuple[float, ...] = ()
+    power_w: tuple[float, ...] = ()
+    """Empty where NVML does not tell it for this GPU."""
+    reasons: tuple[holds.Term, ...] = ()
+    """What held the clock back at that moment: NVML's clock event reasons, with blanks between them."""
+    attempt: int = 1
+
+    IDENTITY = Identity(never=True)
+
+
 BUDGET_S = 2.5
 """For one GPU; an H200 takes half of it."""
 BUDGET_ALL_S = 20.0
@@ -89,8 +107,11 @@ def collect() -> Iterator[object]:
     torch = imported_torch()
     gpus = working_gpus(torch)
     from cudacheck.bench.cases import doctor_cases, filling_size
+    from cudacheck.bench.device import uuid
     from cudacheck.bench.engine import measured
+    from cudacheck.bench.nvml import Counters
     from cudacheck.bench.timing import A_LOOK, AT_THE_POWER_LIMIT
+    from cudacheck.bench.trace import Trace
 
     also = of_environment().also
     for index in gpus:
@@ -98,10 +119,13 @@ def collect() -> Iterator[object]:
         cases = doctor_cases(partial(filling_size, device=device))
         careful = required(cases, also, device)
         rest = [case for case in cases if case not in careful]
-        for row in measured(careful, device, REQUIRED_S, patience=AT_THE_POWER_LIMIT):
-            yield Measurement(**row)
-        for row in measured(rest, device, min(BUDGET_S, BUDGET_ALL_S / len(gpus)), patience=A_LOOK):
-            yield Measurement(**row)
+        with Trace(Counters(uuid(index))) as trace:
+            for row in measured(careful, device, REQUIRED_S, patience=AT_THE_POWER_LIMIT):
+                yield Measurement(**row)
+            for row in measured(rest, device, min(BUDGET_S, BUDGET_ALL_S / len(gpus)), patience=A_LOOK):
+                yield Measurement(**row)
+        if seen := trace.told():
+            yield ClockTrace(index, uuid(index), **seen)
 
 
 def required(cases: list[Any], also: tuple[str, ...], device: Any) -> list[Any]:
@@ -117,6 +141,6 @@ def required(cases: list[Any], also: tuple[str, ...], device: Any) -> list[Any]:
 PROBE = Probe(
     collect,
     timeout_s=30.0,
-    facts=(Measurement,),
+    facts=(Measurement, ClockTrace),
     after=("kernels",),
 )

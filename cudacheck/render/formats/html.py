@@ -23,7 +23,7 @@ def render(report: Report, shown: Shown) -> str:
         out=outline.of(report, verbose=True),
         facts=report.facts,
         report=report,
-        glance=[*_glance.lines(report.facts)],
+        glance=[*_glance.without_speed(report.facts)],
         advice=_text(_measured.advice(report, WIDTH)),
         measured=_text(_measured.lines(report, WIDTH)),
         page=_page,
