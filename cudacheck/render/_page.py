@@ -55,7 +55,7 @@ class TraceLine:
 
 
 @dataclass(frozen=True)
-class Trace:
+class TraceChart:
     """What the GPU did while it was measured; where NVML was not looked at, the clock beside each case."""
 
     lines: tuple[TraceLine, ...]
@@ -72,7 +72,7 @@ class Speed:
 
     title: str
     bars: tuple[KernelBar, ...]
-    trace: Trace | None
+    trace: TraceChart | None
     power: str
     more: int
 
@@ -132,7 +132,7 @@ def _bar(run: GpuRun, row: Measurement) -> KernelBar:
     return KernelBar(name + by, value, " · ".join(filter(None, parts)), of_peak, trouble)
 
 
-def _trace(run: GpuRun) -> Trace | None:
+def _trace(run: GpuRun) -> TraceChart | None:
     """None where fewer than three clocks were seen: two points are no course."""
     known = sensible(run.gpu.sm_clock_max_mhz) if run.gpu else None
     if seen := traces.looks(run):
@@ -143,12 +143,12 @@ def _trace(run: GpuRun) -> Trace | None:
             limit = sensible(run.gpu.power_limit_w) if run.gpu else None
             lines.append(_line("power", "W", times, watts, limit, "its limit"))
         about = f"looked at {len(seen)} times while it was measured: {traces.told(seen)}"
-        return Trace(tuple(lines), _held(seen), about, f"{times[-1] - times[0]:.1f} s")
+        return TraceChart(tuple(lines), _held(seen), about, f"{times[-1] - times[0]:.1f} s")
     clocks = [mhz for row in run.rows if (mhz := sensible(row.sm_clock_mhz))]
     if len(clocks) < traces.LEAST_LOOKS:
         return None
     line = _line("SM clock", "MHz", [*map(float, range(len(clocks)))], clocks, known, "its highest")
-    return Trace((line,), (), f"the clock beside each of {len(clocks)} cases, in the order in which they ran")
+    return TraceChart((line,), (), f"the clock beside each of {len(clocks)} cases, in the order in which they ran")
 
 
 def _line(
