@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from waiting import inspections, wait_until
+from waiting import LONG, inspections, wait_until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "scontrol")
 SBIN = "/usr/sbin:/sbin"
@@ -40,8 +40,8 @@ SelectTypeParameters=CR_CPU
 MpiDefault=none
 ReturnToService=2
 SlurmdParameters=config_overrides
-MessageTimeout=3
-TCPTimeout=2
+MessageTimeout=60
+TCPTimeout=60
 KillWait=1
 PartitionName=gpu Nodes=ALL Default=YES State=UP
 """
@@ -117,7 +117,7 @@ class Slurm:
         self.daemons[name].kill()
         self.daemons[name].wait()
 
-    def run(self, *command: str, timeout_s: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, timeout_s: float = LONG, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             env={**self.environment, **environment},
@@ -152,8 +152,8 @@ class Slurm:
                 cwd=self.folder,
             )
 
-    def _until(self, true: Callable[[], object], timeout_s: float = 60) -> None:
-        wait_until(true, timeout_s, self.log)
+    def _until(self, true: Callable[[], object]) -> None:
+        wait_until(true, log=self.log)
 
 
 def _free_ports(count: int) -> list[int]:

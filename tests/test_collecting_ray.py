@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
 import subprocess
-import threading
 
 import pytest
 from patients import CUDACHECK, clean_environment
-from waiting import inspections, wait_until
+from waiting import LONG, hold, inspections, wait_until
 
 from cudacheck.collecting import Asked, EngineError, NodeAnswer, ray
 
 pytest.importorskip("ray", reason="no Ray: pip install 'cudacheck[ray]'")
 
-pytestmark = [
-    pytest.mark.whole,
-    pytest.mark.ray,
-    pytest.mark.skipif(
-        not os.environ.get("CUDACHECK_RAY_TESTS"),
-        reason="a cluster of four on busy cores does not start its tasks in time: CUDACHECK_RAY_TESTS=1 runs it",
-    ),
-]
+pytestmark = [pytest.mark.whole, pytest.mark.ray]
 
 GPUS = 4
 SMALL = {"num_cpus": 1, "object_store_memory": 80 << 20}
@@ -43,7 +36,7 @@ def cluster():
     running.workers = {
         name: running.add_node(wait=False, num_gpus=GPUS, node_name=name, **SMALL) for name in ("w1", "w2", "w3")
     }
-    running.wait_for_nodes()
+    running.wait_for_nodes(timeout=LONG)
     os.environ.clear()
     os.environ.update(before)
     yield running
@@ -52,27 +45,17 @@ def cluster():
     running.shutdown()
 
 
-def test_a_node_that_dies_or_hangs_costs_itself_alone(cluster):
-    # Each by itself: on a busy machine one inspection may end before the other begins.
-    def stop():
-        wait_until(lambda: "w1" in inspections(), 150)
-        os.kill(inspections()["w1"], signal.SIGSTOP)
-
-    def kill():
-        wait_until(lambda: "w2" in inspections(), 150)
-        cluster.remove_node(cluster.workers.pop("w2"), allow_graceful=False)
-
-    disturbing = [threading.Thread(target=stop), threading.Thread(target=kill)]
-    for thread in disturbing:
-        thread.start()
+def test_a_node_that_dies_or_hangs_costs_itself_alone(cluster, tmp_path, monkeypatch):
+    hold(monkeypatch, tmp_path, "w1", "w2")
     told = {}
-    with contextlib.closing(ray.collect(Asked(300), cluster.address)) as answers:
-        for answer in answers:
+    with contextlib.closing(ray.collect(Asked(LONG), cluster.address)) as answers:
+        for answer in itertools.islice(answers, 4):
             told[answer.node] = answer
-            if [node for node, said in told.items() if said == NodeAnswer(node)] == ["w1"]:
-                break
-    for thread in disturbing:
-        thread.join()
+        assert told.keys() == {"head", "w1", "w2", "w3"}
+        wait_until(lambda: {"w1", "w2"} <= inspections().keys())
+        cluster.remove_node(cluster.workers.pop("w2"), allow_graceful=False)
+        for answer in itertools.islice(answers, 3):
+            told[answer.node] = answer
     assert told["w1"] == NodeAnswer("w1")
     assert told["w2"].failure.startswith("NodeDiedError: Task failed because the node it was running on is dead")
     assert {node for node, answer in told.items() if answer.report} == {"head", "w3"}
@@ -86,29 +69,18 @@ def test_a_node_that_dies_or_hangs_costs_itself_alone(cluster):
     assert "gpus-hidden" not in {finding["rule"] for finding in report["findings"]}
 
 
-def test_measuring_reserves_all_gpus_of_a_node(cluster):
+def test_measuring_reserves_all_gpus_of_a_node(cluster, tmp_path, monkeypatch):
     import ray as engine
 
-    held: dict[str, int] = {}
-
-    def hold():
-        """Each as it appears, so that it does not end before Ray has told of it."""
-        for name, process in inspections().items():
-            if name in cluster.workers and name not in held:
-                os.kill(process, signal.SIGSTOP)
-                held[name] = process
-        return held.keys() == cluster.workers.keys()
-
+    hold(monkeypatch, tmp_path, *cluster.workers)
     engine.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
     try:
-        wait_until(lambda: engine.available_resources().get("GPU") == len(cluster.workers) * GPUS, 60)
-        with contextlib.closing(ray.collect(Asked(60, bench=True), cluster.address)) as answers:
+        wait_until(lambda: engine.available_resources().get("GPU") == len(cluster.workers) * GPUS)
+        with contextlib.closing(ray.collect(Asked(LONG, bench=True), cluster.address)) as answers:
             next(answers)
-            wait_until(hold, 30)
-            wait_until(lambda: "GPU" not in engine.available_resources(), 30)
-            for process in held.values():
-                os.kill(process, signal.SIGKILL)
-        wait_until(lambda: "GPU" in engine.available_resources(), 30)
+            wait_until(lambda: cluster.workers.keys() <= inspections().keys())
+            wait_until(lambda: "GPU" not in engine.available_resources())
+        wait_until(lambda: engine.available_resources().get("GPU") == len(cluster.workers) * GPUS)
     finally:
         engine.shutdown()
 
@@ -117,12 +89,12 @@ def test_the_nodes_are_judged_and_a_head_without_gpus_is_left_out(cluster):
     """`cudacheck fleet ray`, as docs/fleet.md has it. The machine has no GPU, whatever Ray counts."""
     environment = {**clean_environment(), "RAY_ADDRESS": cluster.address}
     told = subprocess.run(
-        [*CUDACHECK, "fleet", "ray", "--format", "json"],
+        [*CUDACHECK, "fleet", "ray", "--format", "json", "--timeout", str(LONG)],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=LONG,
     )
     assert told.stderr == "cudacheck: left out, without a GPU as the cluster has it: head\n"
     fleet = json.loads(told.stdout)

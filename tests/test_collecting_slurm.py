@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
 import signal
-import threading
-import time
 
 import pytest
 from slurm_cluster import Slurm, missing
-from waiting import wait_until
+from waiting import LONG, hold, wait_until
 
 from cudacheck.collecting import Asked, EngineError, NodeAnswer, slurm
 
@@ -40,60 +39,62 @@ def last_words(answers: list[NodeAnswer]) -> dict[str, NodeAnswer]:
 
 
 def test_each_node_answers_by_slurms_name_for_it(cluster):
-    told = [*slurm.collect(Asked(60), ["--nodes=3"])]
-    assert [answer.node for answer in told[:3]] == ["n1", "n2", "n3"]
-    assert not any(answer.report or answer.failure for answer in told[:3])
-    reports = {answer.node: json.loads(answer.report) for answer in told[3:]}
+    told = [*slurm.collect(Asked(LONG), ["--nodes=3"])]
+    assert {answer.node for answer in told if not answer.report and not answer.failure} == {"n1", "n2", "n3"}
+    reports = {answer.node: json.loads(answer.report) for answer in told if answer.report}
     assert {node: report["subject"]["node"] for node, report in reports.items()} == {"n1": "n1", "n2": "n2", "n3": "n3"}
     assert all(run["outcome"] != "failed" for report in reports.values() for run in report["probes"])
 
 
-def when_running(cluster: Slurm, node: str, then) -> threading.Thread:
-    """Does it to the inspection on this node once that runs."""
-
-    def watch():
-        wait_until(lambda: node in cluster.inspections(), 20)
-        then(cluster.inspections()[node])
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
-
-
-def test_a_task_that_dies_or_hangs_costs_its_node_alone(cluster):
-    killing = when_running(cluster, "n1", lambda process: os.kill(process, signal.SIGKILL))
-    stopping = when_running(cluster, "n3", lambda process: os.kill(process, signal.SIGSTOP))
-    started = time.monotonic()
-    told = last_words([*slurm.collect(Asked(20), ["--nodes=3"])])
-    killing.join()
-    stopping.join()
+def test_a_task_that_dies_costs_its_node_alone(cluster, tmp_path, monkeypatch):
+    hold(monkeypatch, tmp_path, "n1")
+    killed = []
+    told = {}
+    for answer in slurm.collect(Asked(LONG), ["--nodes=3"]):
+        told[answer.node] = answer
+        if len(told) == 3 and not killed:
+            wait_until(lambda: "n1" in cluster.inspections())
+            killed.append(cluster.inspections()["n1"])
+            os.kill(killed[0], signal.SIGKILL)
     assert told["n1"].failure.startswith("srun: error: n1: task 0: Killed")
-    assert json.loads(told["n2"].report)["subject"]["node"] == "n2"
-    assert told["n3"].failure == "no answer within 20 s"
-    assert time.monotonic() - started < 40
-    wait_until(lambda: not cluster.inspections(), 10)
+    assert {node for node, answer in told.items() if answer.report} == {"n2", "n3"}
+
+
+def test_a_task_that_hangs_costs_its_node_alone_and_is_ended(cluster, tmp_path, monkeypatch):
+    hold(monkeypatch, tmp_path, "n3")
+    with contextlib.closing(slurm.collect(Asked(LONG), ["--nodes=3"])) as answers:
+        answered = (answer.node for answer in answers if answer.report)
+        assert {*itertools.islice(answered, 2)} == {"n1", "n2"}
+        wait_until(lambda: "n3" in cluster.inspections())
+        os.kill(cluster.inspections()["n3"], signal.SIGSTOP)
+    wait_until(lambda: not cluster.inspections())
 
 
 def test_what_runs_ends_when_it_is_closed_and_cleans_up(cluster, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # srun hands it on
-    with contextlib.closing(slurm.collect(Asked(60), ["--nodes=2"])) as collecting:
-        assert next(collecting).node == "n1"
-        wait_until(lambda: len([*tmp_path.glob("cudacheck-*/cudacheck/collecting/on_node.py")]) == 2, 20)
-    wait_until(lambda: not cluster.inspections(), 10)
-    assert [*tmp_path.iterdir()] == []
+    """The interpreter to be inspected would take the time of its probe."""
+    room, slow = tmp_path / "room", tmp_path / "python"
+    room.mkdir()
+    slow.write_text("#!/bin/sh\nsleep 600\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(room))  # srun hands it on
+    with contextlib.closing(slurm.collect(Asked(LONG, python=str(slow)), ["--nodes=2"])) as collecting:
+        next(collecting)
+        wait_until(lambda: len([*room.glob("cudacheck-*/cudacheck/collecting/on_node.py")]) == 2)
+    wait_until(lambda: not cluster.inspections())
+    wait_until(lambda: not [*room.iterdir()])
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "timeout_s", "said"),
     [
-        (["--partition=nowhere"], r"srun: error: Unable to allocate resources: Invalid partition name specified"),
-        (["--no-such-option"], r"srun: unrecognized option '--no-such-option'"),
-        (["--nodes=4"], r"no node within 5 s: srun: job \d+ queued and waiting for resources"),
+        (["--partition=nowhere"], LONG, r"srun: error: Unable to allocate resources: Invalid partition name specified"),
+        (["--no-such-option"], LONG, r"srun: unrecognized option '--no-such-option'"),
+        (["--nodes=4"], 15, r"no node within 15 s: srun: job \d+ queued and waiting for resources"),
     ],
 )
-def test_what_srun_refuses_is_said_in_its_words(options, said):
+def test_what_srun_refuses_is_said_in_its_words(options, timeout_s, said):
     with pytest.raises(EngineError) as refused:
-        list(slurm.collect(Asked(5), options))
+        list(slurm.collect(Asked(timeout_s), options))
     assert re.fullmatch(said, str(refused.value))
 
 
@@ -103,7 +104,7 @@ def test_a_node_that_is_gone_does_not_cost_the_others(cluster):
     job = allocated.stderr.split("job allocation ")[1].split()[0]
     cluster.kill_node("n2")
     try:
-        told = last_words([*slurm.collect(Asked(40), [f"--jobid={job}", "--nodes=3", "--overlap"])])
+        told = last_words([*slurm.collect(Asked(LONG), [f"--jobid={job}", "--nodes=3", "--overlap"])])
     finally:
         cluster.run("scancel", job)
         cluster.start_node("n2")

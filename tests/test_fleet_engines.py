@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from patients import CUDACHECK, clean_environment
 from slurm_cluster import Slurm, missing
-from waiting import wait_until
+from waiting import LONG, wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "fleet.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -50,17 +50,17 @@ def test_interrupted_it_judges_what_has_come(cluster, number):
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=cluster.environment, stdout=pipe, stderr=pipe, text=True) as process:
         try:
-            wait_until(lambda: {"n1", "n2"} <= cluster.inspections().keys(), 30)
+            wait_until(lambda: {"n1", "n2"} <= cluster.inspections().keys())
             os.kill(cluster.inspections()["n2"], signal.SIGSTOP)
-            wait_until(lambda: "n1" not in cluster.inspections(), 30)
+            wait_until(lambda: "n1" not in cluster.inspections())
             process.send_signal(number)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=LONG)
         finally:
             process.kill()
     assert process.returncode == 130
     assert json.loads(out)["missing"] == ["n2"]
     assert err.splitlines()[-1] == "cudacheck: interrupted"
-    wait_until(lambda: not cluster.inspections(), 20)
+    wait_until(lambda: not cluster.inspections())
 
 
 def test_what_is_asked_amiss_is_one_line_and_exit_2(cluster, tmp_path):
@@ -83,7 +83,7 @@ def test_every_command_of_the_page(cluster, tmp_path):
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=tmp_path, env=cluster.environment, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=tmp_path, env=cluster.environment, capture_output=True, text=True, check=False, timeout=LONG
         )
 
     told = run("salloc", "--nodes=2", "--gres=gpu:8", "sh", "-c", before)

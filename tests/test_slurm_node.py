@@ -40,7 +40,7 @@ class Nodes:
             "export PATH\n",
             f"export PATH SLURM_CONF={slurm.conf}\ntrap 'echo $? >>\"{self.folder}/ended-$SLURMD_NODENAME\"' EXIT\n",
         )
-        self.script.write_text(text.replace("timeout 50", "timeout 10"))
+        self.script.write_text(text.replace("timeout 50", "timeout 30"))
         self.script.chmod(0o755)
 
     def has(self, node: str, command: str, **fake: str) -> None:
@@ -77,13 +77,13 @@ def test_a_health_check_drains_the_node_that_is_at_fault_and_no_other(nodes):
     nodes.has("n3", "sleep 600")
     nodes.has("n4", "ulimit -c 0; kill -SEGV $$")
     with slurm:  # n5 has none
-        wait_until(lambda: slurm.state("n1") == "drain", 120, slurm.log)
+        wait_until(lambda: slurm.state("n1") == "drain", log=slurm.log)
         assert slurm.reason("n1").startswith("cudacheck: [node] gpu-lost")
-        wait_until(lambda: all(nodes.ended(node) for node in slurm.names), 120, slurm.log)
+        wait_until(lambda: all(nodes.ended(node) for node in slurm.names), log=slurm.log)
         assert {code for node in slurm.names for code in nodes.ended(node)} == {"0"}
         assert [slurm.state(node) for node in slurm.names[1:]] == ["idle"] * 4
         assert slurm.run("sh", "-c", RESUME.replace("n07", "n1")).returncode == 0
-        wait_until(lambda: slurm.state("n1") == "drain", 120, slurm.log)  # it still is
+        wait_until(lambda: slurm.state("n1") == "drain", log=slurm.log)  # it still is
 
 
 def test_a_prolog_sends_the_job_to_another_node(nodes):
@@ -95,7 +95,7 @@ def test_a_prolog_sends_the_job_to_another_node(nodes):
     with slurm:
         told = slurm.folder / "job.out"
         slurm.run("sbatch", "-N1", "--requeue", "-o", str(told), "--wrap", "echo ran on $SLURMD_NODENAME")
-        wait_until(lambda: slurm.state("n1") == "drain", 120, slurm.log)
+        wait_until(lambda: slurm.state("n1") == "drain", log=slurm.log)
         assert slurm.reason("n1").startswith("cudacheck: [node] gpu-lost")
         (job,) = slurm.run("squeue", "-h", "-o", "%i %t %r").stdout.splitlines()
         number, state, why = job.split(" ", 2)
@@ -103,7 +103,7 @@ def test_a_prolog_sends_the_job_to_another_node(nodes):
         assert "held" not in why
         # Slurm waits for two minutes before it starts it again
         slurm.run("scontrol", "update", f"JobId={number}", "StartTime=now")
-        wait_until(lambda: told.exists() and told.read_text() == "ran on n2\n", 120, slurm.log)
+        wait_until(lambda: told.exists() and told.read_text() == "ran on n2\n", log=slurm.log)
         assert nodes.ended("n1") == ["1"]
         assert nodes.ended("n2") == ["0"]
 
@@ -114,12 +114,12 @@ def test_what_slurm_gives_a_script_and_what_its_failure_does(tmp_path):
     script.chmod(0o755)
     with Slurm(1, HealthCheckProgram=str(script), HealthCheckInterval="1", Prolog=str(script)) as slurm:
         checked = tmp_path / "-n1"
-        wait_until(lambda: checked.read_text().count("SLURMD_NODENAME") > 2, 30, slurm.log)
+        wait_until(lambda: checked.read_text().count("SLURMD_NODENAME") > 2, log=slurm.log)
         assert slurm.state("n1") == "idle"  # it failed before slurmd registered, and goes on failing
         assert {line.partition("=")[0] for line in checked.read_text().splitlines()} <= {"SLURMD_NODENAME", "PWD"}
         slurm.run("sbatch", "-N1", "--requeue", "-o", "/dev/null", "--wrap", "true")
-        wait_until(lambda: slurm.state("n1") == "drain", 30, slurm.log)
-        wait_until(lambda: "held" in slurm.run("squeue", "-h", "-o", "%r").stdout, 30, slurm.log)
+        wait_until(lambda: slurm.state("n1") == "drain", log=slurm.log)
+        wait_until(lambda: "held" in slurm.run("squeue", "-h", "-o", "%r").stdout, log=slurm.log)
         given = (tmp_path / "prolog_slurmd-n1").read_text().splitlines()
         assert {"SLURMD_NODENAME", "SLURM_CONF", "SLURM_JOB_ID"} <= {line.partition("=")[0] for line in given}
         assert not any(line.startswith("PATH=") for line in given)
