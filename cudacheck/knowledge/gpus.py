@@ -51,6 +51,7 @@ def gpu_models() -> tuple[GpuModel, ...]:
     return tuple(_model(row) for row in rows("gpus", "gpus"))
 
 
+@lru_cache(maxsize=256)
 def gpu(name: str) -> GpuModel | None:
     """The model of this NVML name; None for laptop, MIG and vGPU names, whose peaks are others."""
     wanted = _plain(name)
@@ -95,6 +96,7 @@ class TensorRate:
     verified: bool
 
 
+@lru_cache(maxsize=256)
 def tensor_rate(name: str, capability: str) -> TensorRate | None:
     """Of a GPU by its name and compute capability; None for generations that nobody measured."""
     for row in rows("gpus", "tensor_rates"):
@@ -113,6 +115,7 @@ class Achieved:
     source: str
 
 
+@lru_cache(maxsize=256)
 def achieved(name: str) -> Achieved | None:
     for row in rows("gpus", "achieved"):
         if _plain(name) in map(_plain, row["names"]):

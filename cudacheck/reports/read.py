@@ -35,6 +35,11 @@ def loads(text: str) -> Report:
         data = untrusted.parse(text)
     except untrusted.MalformedError as error:
         raise ReportError(str(error)) from None
+    return of_json(data)
+
+
+def of_json(data: Any) -> Report:
+    """The same, of what `untrusted.parse` made of its text."""
     return _Reader(of_known_schema(data)).report()
 
 

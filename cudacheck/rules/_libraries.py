@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
@@ -62,16 +63,19 @@ def pins(facts: Facts) -> dict[str, str]:
     build = facts.one(TorchBuild)
     torch = next((d for d in facts.all(Distribution) if d.name == "torch" and not d.shadowed_by), None)
     lines = [*(torch.requires if torch else ()), *filter(None, (build.cudnn_pin, build.nccl_pin) if build else ())]
-    found = {}
-    for line in lines:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:  # conda's spelling
-            continue
-        exact = next((s.version for s in requirement.specifier if s.operator == "=="), None)
-        if requirement.name.startswith("nvidia-") and exact and "*" not in exact:
-            found[requirement.name] = exact
-    return found
+    return dict(pin for pin in map(_pin, lines) if pin)
+
+
+@lru_cache(maxsize=1024)
+def _pin(line: str) -> tuple[str, str] | None:
+    """A wheel of NVIDIA's and its exact version, where the requirement is for one."""
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:  # conda's spelling
+        return None
+    exact = next((s.version for s in requirement.specifier if s.operator == "=="), None)
+    named = requirement.name.startswith("nvidia-") and exact and "*" not in exact
+    return (requirement.name, exact) if named and exact else None
 
 
 def wheel_part(library: str) -> str | None:

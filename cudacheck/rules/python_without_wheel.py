@@ -37,9 +37,11 @@ SPEC = r"(torch(?:vision|audio)?(?:[=<>~!]=?[\w.+*,<>=!-]*)?)"
 
 def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts) -> Iterator[Finding]:
     python = _torch.minor(interpreter.version)
+    if builds or not python:
+        return
     known = {each for row in knowledge.builds() for each in knowledge.pythons_of(f"{row.torch}.0") or ()}
     other = interpreter.implementation not in {None, "cpython"}
-    if not builds and python and known and (other or python not in known):
+    if known and (other or python not in known):
         name = f"{interpreter.implementation} {python}" if other else f"Python {python}"
         message = f"no PyTorch release up to {knowledge.releases()[-1].version} has wheels for {name}"
         yield _finding(message, Evidence(name, interpreter.executable or ""), facts)

@@ -29,7 +29,7 @@ from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.registry import fact_types
-from cudacheck.reports.read import ReportError, loads, of_known_schema
+from cudacheck.reports.read import ReportError, of_json, of_known_schema
 from cudacheck.speed import axes
 from cudacheck.speed.runs import spoken
 
@@ -122,7 +122,7 @@ class SummaryReader:
         Raises ReportError with one line for what is no report of ours.
         """
         raw = _parsed(text)
-        report = None if asked == Asking() and _is_of_today(raw) else _judged(text, raw, asked)
+        report = None if asked == Asking() and _is_of_today(raw) else _judged(raw, asked)
         return _summary(raw, report, source, name, self._blocks(raw))
 
     def taken(self) -> dict[bytes, Block]:
@@ -162,25 +162,9 @@ def _knowledge_date() -> str:
     return knowledge.as_of()
 
 
-def _judged(text: str, raw: Mapping[str, Any], asked: Asking) -> Report:
-    """By today's rules; two nodes whose facts are equal, but for their names, are judged once."""
-    twin = {**raw.get("facts", {})}
-    for kind in ("System", "ProbeRun"):
-        twin.pop(kind, None)
-    # The text is only read where the facts have not been met.
-    key = hashlib.blake2b(marshal.dumps([twin, raw.get("complete")], 2), digest_size=16).digest()
-    return _judged_facts(_Text(key, text), asked)
-
-
-@dataclass(frozen=True)
-class _Text:
-    key: bytes
-    text: str = dataclasses.field(compare=False)
-
-
-@lru_cache(maxsize=64)
-def _judged_facts(text: _Text, asked: Asking) -> Report:
-    report = loads(text.text)
+def _judged(raw: dict[str, Any], asked: Asking) -> Report:
+    """By today's rules."""
+    report = of_json(raw)
     facts = report.facts
     for fact in (*report.probes, *(Required(spec) for spec in asked.require)):
         facts.add(fact)
