@@ -16,7 +16,7 @@ from patients import interpreter_or_skip
 from waiting import wait_until
 
 import cudacheck
-from cudacheck.collecting import Asked, EngineError, NodeAnswer, _frames, _travel, on_node
+from cudacheck.collecting import Asked, EngineError, NodeAnswer, _frames, _travel, on_node, slurm
 from cudacheck.commands import fleet_collect, fleet_judge
 from cudacheck.reports.write import dumps
 
@@ -61,6 +61,20 @@ def test_an_old_python_is_one_line(version):
     python = interpreter_or_skip(version)
     (answer,) = read(start(python).stdout)
     assert answer.failure == f"{python} is Python {version}, and cudacheck needs 3.11"
+
+
+def test_a_node_that_cannot_inspect_takes_all_of_its_input():
+    """As srun aborts a step, on every node, where a task ends before it has."""
+    *shell, script = slurm._task(Asked(30))
+    without_python = [*shell, script.replace(sys.executable, "none").replace("python3", "none")]
+    for command in ([interpreter_or_skip("3.8"), "-I", "-c", _travel.START, "{}"], without_python):
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(_travel.payload())
+            size = stdin.tell()
+            stdin.seek(0)
+            told = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False, timeout=60)
+            assert " failed " in told.stdout
+            assert os.lseek(stdin.fileno(), 0, os.SEEK_CUR) == size
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 from patients import CUDACHECK, clean_environment
-from waiting import LONG, hold, inspections, wait_until
+from waiting import LONG, hold, inspections, wait_until, waits
 
 from cudacheck.collecting import Asked, EngineError, NodeAnswer, ray
 
@@ -52,7 +52,7 @@ def test_a_node_that_dies_or_hangs_costs_itself_alone(cluster, tmp_path, monkeyp
         for answer in itertools.islice(answers, 4):
             told[answer.node] = answer
         assert told.keys() == {"head", "w1", "w2", "w3"}
-        wait_until(lambda: {"w1", "w2"} <= inspections().keys())
+        wait_until(lambda: waits(tmp_path, "w1", "w2"))
         cluster.remove_node(cluster.workers.pop("w2"), allow_graceful=False)
         for answer in itertools.islice(answers, 3):
             told[answer.node] = answer
@@ -78,7 +78,7 @@ def test_measuring_reserves_all_gpus_of_a_node(cluster, tmp_path, monkeypatch):
         wait_until(lambda: engine.available_resources().get("GPU") == len(cluster.workers) * GPUS)
         with contextlib.closing(ray.collect(Asked(LONG, bench=True), cluster.address)) as answers:
             next(answers)
-            wait_until(lambda: cluster.workers.keys() <= inspections().keys())
+            wait_until(lambda: waits(tmp_path, *cluster.workers))
             wait_until(lambda: "GPU" not in engine.available_resources())
         wait_until(lambda: engine.available_resources().get("GPU") == len(cluster.workers) * GPUS)
     finally:

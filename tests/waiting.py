@@ -14,8 +14,12 @@ from cudacheck.collecting.on_node import NAME
 LONG = 600.0
 """Seconds that whatever happens at all has happened by, on the busiest machine. No test takes them that passes."""
 HELD = """
-import os, time
-while os.path.exists({folder!r} + "/" + os.environ[{name!r}]):
+import io, os, sys, time
+sys.stdin = io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read()))  # else srun would wait for us to take it
+place = os.path.join({folder!r}, os.environ[{name!r}])
+if os.path.exists(place):
+    open(place + ".waits", "w").close()
+while os.path.exists(place):
     time.sleep(0.05)
 """
 
@@ -43,7 +47,12 @@ def inspections(**environment: str) -> dict[str, int]:
 
 
 def hold(monkeypatch: pytest.MonkeyPatch, folder: Path, *nodes: str) -> None:
-    """What begins to inspect these nodes from now on waits before it does anything, while `folder/NODE` is there."""
+    """What begins to inspect these nodes from now on waits while `folder/NODE` is there: see `waits`."""
     for node in nodes:
         (folder / node).touch()
     monkeypatch.setattr(_travel, "START", HELD.format(folder=str(folder), name=NAME) + _travel.START)
+
+
+def waits(folder: Path, *nodes: str) -> bool:
+    """Whether the inspections of all of them have begun, and go no further."""
+    return all((folder / f"{node}.waits").exists() for node in nodes)

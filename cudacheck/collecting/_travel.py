@@ -21,6 +21,7 @@ PARTS = ("cudacheck", "packaging", "pynvml", "rich")
 
 START = f"""
 import os, sys
+packed = sys.stdin.buffer.read()
 def failed(why):
     print({MARK!r}, os.environ.get({NAME!r}) or os.uname().nodename, "failed", why, flush=True)
     raise SystemExit
@@ -34,7 +35,7 @@ try:
 except OSError as error:
     failed("no room to unpack cudacheck: %s" % error)
 try:
-    with zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())) as files:
+    with zipfile.ZipFile(io.BytesIO(packed)) as files:
         files.extractall(folder)
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True
@@ -45,7 +46,10 @@ except (OSError, ImportError, zipfile.BadZipFile) as error:
 finally:
     shutil.rmtree(folder, ignore_errors=True)
 """
-"""Run by the node's interpreter: `python -I -c START ASKED`, the payload on stdin."""
+"""Run by the node's interpreter: `python -I -c START ASKED`, the payload on stdin.
+
+All of it is read whatever comes: where one task leaves some of it, srun aborts the step on every node.
+"""
 
 
 def asked_of_node(asked: Asked) -> str:

@@ -36,6 +36,7 @@ echo "%(mark)s $SLURMD_NODENAME among $SLURM_STEP_NODELIST"
 for python in %(ours)s python3; do
     command -v "$python" >/dev/null 2>&1 && exec "$python" -I -c %(start)s %(asked)s
 done
+cat >/dev/null
 echo "%(mark)s $SLURMD_NODENAME failed there is no python3 on its PATH"
 """
 
@@ -57,8 +58,8 @@ def _answers(asked: Asked, command: list[str]) -> Generator[NodeAnswer, None, No
         if answer.failure.startswith("srun:") and UNREACHED not in answer.failure:
             ended.append(answer.node)
     left_s = deadline - time.monotonic()
-    if unreached and ended and left_s > 1:
-        # srun ends every task where it cannot reach one node: the others are asked without it
+    if ended and (unreached or len(ended) > 1) and left_s > 1:
+        # srun ends every task where it cannot reach one node, or one died before it had its input: asked without it
         command += [f"--nodelist={','.join(ended)}", f"--nodes={len(ended)}", f"--ntasks={len(ended)}"]
         again = [*command, *_task(dataclasses.replace(asked, timeout_s=left_s))]
         with contextlib.suppress(EngineError):
