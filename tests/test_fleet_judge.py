@@ -179,8 +179,8 @@ def test_stored_findings_count_where_the_version_is_ours_and_others_are_judged_a
 
 
 def node_with(case: str, rates: Iterable[float], node: str = "n") -> NodeSummary:
-    timed = tuple(Timed(case, gpu, 1000 / rate, rate, "TFLOP/s") for gpu, rate in enumerate(rates))
-    return NodeSummary("", node, "", None, "", "", State.READY, "", (), (), (), {}, timed)
+    timed = Timed(case, {gpu: 1000 / rate for gpu, rate in enumerate(rates)}, 1000, "TFLOP/s")
+    return NodeSummary("", node, "", None, "", "", State.READY, "", (), (), (), {}, (timed,))
 
 
 @pytest.mark.parametrize("spread", [0.005, 0.02])

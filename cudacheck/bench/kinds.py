@@ -37,4 +37,4 @@ KINDS = {
 
 def of(case: str) -> CaseKind:
     """The kind of that name; one that is not in the table, from a report of another version, is limited by compute."""
-    return KINDS.get(case, CaseKind(case))
+    return KINDS.get(case) or CaseKind(case)

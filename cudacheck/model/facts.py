@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class Facts:
         self._complete: set[type] = set(complete)
         self._seen: set[Any] = set()
         self._cut: set[type] = set()
+        self._worked_out: dict[Any, Any] = {}
         for fact in facts:
             self.add(fact)
 
@@ -41,10 +42,12 @@ class Facts:
             return
         self._seen.add(key)
         same_type.append(fact)
+        self._worked_out.clear()
 
     def mark_complete(self, *fact_types: type) -> None:
         """Say that the list of these facts is complete."""
         self._complete.update(fact_types)
+        self._worked_out.clear()
 
     def having(self, fact_type: type[T], facts: Iterable[T], *, complete: bool) -> Facts:
         """The same, but for the facts of one type, and whether their list is whole."""
@@ -68,6 +71,12 @@ class Facts:
     def is_complete(self, fact_type: type) -> bool:
         """Whether the list of these facts is whole."""
         return fact_type in self._complete and fact_type not in self._cut
+
+    def once(self, work: Callable[[Facts], T]) -> T:
+        """What `work`, which is pure, makes of them: again only where a fact was added since."""
+        if work not in self._worked_out:
+            self._worked_out[work] = work(self)
+        return self._worked_out[work]  # type: ignore[no-any-return]
 
     def types(self) -> tuple[type[Any], ...]:
         """The types that are known or present, in order of name."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import marshal
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 from cudacheck.model import untrusted
 from cudacheck.model.facts import MAX_OF_A_TYPE, Facts
@@ -15,6 +16,11 @@ from cudacheck.probes.patient.benchmark import Measurement
 
 MAX_BYTES = 16 * 1024 * 1024
 """A report larger than this is not one of ours."""
+
+T = TypeVar("T")
+
+SHARED_BYTES = 256 * 1024
+"""Of a list that is kept: a healthy machine's longest one, of its packages, has 30 KiB."""
 
 RENAMED = {"Target": "Patient"}
 """Facts by the names that they had before schema 1.2; the child `patient` was called `target`."""
@@ -60,13 +66,13 @@ class _Reader:
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
 
-    def values(self, key: str, cls: type, source: Any = None) -> list[Any]:
+    def values(self, key: str, cls: type, source: Any = None) -> tuple[Any, ...]:
         raw = self.data.get(key, []) if source is None else source
         if not isinstance(raw, list):
             raise ReportError(f"report: `{key}` is not a list")
         try:
             # one more than are kept, so that what is left out does not go unnoticed
-            return [_record(cls, marshal.dumps(item, 2)) for item in raw[: MAX_OF_A_TYPE + 1]]
+            return _records(marshal.dumps(raw[: MAX_OF_A_TYPE + 1], 2), cls)
         except untrusted.MalformedError as error:
             raise ReportError(f"report: an entry of `{key}` cannot be read: {str(error)[:200]}") from None
 
@@ -82,19 +88,19 @@ class _Reader:
         for name, items in raw_facts.items():
             if name in named:
                 for read in self.values(f"facts.{name}"[:60], named[name], items):
-                    facts.add(_of_today(read))
+                    facts.add(read)
         verdict = self.values("verdict", Verdict, [self.data.get("verdict")])[0]
         seconds = self.data.get("seconds")
         (subject,) = self.values("subject", Subject, [self.data.get("subject", {})])
         return Report(
             verdict=verdict,
-            findings=tuple(self.values("findings", Finding)),
-            questions=tuple(self.values("questions", Question)),
-            unchecked=tuple(self.values("unchecked", Unchecked)),
-            probes=tuple(_of_today(run) for run in self.values("probes", ProbeRun)),
+            findings=self.values("findings", Finding),
+            questions=self.values("questions", Question),
+            unchecked=self.values("unchecked", Unchecked),
+            probes=self.values("probes", ProbeRun),
             facts=facts,
-            speed=tuple(self.values("speed", Axis)),
-            requirements=tuple(self.values("requirements", RequirementResult)),
+            speed=self.values("speed", Axis),
+            requirements=self.values("requirements", RequirementResult),
             subject=subject,
             created=str(self.data.get("created", ""))[:40],
             seconds=float(seconds) if isinstance(seconds, int | float) else None,
@@ -104,10 +110,26 @@ class _Reader:
         )
 
 
-@lru_cache(maxsize=4096)
-def _record(cls: type, packed: bytes) -> Any:
-    """Of many reports most facts are the same: each is read once, and shared, for nobody changes one."""
-    return untrusted.record(cls, marshal.loads(packed))  # noqa: S302 - we packed it ourselves
+def shared(most: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Keep that many results of a function of packed JSON, but for JSON so long that keeping it would cost memory."""
+
+    def decorate(work: Callable[..., T]) -> Callable[..., T]:
+        kept = lru_cache(maxsize=most)(work)
+
+        @wraps(work)
+        def once(packed: bytes, *others: Any) -> T:
+            return (kept if len(packed) <= SHARED_BYTES else work)(packed, *others)
+
+        return once
+
+    return decorate
+
+
+@shared(256)
+def _records(packed: bytes, cls: type) -> tuple[Any, ...]:
+    """Of many reports most lists are the same: each is read once, and shared, for nobody changes a fact."""
+    items = marshal.loads(packed)  # noqa: S302 - we packed it ourselves
+    return tuple(_of_today(untrusted.record(cls, item)) for item in items)
 
 
 def _of_today(told: Any) -> Any:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
@@ -24,6 +25,7 @@ from cudacheck.rules import _driver
 # Versions
 
 
+@lru_cache(maxsize=1024)
 def parsed(version: str | None) -> Version | None:
     try:
         return Version(version or "")
@@ -49,6 +51,7 @@ def at_least(version: str | None, wanted: str) -> bool:
     return known is not None and Version(known.base_version) >= Version(wanted)
 
 
+@lru_cache(maxsize=1024)
 def numbers(cuda: str) -> tuple[int, ...]:
     """`12.8` → (12, 8)"""
     return tuple(int(part) for part in re.findall(r"\d+", cuda)[:2])

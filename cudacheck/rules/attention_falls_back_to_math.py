@@ -30,7 +30,7 @@ from cudacheck.probes.patient.attention_backends import AttentionBackend
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.rules import _torch
-from cudacheck.speed import attention, runs
+from cudacheck.speed import axes
 
 SWITCHES = {"flash": "enable_flash_sdp", "efficient": "enable_mem_efficient_sdp", "cudnn": "enable_cudnn_sdp"}
 
@@ -39,15 +39,13 @@ def check(
     backends: tuple[AttentionBackend, ...], devices: tuple[TorchDevice, ...] | None, facts: Facts
 ) -> Iterator[Finding]:
     yield from _chosen(backends, devices, facts)
-    for run in runs.of(facts):
-        axis = attention.axis(run)
-        if axis and axis.health is Health.SLOW_PATH:
-            where = f"measured on GPU {run.device.index}"
-            yield Finding(
-                f"attention is no faster than the slow math path on {run.label}",
-                tuple(Evidence(reason, where) for reason in axis.reasons),
-                _torch.right_build(facts, "install a PyTorch that was compiled with its fused attention"),
-            )
+    for run, axis in axes.found(facts, "attention", Health.SLOW_PATH):
+        where = f"measured on GPU {run.device.index}"
+        yield Finding(
+            f"attention is no faster than the slow math path on {run.label}",
+            tuple(Evidence(reason, where) for reason in axis.reasons),
+            _torch.right_build(facts, "install a PyTorch that was compiled with its fused attention"),
+        )
 
 
 def _chosen(

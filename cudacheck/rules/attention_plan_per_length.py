@@ -34,7 +34,7 @@ from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.patient.bench_steps import NewLengthStalls
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
-from cudacheck.speed import new_lengths, runs
+from cudacheck.speed import axes, new_lengths, runs
 from cudacheck.speed.steps import first_answer
 from cudacheck.speed.steps import measured as steps
 from cudacheck.speed.steps.first_answer import Stalls
@@ -45,11 +45,9 @@ VARIABLE = "TORCH_CUDNN_SDPA_DEPRIORITIZED=1"
 def check(
     measurements: tuple[Measurement, ...] | None, stalls: tuple[NewLengthStalls, ...] | None, facts: Facts
 ) -> Iterator[Finding]:
-    for run in runs.of(facts) if measurements else ():
-        axis = new_lengths.axis(run)
-        if axis and axis.health is Health.SLOW_PATH:
-            cost = max(new_lengths.extra_ms(run, "default").values())
-            yield _finding(cost, run, axis.reasons, *_by_variable(run))
+    for run, axis in axes.found(facts, "new lengths", Health.SLOW_PATH) if measurements else ():
+        cost = max(new_lengths.extra_ms(run, "default").values())
+        yield _finding(cost, run, axis.reasons, *_by_variable(run))
     for measured in steps.of(facts) if stalls else ():
         found = first_answer.stalls(measured)
         if found and found.stalled and found.cured and not runs.disturbed_by(measured.gpu):

@@ -35,7 +35,7 @@ from cudacheck.probes.patient.bench_kernels import GpuConditions
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.rules import _machine
-from cudacheck.speed import clocks, runs
+from cudacheck.speed import axes, runs
 
 HEAT = {
     "hw_thermal_slowdown": "thermal slowdown by the hardware",
@@ -74,9 +74,8 @@ def check(_one: Gpu, gpus: tuple[Gpu, ...] | None, system: System | None, facts:
                 evidence=_evidence(gpu, why or hot or ""),
                 remedies=_remedies(gpu if why else dataclasses.replace(gpu, clock_event_reasons=tuple(HEAT))),
             )
-    for run in runs.of(facts):
-        axis = clocks.axis(run)
-        if run.gpu and axis and axis.health is Health.DEGRADED:
+    for run, axis in axes.found(facts, "clocks", Health.DEGRADED):
+        if run.gpu:
             yield Finding(
                 f"{_machine.gpu_label(run.gpu)} is held back under load: {axis.reasons[0]}",
                 evidence=tuple(Evidence(f"GPU {run.gpu.index}: {reason}", "NVML") for reason in axis.reasons),

@@ -29,21 +29,19 @@ from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.system import System
 from cudacheck.probes.patient.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.patient.torch_cuda import TorchDevice
-from cudacheck.speed import launch, runs
+from cudacheck.speed import axes
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    for run in runs.of(facts):
-        axis = launch.axis(run)
-        if axis and axis.health is Health.SLOW_PATH:
-            yield Finding(
-                f"launches starve {run.label}: {axis.reasons[0]}",
-                tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
-                (
-                    Remedy("see what uses the processor: CPU quota, power-saving governor, tracers, other threads"),
-                    Remedy("take the launches out of the loop: CUDA graphs, or torch.compile's reduce-overhead mode"),
-                ),
-            )
+    for run, axis in axes.found(facts, "launch", Health.SLOW_PATH):
+        yield Finding(
+            f"launches starve {run.label}: {axis.reasons[0]}",
+            tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
+            (
+                Remedy("see what uses the processor: CPU quota, power-saving governor, tracers, other threads"),
+                Remedy("take the launches out of the loop: CUDA graphs, or torch.compile's reduce-overhead mode"),
+            ),
+        )
 
 
 H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", multiprocessors=132)

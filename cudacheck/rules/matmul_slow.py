@@ -33,19 +33,16 @@ from cudacheck.probes.patient.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.rules import _torch
-from cudacheck.speed import matmul, runs
+from cudacheck.speed import axes
 
 
 def check(_timed: tuple[Measurement, ...], facts: Facts) -> Iterator[Finding]:
-    measured = runs.of(facts)
-    for run in measured:
-        axis = matmul.axis(run, measured)
-        if axis and axis.health in (Health.SLOW_PATH, Health.DEGRADED):
-            yield Finding(
-                f"matrix products are slow on {run.label}: {axis.reasons[0]}",
-                tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
-                _torch.right_build(facts, "try another PyTorch build, and see that nothing else uses the GPU"),
-            )
+    for run, axis in axes.found(facts, "matmul", Health.SLOW_PATH, Health.DEGRADED):
+        yield Finding(
+            f"matrix products are slow on {run.label}: {axis.reasons[0]}",
+            tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
+            _torch.right_build(facts, "try another PyTorch build, and see that nothing else uses the GPU"),
+        )
 
 
 H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", multiprocessors=132)

@@ -29,24 +29,17 @@ from cudacheck.model.rule import Rule
 from cudacheck.probes.patient.bench_kernels import GpuConditions
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
-from cudacheck.speed import memory, runs
+from cudacheck.speed import axes
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    measured = runs.of(facts)
-    for run in measured:
-        axis = memory.axis(run, measured)
-        if axis and axis.health is Health.DEGRADED:
-            which = str(run.gpu.index) if run.gpu else run.device.uuid or "0"
-            yield Finding(
-                f"memory is slow on {run.label}: {axis.reasons[0]}",
-                tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
-                (
-                    Remedy(
-                        "look at its memory clock and errors", (f"nvidia-smi -i {which} -q -d CLOCK,ECC,ROW_REMAPPER",)
-                    ),
-                ),
-            )
+    for run, axis in axes.found(facts, "memory", Health.DEGRADED):
+        which = str(run.gpu.index) if run.gpu else run.device.uuid or "0"
+        yield Finding(
+            f"memory is slow on {run.label}: {axis.reasons[0]}",
+            tuple(Evidence(reason, f"measured on GPU {run.device.index}") for reason in axis.reasons),
+            (Remedy("look at its memory clock and errors", (f"nvidia-smi -i {which} -q -d CLOCK,ECC,ROW_REMAPPER",)),),
+        )
 
 
 H200 = TorchDevice(0, "NVIDIA H200", uuid="GPU-1", compute_capability="9.0", multiprocessors=132)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from cudacheck import knowledge
@@ -49,14 +50,18 @@ class GpuRun:
         also = f", nvidia-smi's GPU {self.gpu.index}" if moved and self.gpu else ""
         return f"GPU {self.device.index} ({self.device.name}{also})"
 
-    @property
+    @cached_property
     def launch_us(self) -> float | None:
         """What a launch costs the host: the dearer of a small kernel and an event, each in the quicker attempt."""
         queued = [seen.queue_us / 3 for seen in self.conditions if seen.queue_us]
         launched = [self.launch.launch_us] if self.launch and self.launch.launch_us else []
         return max([*launched, *([min(queued)] if queued else [])], default=None)
 
-    @property
+    @cached_property
+    def disturbed(self) -> str:
+        return _disturbed_by(self)
+
+    @cached_property
     def model(self) -> knowledge.GpuModel | None:
         return knowledge.gpu(self.device.name)
 
@@ -105,6 +110,10 @@ def by_index(facts: Iterable[Any]) -> dict[int, list[Any]]:
 
 def disturbed_by(run: GpuRun) -> str:
     """Why nothing that was timed on this GPU says anything about it; empty where all is well."""
+    return run.disturbed
+
+
+def _disturbed_by(run: GpuRun) -> str:
     if run.gpu and (run.gpu.utilization_percent or 0) >= BUSY_PERCENT:
         return f"another process used the GPU: NVML read {run.gpu.utilization_percent} % before we began"
     if not starved(run, 1000.0):  # else the spins, too, waited for the host

@@ -51,23 +51,24 @@ def slow_gpus(nodes: Sequence[NodeSummary]) -> tuple[list[SlowGpu], list[Resolut
     for node in nodes:
         for timed in node.timed:
             cases.setdefault(timed.case, []).append((node, timed))
-    k = quantile(sum(map(len, cases.values())))
+    k = quantile(sum(len(timed.us) for rows in cases.values() for _, timed in rows))
     found: list[SlowGpu] = []
     told: list[Resolution] = []
     for case, rows in cases.items():
-        rates = [1 / timed.us for _, timed in rows]
+        rates = [1 / us for _, timed in rows for us in timed.us.values()]
         median = statistics.median(rates)
-        words = _spoken(rows[0][1], 1 / median)
-        if len(rows) < LEAST_GPUS:
-            told.append(Resolution(case, len(rows), words, None))
+        words = rows[0][1].spoken(1 / median)
+        if len(rates) < LEAST_GPUS:
+            told.append(Resolution(case, len(rates), words, None))
             continue
         spread = OF_NORMAL * statistics.median(abs(rate - median) for rate in rates)
         below = max(LEAST_BELOW, k * spread / median)
-        told.append(Resolution(case, len(rows), words, round(below, 4)))
-        for (node, timed), rate in zip(rows, rates, strict=True):
-            share = 1 - rate / median
-            if share > below:
-                found.append(SlowGpu(node.node, timed.gpu, case, _spoken(timed, timed.us), words, round(share, 4)))
+        told.append(Resolution(case, len(rates), words, round(below, 4)))
+        for node, timed in rows:
+            for gpu, us in timed.us.items():
+                share = 1 - 1 / us / median
+                if share > below:
+                    found.append(SlowGpu(node.node, gpu, case, timed.spoken(us), words, round(share, 4)))
     return sorted(found, key=lambda gpu: -gpu.below), told
 
 
@@ -78,10 +79,3 @@ def quantile(values: int) -> float:
     (5.0, 5.6)
     """
     return max(K, -statistics.NormalDist().inv_cdf(CHANCE / max(values, 1)))
-
-
-def _spoken(timed: Timed, us: float) -> str:
-    """A time as what it moved or computed in it, where that is known."""
-    if timed.amount is None:
-        return f"{us:,.1f} µs"
-    return f"{timed.amount * timed.us / us:,.0f} {timed.unit}"

@@ -29,7 +29,7 @@ from cudacheck.probes.host.pci import PciGpu
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.registry import fact_types
-from cudacheck.reports.read import ReportError, of_json, of_known_schema
+from cudacheck.reports.read import ReportError, of_json, of_known_schema, shared
 from cudacheck.speed import axes
 from cudacheck.speed.runs import spoken
 
@@ -37,6 +37,8 @@ MOST_KEPT = 4096
 """Blocks that are equal on many nodes: types times kinds of nodes."""
 MOST_FINDINGS = 100
 LONGEST = 300
+FOUND = ("findings", "questions", "unchecked", "speed", "requirements")
+"""Of a report, what judging its facts tells anew."""
 AXES = {"matmul": "matmul", "copy": "memory", "attention": "attention"}
 """By the first word of a case, the axis whose verdict says whether its times can be believed."""
 
@@ -68,14 +70,18 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One case on one GPU."""
+    """One case on the GPUs of a node."""
 
     case: str
-    gpu: int
-    us: float
-    amount: float | None
-    """In `unit`; None where it is not told."""
+    us: dict[int, float]
+    """By GPU."""
+    work: float | None
+    """What is done in it: over its time, the speed in `unit`; None where it is not told."""
     unit: str
+
+    def spoken(self, us: float) -> str:
+        """A time as what is moved or computed in it, where that is known."""
+        return f"{us:,.1f} µs" if self.work is None else f"{self.work / us:,.0f} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +169,8 @@ def _knowledge_date() -> str:
 
 
 def _judged(raw: dict[str, Any], asked: Asking) -> Report:
-    """By today's rules."""
-    report = of_json(raw)
+    """By today's rules; what the report found by others does not count."""
+    report = of_json({**raw, **{kind: [] for kind in FOUND}})
     facts = report.facts
     for fact in (*report.probes, *(Required(spec) for spec in asked.require)):
         facts.add(fact)
@@ -257,11 +263,21 @@ def _blocks_of(raw: Mapping[str, Any]) -> Iterator[tuple[bytes, Block]]:
         told = identity(kind)
         if name not in raw.get("facts", {}) or told.never or not _kept(kind):
             continue
-        items = [_bare(one, _kept(kind), told, gpus) for one in _items(raw, name)]
-        yield _block(name, marshal.dumps(items, 2), name in whole, places)
+        numbers = gpus if len(told.gpu) > 1 else ()
+        yield _told_alike(marshal.dumps(_items(raw, name), 2), name, name in whole, places, numbers)
 
 
-def _gpu_numbers(raw: Mapping[str, Any]) -> dict[str, int]:
+@shared(512)
+def _told_alike(
+    packed: bytes, name: str, complete: bool, places: tuple[tuple[str, str], ...], gpus: tuple[tuple[str, int], ...]
+) -> tuple[bytes, Block]:
+    """What many nodes tell word for word is not looked into again; `_block` is for what is bare of a node's own."""
+    kind, numbers = fact_types()[name], dict(gpus)
+    items = [_bare(one, _kept(kind), identity(kind), numbers) for one in marshal.loads(packed)]  # noqa: S302 - packed by us
+    return _block(marshal.dumps(items, 2), name, complete, places)
+
+
+def _gpu_numbers(raw: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     """By UUID: what only one node has, is its number on all of them."""
     numbers: dict[str, int] = {}
     for kind in (Gpu, TorchDevice):
@@ -269,7 +285,7 @@ def _gpu_numbers(raw: Mapping[str, Any]) -> dict[str, int]:
             uuid, number = one.get("uuid"), one.get("index")
             if isinstance(uuid, str) and isinstance(number, int):
                 numbers.setdefault(uuid, number)
-    return numbers
+    return tuple(numbers.items())
 
 
 def _places_of(raw: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -283,7 +299,7 @@ def _places_of(raw: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return _places_in(marshal.dumps(told, 2))
 
 
-@lru_cache(maxsize=MOST_KEPT)
+@shared(MOST_KEPT)
 def _places_in(packed: bytes) -> tuple[tuple[str, str], ...]:
     told = marshal.loads(packed)  # noqa: S302 - we packed it ourselves
     return tuple(Side(Facts(_record(kind, one) for kind, one in told.items())).places)
@@ -319,8 +335,8 @@ def _bare(one: dict[str, Any], kept: frozenset[str], told: Identity, gpus: Mappi
     return bare
 
 
-@lru_cache(maxsize=MOST_KEPT)
-def _block(name: str, packed: bytes, complete: bool, places: tuple[tuple[str, str], ...]) -> tuple[bytes, Block]:
+@shared(MOST_KEPT)
+def _block(packed: bytes, name: str, complete: bool, places: tuple[tuple[str, str], ...]) -> tuple[bytes, Block]:
     kind: Any = fact_types()[name]
     told = identity(kind)
     items: dict[Item, Any] = {}
@@ -380,17 +396,18 @@ def _of_field(
 def _timed(raw: Mapping[str, Any], report: Report | None) -> Iterator[Timed]:
     """The quicker attempt of each case on each GPU whose times can be believed."""
     doubtful = _doubtful(raw, report)
-    quickest: dict[tuple[str, int], Timed] = {}
+    found: dict[str, Timed] = {}
     for one in _items(raw, Measurement.__name__):
         gpu, us, named = one.get("device_index"), one.get("median_us"), _name_of(one)
         if named is None or type(gpu) is not int or not isinstance(us, (int, float)) or one.get("ok") is False:
             continue
         case, axis, figure, unit = named
-        known = quickest.get((case, gpu))
-        if us > 0 and (gpu, axis) not in doubtful and (known is None or us < known.us):
-            amount = one.get(figure)
-            quickest[case, gpu] = Timed(case, gpu, float(us), amount if type(amount) is float else None, unit)
-    yield from quickest.values()
+        if us > 0 and (gpu, axis) not in doubtful:
+            speed = one.get(figure)
+            work = speed * us if type(speed) is float else None
+            times = found.setdefault(case, Timed(case, {}, work, unit)).us
+            times[gpu] = min(float(us), times.get(gpu, float(us)))
+    yield from found.values()
 
 
 def _name_of(one: Mapping[str, Any]) -> tuple[str, str, str, str] | None:
