@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
-import gzip
-import io
 import itertools
 import os
 import shlex
-import sys
 import time
-import zlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from cudacheck.commands.doctor import GZIP, InputError
+from cudacheck.commands._fleet_texts import Text, content, read_file, texts
+from cudacheck.commands.doctor import InputError
 from cudacheck.comparing.fleet import document, nodeset
+from cudacheck.comparing.fleet.blocks import Block
 from cudacheck.comparing.fleet.document import Told
 from cudacheck.comparing.fleet.judge import (
     MAX_AGE_S,
@@ -34,7 +31,7 @@ from cudacheck.comparing.fleet.judge import (
     judge_fleet,
     level_of,
 )
-from cudacheck.comparing.fleet.summary import Asking, Block, NodeSummary, SummaryReader
+from cudacheck.comparing.fleet.summary import Asking, NodeSummary, SummaryReader
 from cudacheck.judging.gate import CODES, NotProven
 from cudacheck.model.findings import FixBy, Severity
 from cudacheck.probing._processes import when_orphaned
@@ -47,25 +44,8 @@ CHUNK = 64
 """Reports that a process is given at a time."""
 AHEAD = 4
 """Chunks for each process that are read from a stream before they are asked for."""
-FILES = (".json", ".json.gz")
-LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 MAX_RESULT_BYTES = 1024 * 1024 * 1024
 """Of an earlier result: 100,000 nodes have 60 MiB."""
-TOO_LARGE = f"larger than {MAX_BYTES // 1024 // 1024} MiB: not a cudacheck report"
-
-
-@dataclass(frozen=True)
-class Text:
-    """A report to be read."""
-
-    source: str
-    """Its file, or the line of one."""
-    name: str
-    """What the node is called where the report does not say."""
-    data: bytes | None = None
-    """None: the file's."""
-    why_not: str = ""
-    """Why it cannot be read, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +92,7 @@ def told(
 
 def _earlier(name: str) -> document.FleetDocument:
     try:
-        return document.loads(_file(name, MAX_RESULT_BYTES).decode("utf-8", "replace"))
+        return document.loads(read_file(name, MAX_RESULT_BYTES).decode("utf-8", "replace"))
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from None
     except (document.DocumentError, ReportError) as error:
@@ -227,89 +207,6 @@ def expected_in(expect: str) -> Expected:
     return Expected(names=tuple(names))
 
 
-# What there is to read
-
-
-def texts(sources: Iterable[str]) -> Iterator[Text]:
-    for source in sources:
-        for name in _named(source):
-            yield from _texts_of(name)
-
-
-def _named(source: str) -> Iterable[str]:
-    """What a source stands for: itself, a folder's reports, what a pattern matches."""
-    if source == "-":
-        return [source]
-    try:
-        if Path(source).is_dir():
-            with os.scandir(source) as entries:
-                found = sorted(entry.path for entry in entries if not entry.name.startswith("."))
-            return [name for name in found if name.endswith(FILES + LINES)]
-        if glob.has_magic(source) and not Path(source).exists():
-            return sorted(glob.glob(source, recursive=True)) or [source]  # noqa: PTH207 - from the root, too
-    except OSError:  # a name that is too long: reading it says so
-        pass
-    return [source]
-
-
-def _texts_of(name: str) -> Iterator[Text]:
-    if name != "-" and not name.endswith(LINES):
-        yield Text(name, Path(name).name.removesuffix(".gz").removesuffix(".json"))
-        return
-    try:
-        if name == "-":
-            if sys.stdin is None:
-                raise InputError("standard input is closed")
-            yield from _documents(sys.stdin.buffer, "standard input")
-        else:
-            with gzip.open(name) if name.endswith(".gz") else Path(name).open("rb") as stream:
-                yield from _documents(stream, name)  # type: ignore[arg-type]
-    except (OSError, EOFError, zlib.error) as error:
-        yield Text(name, name, why_not=_why(error))
-
-
-def _documents(stream: BinaryIO, name: str) -> Iterator[Text]:
-    """A report a line; or, between a line `{` and a line `}`, one over many lines, as a report is saved."""
-    parts: list[bytes] = []
-    size = begun = 0
-    for number, line in enumerate(_lines(stream), 1):
-        bare = line.strip()
-        if not parts and bare == b"{":
-            parts, size, begun = [line], len(line), number
-        elif parts:
-            size += len(line)
-            parts.append(line if size <= MAX_BYTES else b"")
-            if line.rstrip() == b"}":
-                yield _document(name, begun, b"".join(parts), too_large=size > MAX_BYTES)
-                parts = []
-        elif bare:
-            yield _document(name, number, bare, too_large=len(line) > MAX_BYTES)
-    if parts:
-        yield _document(name, begun, b"".join(parts), too_large=size > MAX_BYTES)
-
-
-def _document(name: str, line: int, data: bytes, *, too_large: bool) -> Text:
-    source = f"{name}:{line}"
-    if too_large:
-        return Text(source, source, why_not=TOO_LARGE)
-    if not data.startswith(b"{"):
-        return Text(source, source, why_not=f"not a report: {data[:100].decode('utf-8', 'replace')!r}")
-    return Text(source, source, data)
-
-
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Each with its end; one that is too long is cut, and is too long by one byte then."""
-    while line := stream.readline(MAX_BYTES + 1):
-        rest = line
-        while rest and not rest.endswith(b"\n") and len(line) > MAX_BYTES:
-            rest = stream.readline(MAX_BYTES)
-        yield line
-
-
-def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or "no whole gzip file"
-
-
 # On all cores
 
 
@@ -352,32 +249,7 @@ def _read(batch: Sequence[Text], asked: Asking, reader: SummaryReader) -> Batch:
     summaries, broken = [], []
     for text in batch:
         try:
-            summaries.append(reader.read(_content(text), text.source, text.name, asked))
+            summaries.append(reader.read(content(text), text.source, text.name, asked))
         except ReportError as error:
             broken.append(Broken(text.source, str(error)[:300]))
     return Batch(summaries, broken, reader.taken())
-
-
-def _content(text: Text) -> str:
-    """Raises ReportError."""
-    if text.why_not:
-        raise ReportError(text.why_not)
-    try:
-        data = text.data if text.data is not None else _file(text.source)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ReportError(f"cannot be read: {_why(error)}") from None
-    if not data.strip():
-        raise ReportError("empty")
-    return data.decode("utf-8-sig", "replace")
-
-
-def _file(name: str, most: int = MAX_BYTES) -> bytes:
-    """Unpacked where it is gzip, and no more than one byte above what it may have."""
-    with Path(name).open("rb") as file:
-        data = file.read(most + 1)
-    if data[:2] == GZIP:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
-            data = unpacked.read(most + 1)
-    if len(data) > most:
-        raise ReportError(f"larger than {most // 1024 // 1024} MiB")
-    return data

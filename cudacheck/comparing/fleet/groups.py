@@ -11,7 +11,8 @@ from typing import Any
 from cudacheck.comparing._order import leaders, place
 from cudacheck.comparing._pairs import Changed
 from cudacheck.comparing.difference import UNITS, Difference
-from cudacheck.comparing.fleet.summary import Block, Item, NodeSummary
+from cudacheck.comparing.fleet.blocks import Block, Item
+from cudacheck.comparing.fleet.summary import NodeSummary
 from cudacheck.registry import fact_types
 
 LEAST_NODES = 3

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cudacheck.comparing.fleet.blocks import Block
 from cudacheck.comparing.fleet.groups import NodeGroup, Outlier, grouped, judge_group
 from cudacheck.comparing.fleet.slow import Resolution, SlowGpu, slow_gpus
-from cudacheck.comparing.fleet.summary import Block, NodeSummary
+from cudacheck.comparing.fleet.summary import NodeSummary
 from cudacheck.judging.gate import REQUIREMENT
 from cudacheck.model.findings import Severity
 from cudacheck.model.report import State
