@@ -337,3 +337,11 @@ def test_first_calls_are_no_steady_time_to_compare():
         ("copy", "NVIDIA H200", "saved.json"),
     ]
     assert len(baseline.compare(facts.all(Measurement), saved, [H200])) == 1
+
+
+def test_a_fact_that_is_added_later_counts():
+    """The axes are worked out once for all that ask, until then."""
+    facts = Facts([TorchDevice(0, "NVIDIA H200", compute_capability="9.0")])
+    assert axes.judged(facts) == ()
+    facts.add(LaunchOverhead(0, launch_us=8.0))
+    assert [axis.axis for axis in axes.judged(facts)] == ["launch"]
