@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from patients import CUDACHECK, clean_environment
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from cudacheck.cli.app import app
@@ -149,3 +153,41 @@ def test_explain_tells_programs():
     for asked in ("article", "driver-to-old"):
         told = CliRunner().invoke(app, ["explain", asked, "--format", "json"])
         assert (told.exit_code, told.stdout, len(told.stderr.splitlines())) == (2, "", 1)
+
+
+def commands_of_all_groups():
+    root: Any = get_command(app)
+    for name in root.list_commands(None):
+        command = root.get_command(None, name)
+        yield from getattr(command, "commands", {name: command}).values()
+
+
+@pytest.mark.parametrize("command", [*commands_of_all_groups()], ids=lambda command: command.name)
+def test_values_that_typer_is_spared_become_what_it_would_make_of_them(command):
+    """What is as it is typed is not converted (cli/conversion.py); the callbacks are asked all the same."""
+    context = command.make_context(command.name, [], resilient_parsing=True)
+
+    def outcome(convert, value):
+        try:
+            return convert(context, value)
+        except (typer.BadParameter, typer.Exit) as error:
+            return type(error), str(error)
+
+    spared = [one for one in command.get_params(context) if isinstance(one.process_value, functools.partial)]
+    assert spared
+    for option in spared:
+        choices = option.type_descriptor.choices if option.type_descriptor.is_choice else []
+        many = option.multiple or option.nargs == -1
+        for value in (None, (), ("text", "7"), ["1"]) if many else (None, "text", "7", *choices):
+            by_typer = option.process_value.args[1]
+            assert outcome(option.process_value, value) == outcome(by_typer, value), (option.name, value)
+
+
+def test_a_start_spares_pydantic():
+    code = "import sys; from cudacheck.cli.app import run; run(); sys.exit('pydantic' in sys.modules)"
+    arguments = ["doctor", "--from", "-", "--no-config", "--color", "never"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], input=PASTE, text=True, capture_output=True, timeout=60, check=False
+    )
+    assert "torch-cpu-build" in done.stdout
+    assert done.returncode == 0

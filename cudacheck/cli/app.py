@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from cudacheck import __version__
 from cudacheck.cli import interrupts
+from cudacheck.cli.conversion import spared
 from cudacheck.cli.options import FAULT, USAGE
 from cudacheck.cli.output import show
 from cudacheck.render import out
@@ -26,6 +27,10 @@ GROUPS = {"bench": "bench", "fleet": "collect"}
 
 class Commands(TyperGroup):
     """Sets up what is typed, and the others only where all are asked for: that takes longer than the help itself."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        spared(self)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's
         return [*COMMANDS, *GROUPS]
@@ -44,10 +49,10 @@ def _set_up(name: str) -> Any:
     if name in GROUPS:
         command = get_command(getattr(module, f"{name}_app"))
         command.name = name
-        return command
+        return spared(command)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name)(getattr(module, name))
-    return get_command(alone)
+    return spared(get_command(alone))
 
 
 app = typer.Typer(
