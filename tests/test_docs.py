@@ -140,6 +140,33 @@ def test_what_means_several_rules_is_a_list_of_them():
     assert not told.stdout.startswith("#")
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("RuntimeError: No CUDA GUPs are available", "gpus-hidden"),
+        ("AssertionError: Torch not compi", "torch-cpu-build"),
+        ("docker: Error response from daemon: could not select devic", "container-without-gpu"),
+        ("RuntimeError: FlashAttention only suports Ampere GPUs", "flash-attn-unsupported-gpu"),
+        ("CUDA error: the provided PTX was compild with an unsuported toolchain", "ptx-newer-than-driver"),
+        ("modprobe: ERROR: could not insert 'nvidia'", "secure-boot-unsigned"),
+    ],
+)
+def test_a_message_that_is_misspelt_or_cut_off_leads_to_the_nearest(text, rule):
+    told = CliRunner().invoke(app, ["explain", text])
+    assert told.exit_code == 2
+    assert f"`cudacheck explain {rule}` knows" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["IndexError: list index out of range", "OSError: [Errno 28] No space left on device", "AssertionError", "yarn"],
+)
+def test_what_resembles_no_message_leads_nowhere(text):
+    told = CliRunner().invoke(app, ["explain", text])
+    assert told.exit_code == 2
+    assert " knows '" not in told.stderr
+
+
 @pytest.mark.parametrize("text", ["the quick brown fox", "\x1b[31mred", "x" * 100_000, "\n"])
 def test_what_no_rule_knows_is_refused_in_one_line(text):
     told = CliRunner().invoke(app, ["explain", text])

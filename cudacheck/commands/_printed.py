@@ -15,11 +15,18 @@ LONGEST = 240
 
 def printed(rule: Rule) -> list[str]:
     """Rows of the table of messages, then what the rule's examples quote, then its other words as far as plain."""
-    rows = [row for row in knowledge.messages() if row.proves == rule.id]
-    items = [f"- {code(as_printed(row.text))} ({row.program})" for row in rows]
-    texts = {_sameness(text): text for text in reversed((*_quoted(rule), *_plain(rule)))}  # the first of its like
-    told = [text for same, text in reversed(texts.items()) if not any(same in o and same != o for o in texts)]
-    return items + [f"- {code(text)}" for text in told]
+    rows = [f"- {code(as_printed(row.text))} ({row.program})" for row in knowledge.messages_of(rule.id)]
+    return rows + [f"- {code(text)}" for text in _own(rule)]
+
+
+def texts(rule: Rule) -> list[str]:
+    """The same without marks."""
+    return [*(as_printed(row.text) for row in knowledge.messages_of(rule.id)), *_own(rule)]
+
+
+def _own(rule: Rule) -> list[str]:
+    found = {_sameness(text): text for text in reversed((*_quoted(rule), *_plain(rule)))}  # the first of its like
+    return [text for same, text in reversed(found.items()) if not any(same in o and same != o for o in found)]
 
 
 def _sameness(text: str) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cudacheck.commands._resembling import nearest
 from cudacheck.commands._rule_page import SCREEN, rule_page
 from cudacheck.model.findings import FixBy, Remedy, Severity
 from cudacheck.model.nearest import hint
@@ -86,10 +87,14 @@ def meant_by(text: str) -> tuple[Rule, ...]:
 def _unknown(what: str) -> str:
     from cudacheck.lint.rule import rules as lint_rules
 
+    named = hint(what, [*(one.id for one in rules()), *(one.id for one in lint_rules())])
+    if len(what.split()) == 1 and named:
+        return f"no rule is called {what[:60]!r}{named}"
+    if near := nearest(what):
+        return f"no rule knows the message {what[:60]!r}; `cudacheck explain {near[0]}` knows {near[1][:120]!r}"
     if len(what.split()) > 1:
         return f"no rule knows the message {what[:60]!r}; `cudacheck doctor --from FILE` judges all that was printed"
-    near = hint(what, [*(one.id for one in rules()), *(one.id for one in lint_rules())])
-    return f"no rule is called {what[:60]!r}{near or '; `cudacheck explain` lists them all'}"
+    return f"no rule is called {what[:60]!r}; `cudacheck explain` lists them all"
 
 
 def _candidates(means: tuple[Rule, ...], width: int) -> str:

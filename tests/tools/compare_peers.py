@@ -20,6 +20,7 @@ import dataclasses
 import os
 import re
 import shutil
+import signal
 import site
 import subprocess
 import sys
@@ -47,8 +48,8 @@ class Tool:
     command: tuple[str, ...]
     faults: str
     """A regular expression of its output."""
-    runs_more: bool = False
-    """It starts threads or measures memory on the GPU, which the stub that computes has not: there it is not judged."""
+    not_on: tuple[str, ...] = ()
+    """Stubs (tests/stubs) that lack what it asks of a PyTorch, threads or a module to train: there it is not judged."""
 
 
 OURS = Tool("cudacheck", "", "", ("doctor", "--no-config"), r"^✗ ")
@@ -66,9 +67,21 @@ TOOLS = (
     Tool("rigsolve check", "rigsolve", "1.0.0", ("rigsolve", "check"), r"^\[FAIL\]"),
     Tool("rigsolve verify", "rigsolve", "1.0.0", ("rigsolve", "verify"), r"^\[FAIL\]"),
     Tool(
-        "mlenvdoctor diagnose", "mlenvdoctor", "0.1.6", ("mlenvdoctor", "diagnose"), r"PyTorch[^│]*│ \[X\] FAIL", True
+        "mlenvdoctor diagnose",
+        "mlenvdoctor",
+        "0.1.6",
+        ("mlenvdoctor", "diagnose"),
+        r"PyTorch[^│]*│ \[X\] FAIL",
+        ("gpu_on_cpu",),
     ),
-    Tool("preflight-gpu check", "preflight-gpu", "0.1.1", ("preflight", "check", "--yes"), r"✖", True),
+    Tool(
+        "preflight-gpu check",
+        "preflight-gpu",
+        "0.1.1",
+        ("preflight", "check", "--yes"),
+        r"✖",
+        ("gpu_on_cpu", "torch_on_driver"),
+    ),
 )
 ON_A_MACHINE_TOO = (
     Tool("gpu-doctor", "gpu-doctor", "1.0.0", ("gpu-doctor", "--check"), r"CUDA +: not"),
@@ -89,9 +102,11 @@ class Machine:
     """Version, CUDA, architectures."""
     names: str = ""
     """A regular expression that only who names the fault prints; empty: nothing is wrong."""
-    real_kernels: bool = False
-    """Whether its PyTorch computes (tests/stubs/gpu_on_cpu) or only answers as the driver does (torch_on_driver)."""
+    stub: str = "gpu_on_cpu"
+    """Its PyTorch: it computes, answers as the driver does (torch_on_driver), or dies (torch)."""
     on_import: str = ""
+    dies_with: int | None = None
+    """The exit code of whoever does not survive it."""
 
 
 def simulated() -> Iterator[Machine]:
@@ -114,13 +129,11 @@ def simulated() -> Iterator[Machine]:
         "RTX 4090, driver 570, cu126: healthy (code for 8.6 runs on 8.9)",
         RTX_4090 | DRIVER_570,
         ("2.8.0+cu126", "12.6", CU126),
-        real_kernels=True,
     )
     yield Machine(
         "RTX 4090, driver 535, cu128: healthy (minor-version compatibility)",
         RTX_4090 | DRIVER_535,
         ("2.8.0+cu128", "12.8", CU128),
-        real_kernels=True,
     )
     yield Machine(
         "A10, driver 535, cu130: the driver is too old",
@@ -128,26 +141,26 @@ def simulated() -> Iterator[Machine]:
         ("2.11.0+cu130", "13.0", CU130),
         r"(?i)driver .{0,60}(?:too old|is below|supports? up to|does not (?:satisfy|support))"
         r"|the driver serves CUDA 12\.2",
+        "torch_on_driver",
     )
     yield Machine(
         "RTX 5090, cu121: no kernels for 12.0",
         RTX_5090 | DRIVER_570,
         ("2.4.0+cu121", "12.1", CU121),
         kernels.replace("{arch}", "sm_120"),
-        real_kernels=True,
     )
     yield Machine(
         "V100, cu130: no kernels for 7.0",
         V100 | DRIVER_580,
         ("2.11.0+cu130", "13.0", CU130),
         kernels.replace("{arch}", "sm_70"),
-        real_kernels=True,
     )
     yield Machine(
         "A10, driver 580: a PyTorch for the processor",
         A10 | DRIVER_580,
         ("2.8.0+cpu", None, ""),
         r"(?i)cpu[- ]only|cpu build|without CUDA|built for the (?:CPU|processor)",
+        "torch_on_driver",
     )
 
 
@@ -171,7 +184,8 @@ def dying() -> Iterator[Machine]:
         "import never ends": ("import time; time.sleep(1000)", r"(?i)time[d-]? ?out|did not (?:end|finish|answer)"),
     }
     for name, (on_import, names) in deaths.items():
-        yield Machine(name, A10 | DRIVER_580, ("2.8.0+cu128", "12.8", CU128), names, on_import=on_import)
+        dies_with = 3 if "exit(3)" in on_import else None
+        yield Machine(name, A10 | DRIVER_580, ("2.8.0+cu128", "12.8", CU128), names, "torch", on_import, dies_with)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,11 +244,12 @@ class Workplace:
             errors="replace",
             env=environment,
             cwd=self.folder,
+            start_new_session=True,  # what it started ends with it
         ) as process:
             try:
                 out, err = process.communicate(timeout=longest_s)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 out, err = process.communicate()
                 return Answer(None, f"{out}\n{err}", time.monotonic() - started)
         return Answer(process.returncode, f"{out}\n{err}", time.monotonic() - started)
@@ -252,11 +267,11 @@ def bare() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
 
 
-def judged(answer: Answer, names: str, faults: str) -> str:
+def judged(answer: Answer, names: str, faults: str, dies_with: int | None = None) -> str:
     if answer.code is None:
         return "no answer"
     told = bool(re.search(faults, answer.text, re.MULTILINE))
-    if answer.code < 0 or (DEAD.search(answer.text) and not told):
+    if answer.code < 0 or (not told and (answer.code == dies_with or DEAD.search(answer.text))):
         return "died"
     if not names:
         return "false alarm" if told else "right"
@@ -278,7 +293,7 @@ def fake_driver(folder: Path) -> Path:
     return folder
 
 
-def sick_torch(patient: Patient, version: str, cuda: str | None, archs: str) -> None:
+def answering_torch(patient: Patient, version: str, cuda: str | None, archs: str) -> None:
     """A PyTorch that answers as the driver does, and computes nothing."""
     patient.torch(version, cuda, archs)
     package = patient.site / "torch"
@@ -292,12 +307,10 @@ def on_simulated(place: Workplace, machines: Iterator[Machine], driver: Path) ->
     for number, machine in enumerate(machines):
         patient = Patient(place.folder / f"{machine.name[:8].strip()}-{number}".replace(" ", "-").replace(",", ""))
         version, cuda, archs = machine.torch
-        if machine.real_kernels:
-            patient.torch(version, cuda, archs, gpu=True)
-        elif machine.on_import:
-            patient.torch(version, cuda, archs, on_import=machine.on_import)
+        if machine.stub == "torch_on_driver":
+            answering_torch(patient, version, cuda, archs)
         else:
-            sick_torch(patient, version, cuda, archs)
+            patient.torch(version, cuda, archs, gpu=machine.stub == "gpu_on_cpu", on_import=machine.on_import)
         path = f"{driver}:{patient.folder / 'bin'}:/usr/bin:/bin"
         environment = bare() | dict(machine.driver) | patient.environment
         environment |= {"LD_LIBRARY_PATH": str(driver), "PATH": path, "COLUMNS": "160"}
@@ -306,7 +319,7 @@ def on_simulated(place: Workplace, machines: Iterator[Machine], driver: Path) ->
             if place.install(tool):
                 told[tool.name] = "not installed"
                 continue
-            if tool.runs_more and machine.real_kernels:
+            if machine.stub in tool.not_on:
                 told[tool.name] = "not judged"
                 continue
             if tool is OURS:
@@ -316,7 +329,9 @@ def on_simulated(place: Workplace, machines: Iterator[Machine], driver: Path) ->
                 own = environment | {"PYTHONPATH": str(patient.site), "CUDACHECK_BENCH": '{"also": ["compile"]}'}
                 answer = place.ask(tool, (), own, LONGEST_S)
             place.keep(machine.name, tool, answer)
-            told[tool.name] = f"{judged(answer, machine.names, tool.faults)} ({answer.seconds:.1f} s)"
+            told[tool.name] = (
+                f"{judged(answer, machine.names, tool.faults, machine.dies_with)} ({answer.seconds:.1f} s)"
+            )
         yield machine.name, told
 
 
