@@ -188,6 +188,19 @@ def test_what_is_installed_already_is_not_installed_again(machine):
     assert "2.8.0 (cu128) → 2." in newer.stdout
 
 
+def test_a_partner_that_was_not_asked_for_stays_and_is_told(machine):
+    machine.set(FAKE_NAME="Tesla V100-SXM2-16GB", FAKE_CC="70")
+    machine.driver("580.95.05", "13.0")
+    machine.torch("2.8.0+cu129", "12.9", "sm_75 sm_80")
+    machine.patient.distribution("torch", "2.8.0+cu129")
+    machine.patient.distribution("torchvision", "0.23.0+cu129")
+    told = json.loads(on(machine, "--python", str(machine.patient.python), "torch", "--format", "json").stdout)
+    commands = " ".join(told["choice"]["commands"])
+    assert " uninstall -y torch" in commands
+    assert "torchvision" not in commands
+    assert [each["about"] for each in told["advice"] if "the installed torchvision" in each["says"]] == ["left out"]
+
+
 def test_a_conda_user_stays_with_conda(machine):
     machine.set(FAKE_NAME="Tesla V100-SXM2-16GB", FAKE_CC="70")
     machine.driver("580.95.05", "13.0")

@@ -233,6 +233,18 @@ def test_companions_come_in_the_same_command_and_all_go_first():
     assert install[4:7] == ["torch==2.14.1", "torchvision==0.29.1", "torchaudio==2.11.0"]
 
 
+@pytest.mark.parametrize("known", [[], FAMILY[:1], FAMILY[:2], FAMILY])
+def test_what_goes_comes_back_where_nobody_told_what_is_there(known):
+    remedy = remedies.torch_build(machine(TORCH, *known))[0]
+    uninstall, install = words(remedy.commands)
+    gone = set(uninstall) & {"torch", "torchvision", "torchaudio"}
+    assert {spec.partition("==")[0] for spec in install if "==" in spec} == gone
+    assert gone == {"torch", "torchvision", "torchaudio"}
+    assert ("whether" in remedy.title) is (known is not FAMILY)
+    cpu = remedies.cpu_build(machine(TORCH, *known))
+    assert len(gone & set(words(cpu.commands)[0])) == sum("==" in word for word in words(cpu.commands)[1])
+
+
 def test_wheels_of_the_other_cuda_major_go_before_anything_is_installed():
     other = installed(
         "nvidia-cudnn-cu13==9.26.0.51", "nvidia-cublas==13.2.1", "cuda-toolkit==13.2.2", "nvidia-ml-py==13.580"
@@ -352,7 +364,9 @@ def test_a_pip_torch_in_a_conda_environment_stays_pips():
 
 
 def test_poetry():
-    remedy = remedies.torch_build(machine(TORCH, *FAMILY[:2], installer="poetry"))[0]
+    facts = machine(TORCH, *FAMILY[:2], installer="poetry")
+    facts.mark_complete(Distribution)
+    remedy = remedies.torch_build(facts)[0]
     assert remedy.commands == (
         "poetry source add --priority explicit pytorch-cu126 https://download.pytorch.org/whl/cu126",
         "poetry add --source pytorch-cu126 torch==2.14.1 torchvision==0.29.1",

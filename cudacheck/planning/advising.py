@@ -8,6 +8,7 @@ from packaging.specifiers import SpecifierSet
 
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
+from cudacheck.planning import choosing
 from cudacheck.planning.answer import Remark
 from cudacheck.planning.target import Target
 from cudacheck.planning.wanted import Wish
@@ -22,6 +23,7 @@ def advice(choice: Choice, target: Target, wanted: Wish) -> Iterator[Remark]:
     yield from _compiler(choice, target)
     yield from _triton(choice, target)
     yield from _run_time_code(choice, target)
+    yield from _staying_behind(choice, target)
     if choice.build.channel:
         says = (
             f"conda takes it where it sees a driver; elsewhere CONDA_OVERRIDE_CUDA={choice.build.cuda} stands for one"
@@ -112,6 +114,18 @@ def _triton(choice: Choice, target: Target) -> Iterator[Remark]:
     if unknown:
         says += f": it does not know compute capability {unknown[0]}; TRITON_PTXAS_PATH names a toolkit's that does"
     yield Remark("triton", says, triton.source)
+
+
+def _staying_behind(choice: Choice, target: Target) -> Iterator[Remark]:
+    """Installed partners of the PyTorch that goes, which nobody asked for."""
+    there = () if target.by_hand or target.new_environment else target.machine.companions
+    for name in there:
+        if name not in choice.companions:
+            version = choosing.partner_version(choice, name)
+            belongs = (
+                f"{name}=={version} belongs to this PyTorch" if version else f"no {name} is known for this PyTorch"
+            )
+            yield Remark("left out", f"the installed {name}, which was not asked for: {belongs}")
 
 
 def _run_time_code(choice: Choice, target: Target) -> Iterator[Remark]:

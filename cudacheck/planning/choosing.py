@@ -6,6 +6,7 @@ The choice is that of the remedies (`torch_choice.choose`), among the builds tha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from cudacheck import knowledge
 from cudacheck.knowledge import as_version
@@ -16,8 +17,12 @@ from cudacheck.remedies import flash_attn_choice, torch_choice
 from cudacheck.remedies.torch_choice import Choice, Obstacle
 
 
+@lru_cache(maxsize=8192)
 def best(target: Target, wanted: Wish, channel: str | None = None) -> Choice | None:
-    """The build to install; None where none fits, or where nobody knows what it has to run on."""
+    """The build to install; None where none fits, or where nobody knows what it has to run on.
+
+    What changes would buy is asked over and over: one change leads to where others do.
+    """
     if not target.machine.capabilities or target.unknown_gpus:
         return None
     if next(_past_its_last_driver(target), None):

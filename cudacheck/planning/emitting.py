@@ -9,7 +9,7 @@ from cudacheck.planning import documents
 from cudacheck.planning.answer import Chosen
 from cudacheck.planning.documents import EmitError, MissingExtraError, Order
 from cudacheck.planning.target import Target
-from cudacheck.planning.wanted import Wish
+from cudacheck.planning.wanted import PARTNERS, Wish
 from cudacheck.remedies import builders, installers
 from cudacheck.remedies.installers import Environment, Installation
 from cudacheck.remedies.torch_choice import Choice
@@ -86,7 +86,9 @@ def _installations(order: Order, choice: Choice, *, live: bool) -> list[Installa
     """PyTorch's family from its index, then what else was asked for from the default one."""
     family = Installation(order.family, index_tag=order.chosen.tag if order.chosen.index else None)
     if live:
-        family = dataclasses.replace(builders.torch_installation(order.target.facts, choice), specs=order.family)
+        family = builders.torch_installation(order.target.facts, choice)
+        gone = tuple(name for name in family.uninstall if name not in PARTNERS or name in choice.companions)
+        family = dataclasses.replace(family, specs=order.family, uninstall=gone)
     if not order.others:
         return [family]
     if not order.chosen.index:

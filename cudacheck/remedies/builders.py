@@ -55,7 +55,9 @@ def cpu_build(facts: Facts) -> Remedy:
     if choice is None:
         return Remedy("install the CPU build of PyTorch, as its own page says for this platform", verify=verify(facts))
     title = f"where the CPU is enough, install PyTorch {choice.release.version} built without CUDA"
-    return install(facts, choice.specs, title=title, index_tag="cpu", uninstall=_installed_family(facts))
+    kept = _with_family(facts, choice, machine)
+    title += _unasked(kept, choice)
+    return install(facts, kept.specs, title=title, index_tag="cpu", uninstall=_installed_family(facts, kept))
 
 
 def _beyond_knowledge(facts: Facts, installed: TorchBuild) -> Remedy:
@@ -170,8 +172,9 @@ def _install_torch(facts: Facts, choice: Choice, machine: Machine) -> Remedy:
         title += f" (there is no {' and no '.join(sorted(missing))} for it)"
     if needs := ", ".join(_needs(build, machine)):
         title += f" ({needs})"
-    title += _left_behind(facts, choice)
-    return _remedy(title, torch_installation(facts, choice), facts)
+    kept = _with_family(facts, choice, machine)
+    title += _unasked(kept, choice) + _left_behind(facts, choice)
+    return _remedy(title, torch_installation(facts, kept), facts)
 
 
 def torch_installation(facts: Facts, choice: Choice) -> Installation:
@@ -179,7 +182,7 @@ def torch_installation(facts: Facts, choice: Choice) -> Installation:
     return Installation(
         choice.specs,
         index_tag=choice.build.tag if choice.build.index else None,
-        uninstall=(*_installed_family(facts), *_wheels_of_other_major(facts, choice.build.cuda)),
+        uninstall=(*_installed_family(facts, choice), *_wheels_of_other_major(facts, choice.build.cuda)),
     )
 
 
@@ -219,13 +222,27 @@ def _left_behind(facts: Facts, choice: Choice) -> str:
     return f"; afterwards reinstall or remove {those}"
 
 
-def _installed_family(facts: Facts) -> tuple[str, ...]:
-    """Uninstalled first: the same public version with another tag counts as satisfied already."""
+def _with_family(facts: Facts, choice: Choice, machine: Machine) -> Choice:
+    """Where nobody told which packages are there, with the partners that belong to it: those that are there must go."""
+    if facts.is_complete(Distribution) or facts.one(TorchBuild) is None:
+        return choice
+    whole = (torch_choice.with_companions(choice, wanted, machine) for wanted in (FAMILY[1:], FAMILY[1:2]))
+    return max((choice, *filter(None, whole)), key=lambda each: len(each.companions))
+
+
+def _unasked(kept: Choice, choice: Choice) -> str:
+    names = [name for name in kept.companions if name not in choice.companions]
+    return f", with its {' and '.join(names)}: whether those are installed is not known" if names else ""
+
+
+def _installed_family(facts: Facts, choice: Choice) -> tuple[str, ...]:
+    """Uninstalled first: the same public version with another tag counts as satisfied already.
+
+    What may be there, and is not installed again, stays.
+    """
     names = {dist.name for dist in facts.all(Distribution)}
-    installed = tuple(name for name in FAMILY if name in names)
-    if facts.is_complete(Distribution):
-        return installed
-    return FAMILY if installed or facts.one(TorchBuild) is not None else ()
+    there = names if facts.is_complete(Distribution) or facts.one(TorchBuild) is None else {*names, "torch"}
+    return tuple(name for name in FAMILY if name in there or (name in choice.companions and there))
 
 
 def _wheels_of_other_major(facts: Facts, cuda: str) -> tuple[str, ...]:
