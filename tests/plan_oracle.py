@@ -29,7 +29,8 @@ from cudacheck.planning.target import PlannedGpu
 
 DATA = Path(__file__).parent / "data"
 DEFAULT = json.loads((DATA / "default_index.json").read_text(encoding="utf-8"))["packages"]
-INDEX = json.loads((DATA / "pytorch_index.json").read_text(encoding="utf-8"))["releases"]
+_LISTED = json.loads((DATA / "pytorch_index.json").read_text(encoding="utf-8"))
+INDEX, DATE = _LISTED["releases"], _LISTED["date"]
 BUILDS = json.loads((DATA / "architectures.json").read_text(encoding="utf-8"))["builds"]
 
 # https://developer.nvidia.com/cuda-gpus and cuda-legacy-gpus, in the words of NVML, shops and people

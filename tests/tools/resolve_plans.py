@@ -3,7 +3,9 @@
     python tests/tools/resolve_plans.py [--with uv-pip] [--with uv-lock] [--with pip] [--with poetry] [--most N]
 
 Nothing is installed. PyTorch's own index may be out of reach: of each plan whose PyTorch is the build that the default
-index serves, the form for the default index is resolved; the other plans are counted.
+index serves, the form for the default index is resolved. The others are held against the stored listings (tests/data/):
+the build exists under that tag, has wheels for that Python and glibc, its partners accept it, and every form names the
+index.
 """
 
 from __future__ import annotations
@@ -20,12 +22,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import plan_oracle
+
 from cudacheck import knowledge, planning
 from cudacheck.planning import documents
 from cudacheck.planning.documents import Order
 
-GPUS = ("A100", "B200")
-DRIVERS = ("595.58.03",)
+MACHINES = (
+    *(("A100", "595.58.03"), ("B200", "595.58.03"), ("V100", "580.95.05"), ("A100", "535.129.03")),
+    *(("RTX 5090", "570.86.15"), ("T4", "470.161.03")),
+)
+GLIBC = "2.31"
 PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 BELOW = (
     "",
@@ -44,22 +53,41 @@ SIMPLE = os.environ.get("SIMPLE_INDEX", "")
 """For poetry, where what it asks of the default index cannot be reached: the same index in PEP 503's form."""
 
 
-def orders() -> tuple[list[Order], int]:
-    """Each distinct plan that the default index serves, and how many it does not."""
-    found: dict[tuple[object, ...], Order] = {}
-    elsewhere: set[tuple[object, ...]] = set()
-    for gpu, driver, python, below, asked in itertools.product(GPUS, DRIVERS, PYTHONS, BELOW, ASKED):
-        target = planning.described([gpu], driver, python, glibc="2.31")
+def orders() -> tuple[list[Order], list[Order]]:
+    """Each distinct plan that the default index serves, and each that only PyTorch's does."""
+    served: dict[tuple[object, ...], Order] = {}
+    elsewhere: dict[tuple[object, ...], Order] = {}
+    for (gpu, driver), python, below, asked in itertools.product(MACHINES, PYTHONS, BELOW, ASKED):
+        target = planning.described([gpu], driver, python, glibc=GLIBC)
         wanted = planning.wanted([f"torch{below}", *asked], target.machine)
         chosen = planning.plan(target, wanted).choice
         if chosen is None:
             continue
         key = (chosen.torch, chosen.tag, asked, python)
         if knowledge.default_index_tag(chosen.torch) != chosen.tag:
-            elsewhere.add(key)
+            elsewhere.setdefault(key, Order(chosen, target, wanted))
         else:
-            found.setdefault(key, Order(dataclasses.replace(chosen, index=None), target, wanted))
-    return list(found.values()), len(elsewhere)
+            served.setdefault(key, Order(dataclasses.replace(chosen, index=None), target, wanted))
+    return [*served.values()], [*elsewhere.values()]
+
+
+FORMS = (documents.requirements, documents.pyproject, documents.uv, documents.poetry, documents.pixi)
+
+
+def not_listed(order: Order) -> list[str]:
+    """What the stored listings have against a plan for PyTorch's own index."""
+    chosen, system = order.chosen, "linux x86_64"
+    case = plan_oracle.Case("", order.target.machine.driver or "", chosen.python or "", system, GLIBC)
+    wrong = []
+    if (chosen.torch, chosen.tag) not in plan_oracle.published(system):
+        wrong.append(f"{chosen.torch} is not listed under {chosen.tag}")
+    if not plan_oracle.has_wheel("torch", chosen.torch, case.python, system, GLIBC):
+        wrong.append(f"torch {chosen.torch} has no wheel for Python {case.python} and glibc {GLIBC}")
+    for name, version in (("torchvision", chosen.torchvision), ("torchaudio", chosen.torchaudio)):
+        if version and (fault := plan_oracle.partner_fault(case, name, version, chosen.torch)):
+            wrong.append(fault)
+    index = f"https://download.pytorch.org/whl/{chosen.tag}"
+    return wrong + [f"{form.__name__} does not name {index}" for form in FORMS if index not in form(order)]
 
 
 def uv_pip(order: Order, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -132,18 +160,23 @@ def resolved(resolver: str, order: Order) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--with", dest="resolvers", action="append", choices=RESOLVERS)
+    parser.add_argument("--with", dest="resolvers", action="append", choices=RESOLVERS, help="else the listings alone")
     parser.add_argument("--most", type=int, default=1000, help="plans a resolver, by a fixed seed")
     arguments = parser.parse_args()
     served, elsewhere = orders()
     good = total = 0
-    for resolver in arguments.resolvers or RESOLVERS:
+    for resolver in arguments.resolvers or ():
         fitting = [order for order in served if resolver not in NEED_AN_INTERPRETER or interpreter(order)]
         for order in random.Random(14).sample(fitting, min(arguments.most, len(fitting))):
             total += 1
             good += resolved(resolver, order)
-    print(f"{good} of {total} resolved; {len(served)} plans are on the default index, {elsewhere} on PyTorch's only")
-    return 0 if good == total else 1
+    print(f"{good} of {total} resolved; {len(served)} plans are on the default index")
+    faults = {order: wrong for order in elsewhere if (wrong := not_listed(order))}
+    for order, wrong in faults.items():
+        print(f"Python {order.chosen.python}: {' '.join(order.labelled)}: {'; '.join(wrong)}")
+    listed = f"{len(elsewhere) - len(faults)} of {len(elsewhere)} plans for PyTorch's index"
+    print(f"{listed} hold against its listings of {plan_oracle.DATE}, {len(elsewhere) * len(FORMS)} forms")
+    return 0 if good == total and not faults else 1
 
 
 if __name__ == "__main__":
