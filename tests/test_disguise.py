@@ -44,6 +44,15 @@ def test_a_ticket_without_one_of_its_lines_is_never_wrong(ticket):
     assert [one for one in told if one.startswith("wrong")] == []
 
 
+def test_the_answer_pasted_after_the_question_decides():
+    told = {}
+    for ticket in TICKETS:
+        text, roots = ticket.read_text(encoding="utf-8"), {*errors_of(ticket)}
+        for rule, answers in disguise.answers_to(disguise.judged(text), roots):
+            told[ticket.stem] = disguise.decided(disguise.judged(f"{text}\n{answers}"), rule, {rule})
+    assert {*told.values()} == {"decided"}, told
+
+
 def test_another_machines_dump_behind_a_ticket_is_kept_apart_and_named():
     from cudacheck.commands import doctor
     from cudacheck.judging import understood

@@ -128,6 +128,10 @@ def test_the_shortest_answer_is_asked_for_first():
     assert len(questions) > 2
 
 
+def test_a_mac_is_asked_nothing():
+    assert judged(RIDDLE.replace("+cu128", "") + "\nOS: macOS 26.1 (arm64)").questions == ()
+
+
 def test_windows_is_asked_for_what_it_has():
     commands = [q.command for q in judged(RIDDLE + "\nOS: Microsoft Windows 11 Pro").questions]
     assert commands == ['python -c "import torch; torch.cuda.init()"', "nvidia-smi"]

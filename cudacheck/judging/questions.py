@@ -26,12 +26,14 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
     root = next((f for f in findings if f.severity is not Severity.NOTE), None)
     known = [rule for rule in rules() if rule.asks and {*ignore}.isdisjoint(rule.names)]
     own = next((rule for rule in known if root and rule.id == root.rule), None)
-    cuda = facts.one(TorchCuda)
+    cuda, system = facts.one(TorchCuda), facts.one(System)
     if root:
         candidates = _deeper(own, known, facts) if own and _is_vague(own, facts) else []
+    elif system and system.os == "darwin":
+        candidates = []  # where no GPU is NVIDIA's
     elif cuda is not None and not cuda.available:
         candidates = [rule for rule in known if _hides_gpus(rule)]
-    elif (system := facts.one(System)) and system.jetson:
+    elif system and system.jetson:
         candidates = []  # its builds bear the names of others, and nvidia-smi tells little there
     else:
         seen = cuda is not None and cuda.available

@@ -4,6 +4,10 @@ A ticket is a file FOLDER/ID.txt; a line of the labels holds `id`, `expected` an
 disguises eleven only look otherwise, one puts a healthy machine's dump behind the ticket, one takes a line away (each
 line once). The root that was found before may be kept, or lost to a question or to "not proven"; a coarser one
 that asks for what would split it counts as a question. Any other error that is not labelled is wrong.
+
+Where it asks, and one of the answers is what is labelled, the answers that the rule itself gives for its fault are
+pasted behind the ticket: then it must be found. `otherwise`: those answers, which are another machine's, contradict the
+ticket's facts; a person has to look.
 """
 
 from __future__ import annotations
@@ -15,16 +19,23 @@ import re
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cudacheck.commands import doctor
 from cudacheck.model.findings import Severity
 from cudacheck.model.report import Report
+from cudacheck.registry import probe_of
+from cudacheck.registry import rule as find_rule
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from healthy_pastes import H100, collect_env
+from tools.spread import spread
+
+Told = tuple[str, str, str]
+"""A ticket, a disguise, and what became of it."""
 
 MOST_LINES = 60
 """Of one ticket, that are taken away one by one."""
@@ -84,6 +95,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "another's dump behind it": lambda text: f"{text}\n\nOn a colleague's machine it works:\n\n{ANOTHER}",
 }
 TAKEN = "a line taken away"
+AS_IT_IS, ANSWERED = "as it is", "answered"
 
 
 def without_a_line(text: str) -> Iterator[str]:
@@ -123,10 +135,39 @@ def outcomes(text: str, labels: set[str]) -> Iterator[tuple[str, str]]:
     """(disguise, what became of it) for every disguise, that with a line less once for each line."""
     before = errors(judged(text))
     allowed = {*before, *labels}
-    for name, disguised in DISGUISES.items():
-        yield name, outcome(judged(disguised(text)), before, allowed)
-    for less in without_a_line(text):
-        yield TAKEN, outcome(judged(less), before, allowed)
+    variants = [(AS_IT_IS, text), *((name, disguised(text)) for name, disguised in DISGUISES.items())]
+    for name, changed in (*variants, *((TAKEN, less) for less in without_a_line(text))):
+        report = judged(changed)
+        if name != AS_IT_IS:
+            yield name, outcome(report, before, allowed)
+        for rule, answers in answers_to(report, labels or allowed):
+            yield ANSWERED, decided(judged(f"{changed}\n{answers}"), rule, allowed)
+
+
+def answers_to(report: Report | None, labels: set[str]) -> Iterator[tuple[str, str]]:
+    """(rule, what a terminal shows) for each labelled rule that the report's questions name."""
+    asked = report.questions if report else ()
+    named = dict.fromkeys(answer.rule for question in asked for answer in question.answers)
+    for rule in filter(None, map(find_rule, [name for name in named if name in labels])):
+        hands = [(ask, probe_of(ask.fact)) for ask in rule.asks]
+        answers = {probe.by_hand.command: ask.answer for ask, probe in hands if probe and probe.by_hand}
+        told = (f"$ {q.command}\n{answers[q.command]}" for q in asked if q.command in answers)
+        yield rule.id, "\n".join([*told, "$ "])
+
+
+def decided(report: Report | None, rule: str, allowed: set[str]) -> str:
+    now = errors(report)
+    if rule in now:
+        return "decided"
+    if now and not allowed.issuperset(now):
+        return f"otherwise: {' '.join(now)} for {rule}"
+    return "another that is right" if now else "open"
+
+
+def told_of(numbers: Iterable[int], tickets: Sequence[Path], labels: dict[str, set[str]]) -> Iterator[Told]:
+    for ticket in map(tickets.__getitem__, numbers):
+        for name, told in outcomes(ticket.read_text(encoding="utf-8"), labels.get(ticket.stem, set())):
+            yield ticket.stem, name, told
 
 
 def labels_of(file: Path | None) -> dict[str, set[str]]:
@@ -141,14 +182,17 @@ def main() -> int:
     parser.add_argument(
         "--show", action="store_true", help="name every ticket of which a disguise makes something else"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the tickets")
     options = parser.parse_args()
-    labels, table = labels_of(options.labels), dict[str, Counter[str]]()
+    table: dict[str, Counter[str]] = {}
     tickets = sorted(options.folder.glob("*.txt"))
-    for ticket in tickets:
-        for name, told in outcomes(ticket.read_text(encoding="utf-8"), labels.get(ticket.stem, set())):
-            table.setdefault(name, Counter())[told.partition(":")[0]] += 1
-            if options.show and told != "kept" and (name != TAKEN or told.startswith("wrong")):
-                print(f"{ticket.stem} {name}: {told}", flush=True)
+    work = partial(told_of, tickets=tickets, labels=labels_of(options.labels))
+    for ticket, name, told in spread(work, len(tickets), options.jobs, at_once=1):
+        table.setdefault(name, Counter())[told.partition(":")[0]] += 1
+        if told.startswith(("wrong", "otherwise")) or (
+            options.show and told not in {"kept", "decided"} and name != TAKEN
+        ):
+            print(f"{ticket} {name}: {told}", flush=True)
     for name, counts in table.items():
         print(f"{name:<26} " + ", ".join(f"{told} {count}" for told, count in counts.most_common()))
     wrong = sum(counts["wrong"] for counts in table.values())

@@ -8,13 +8,16 @@ from functools import partial
 from typing import TypeVar
 
 Found = TypeVar("Found")
-PART = 250
-"""Inputs that a process takes at once."""
 
 
-def spread(work: Callable[[Iterable[int]], Iterator[Found]], count: int, jobs: int) -> Iterator[Found]:
-    """What `work` finds in the inputs 0 to count, in their order. Raises BrokenProcessPool where a process dies."""
-    parts = [range(start, min(start + PART, count)) for start in range(0, count, PART)]
+def spread(
+    work: Callable[[Iterable[int]], Iterator[Found]], count: int, jobs: int, *, at_once: int = 250
+) -> Iterator[Found]:
+    """What `work` finds in the inputs 0 to count, in their order; a process takes some of them at once.
+
+    Raises BrokenProcessPool where a process dies.
+    """
+    parts = [range(start, min(start + at_once, count)) for start in range(0, count, at_once)]
     if jobs == 1:
         yield from (found for part in parts for found in work(part))
         return
