@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 from present import present
+from waiting import wait_until
 
 from cudacheck.probes.host import environment, pci
 from cudacheck.registry import probes
@@ -555,6 +556,12 @@ class TestNvml:
         assert datetime.datetime.fromisoformat(process.started).timestamp() == 1764400000 + 360000 // os.sysconf(
             "SC_CLK_TCK"
         )
+
+    def test_a_zombie_is_told_with_its_parent(self, ask, fake_driver):
+        with subprocess.Popen(["true"]) as dead:  # and nobody waits for it
+            wait_until(lambda: ") Z " in Path(f"/proc/{dead.pid}/stat").read_text(encoding="utf-8"), timeout_s=30)
+            process = ask("nvml", env=fake_driver(FAKE_PROCESSES=f"{dead.pid}:512")).one("GpuProcess")
+        assert (process.state, process.parent, process.visible) == ("Z", os.getpid(), True)
 
     def test_an_old_driver_lacks_functions(self, ask, fake_driver, fake_driver_folder, tmp_path):
         library = tmp_path / "libnvidia-ml.so.1"

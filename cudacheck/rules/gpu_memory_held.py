@@ -11,7 +11,9 @@ Programs fail with "CUDA out of memory", or with CUBLAS_STATUS_NOT_INITIALIZED, 
 The holder is a process of another container or user, or one that died and was not cleaned up.
 
 ## What to do
-Where the holder is named: ask its owner, or end it. Else find who has the device files open, end that process (a zombie: its parent), or reset the GPU when nobody uses it.
+Where the holder is named: ask its owner, or end it. Else find who has the device files open, end that process, or reset
+the GPU when nobody uses it. No signal ends a zombie (state Z): end its parent. Nor what waits in the kernel (state D):
+restart the machine. A process of another container is ended on the host.
 
 ## References
 - https://github.com/NVIDIA/gpu-operator/issues/2880
@@ -40,6 +42,12 @@ SHARE_WITH_DESKTOP = 0.5
 LITTLE = 0.1
 """Of the memory free: vLLM takes nine tenths unless told otherwise."""
 MOST_HOLDERS = 5
+ZOMBIE, WAITING = "Z", "D"
+"""States of a process that no signal ends."""
+OUT_OF_REACH = Remedy(
+    "where it cannot be ended: of a zombie (Z) end the parent, PPID; what waits in the kernel (D) is freed by a restart",
+    ("ps -eo pid,ppid,stat,user,args | awk 'NR == 1 || $3 ~ /^[ZD]/'",),
+)
 
 
 def check(
@@ -71,10 +79,12 @@ def _holders(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...], system: Sys
         if held is None or total is None or held < _limit(gpu, total):
             continue
         seen = [Evidence(f"{_gib(used)} in use, {_gib(used - held)} of it by processes that can be seen", gpu.found_in)]
+        dead = [process for process in listed if process.state == ZOMBIE]
+        seen += [Evidence(_dead(process), gpu.found_in) for process in dead[:MOST_HOLDERS]]
         if pids := [str(process.pid) for process in listed if process.visible is False]:
             seen.append(Evidence(f"processes of elsewhere: {', '.join(pids[:5])}", gpu.found_in))
         message = f"something unseen holds {_gib(held)} of {_gib(total)} on {_machine.gpu_label(gpu)}"
-        yield Finding(message, tuple(seen), _remedies(gpu.index))
+        yield Finding(message, tuple(seen), (*_of_parents(dead), *_remedies(gpu.index)))
 
 
 def _little_left(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...]) -> Iterator[Finding]:
@@ -96,8 +106,23 @@ def _little_left(gpus: Sequence[Gpu], processes: tuple[GpuProcess, ...]) -> Iter
                     (f"ps -o pid,user,lstart,args -p {','.join(str(p.pid) for p in listed[:MOST_HOLDERS])}",),
                     verify="nvidia-smi",
                 ),
+                *([OUT_OF_REACH] if any(p.state in {ZOMBIE, WAITING} for p in listed) else []),
             ),
         )
+
+
+def _dead(process: GpuProcess) -> str:
+    parent = f": its parent, process {process.parent}, has not taken notice" if process.parent else ""
+    return f"process {process.pid} is dead (a zombie){parent}"
+
+
+def _of_parents(dead: Sequence[GpuProcess]) -> tuple[Remedy, ...]:
+    """Nothing ends what is dead already; what it holds is let go when its parent takes notice, or ends."""
+    parents = dict.fromkeys(str(process.parent) for process in dead[:MOST_HOLDERS] if process.parent)
+    if not parents:
+        return ()
+    look = f"ps -o pid,user,stat,args -p {','.join(parents)}"
+    return (Remedy("no signal ends a zombie: see what its parent is, and end that", (look,), verify="nvidia-smi"),)
 
 
 def _who(process: GpuProcess) -> str:
@@ -109,7 +134,7 @@ def _who(process: GpuProcess) -> str:
 
 def _held(gpu: Gpu, processes: list[GpuProcess]) -> int | None:
     """The memory in use that no visible process accounts for; None where that cannot be told."""
-    visible = [process for process in processes if process.visible is not False]
+    visible = [process for process in processes if process.visible is not False and process.state != ZOMBIE]
     if gpu.memory_used_bytes is None or gpu.mig_enabled or gpu.driver_model:
         return None
     if any(process.memory_bytes is None for process in visible):
@@ -134,8 +159,12 @@ def _remedies(index: int | None) -> tuple[Remedy, ...]:
         "find who has the GPU open, and end it", (f"sudo fuser -v {which}",), needs_root=True, verify="nvidia-smi"
     )
     if not reset:
-        return (find,)
-    return (find, Remedy("when nobody uses it: reset the GPU", (reset,), needs_root=True, verify="nvidia-smi"))
+        return find, OUT_OF_REACH
+    return (
+        find,
+        OUT_OF_REACH,
+        Remedy("when nobody uses it: reset the GPU", (reset,), needs_root=True, verify="nvidia-smi"),
+    )
 
 
 P100 = Gpu(
@@ -170,6 +199,10 @@ RULE = Rule(
         "another container's process": (
             Gpu(0, "NVIDIA H200", memory_used_bytes=60 * _memory.GIB, memory_total_bytes=140 * _memory.GIB),
             GpuProcess(0, 4711, memory_bytes=58 * _memory.GIB, visible=False),
+        ),
+        "a process that is dead, and whose parent has not taken notice": (
+            Gpu(0, "NVIDIA H200", memory_used_bytes=60 * _memory.GIB, memory_total_bytes=140 * _memory.GIB),
+            GpuProcess(0, 4711, 58 * _memory.GIB, "python3", True, "ada", state="Z", parent=4700),
         ),
         "a server that can be seen has taken it": (
             Gpu(0, "NVIDIA H200", memory_used_bytes=138 * _memory.GIB, memory_total_bytes=140 * _memory.GIB),

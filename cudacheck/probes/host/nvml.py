@@ -154,8 +154,15 @@ class GpuProcess:
     """Its owner's name; the number where there is none."""
     started: holds.Term | None = None
     """ISO 8601, UTC."""
+    state: holds.Term | None = None
+    """As ps(1) has it: `Z` is dead, and its parent has not taken notice, `D` waits in the kernel."""
+    parent: int | None = None
 
-    IDENTITY = Identity(key=("name",), gpu=("gpu_index",), aside=("pid", "memory_bytes", "user", "started", "visible"))
+    IDENTITY = Identity(
+        key=("name",),
+        gpu=("gpu_index",),
+        aside=("pid", "memory_bytes", "user", "started", "visible", "state", "parent"),
+    )
 
     @property
     def program(self) -> str:
@@ -319,6 +326,7 @@ def _processes(ask: Ask, index: int, handle: Any) -> Iterator[GpuProcess]:
         for process in ask(f"nvmlDeviceGet{kind}RunningProcesses", handle) or ():
             if process.pid not in seen:
                 seen.add(process.pid)
+                state, parent, started = _stat(process.pid)
                 yield GpuProcess(
                     gpu_index=index,
                     pid=process.pid,
@@ -326,7 +334,9 @@ def _processes(ask: Ask, index: int, handle: Any) -> Iterator[GpuProcess]:
                     name=_text(ask("nvmlSystemGetProcessName", process.pid)),
                     visible=os.path.isdir(_roots.path(f"/proc/{process.pid}")) if proc_readable else None,
                     user=_owner(process.pid),
-                    started=_start(process.pid),
+                    started=started,
+                    state=state,
+                    parent=parent,
                 )
 
 
@@ -343,13 +353,20 @@ def _owner(pid: int) -> str | None:
         return str(uid)
 
 
-def _start(pid: int) -> str | None:
-    """By the 22nd field of its stat, in ticks since the machine booted; the second may hold blanks and brackets."""
+def _stat(pid: int) -> tuple[str | None, int | None, str | None]:
+    """State, parent and start, by its stat from the third field on; the second may hold blanks and brackets."""
     fields = (_roots.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    if len(fields) < 20 or not fields[1].isdecimal():
+        return None, None, None
+    return fields[0][:1], int(fields[1][:18]), _start(fields[19])
+
+
+def _start(ticks: str) -> str | None:
+    """The moment so many ticks after the machine booted."""
     booted = re.search(r"^btime (\d{1,12})$", _roots.read("/proc/stat", 1 << 20) or "", re.MULTILINE)
-    if len(fields) < 20 or not fields[19].isdecimal() or booted is None:
+    if not ticks.isdecimal() or booted is None:
         return None
-    seconds = int(booted[1]) + int(fields[19][:18]) / os.sysconf("SC_CLK_TCK")
+    seconds = int(booted[1]) + int(ticks[:18]) / os.sysconf("SC_CLK_TCK")
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds < END_OF_TIME else None
 
 
