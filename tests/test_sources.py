@@ -939,3 +939,17 @@ def test_what_software_printed_outweighs_what_is_said() -> None:
         [("ticket.txt", "My 4090 is slow today\nGPU 0: NVIDIA L4 (UUID: GPU-00000000-0000-0000-0000-000000000001)\n")]
     )
     assert [gpu.name for gpu in facts.all(Gpu)] == ["NVIDIA L4"]
+
+
+def test_a_message_that_was_broken_within_words_and_between_them_is_one() -> None:
+    broken = (
+        "ImportError: /usr/local/lib/python3.10/dist-packages/flash_a\n"
+        "ttn_2_cuda.cpython-310-x86_64-linux-gnu.so: undefined \n"
+        "symbol: _ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112bas\n"
+        "ic_stringIcSt11char_traitsIcESaIcEEE\n"
+    )
+    (said,) = read(broken).all(ErrorMessage)
+    assert said.text == (
+        "ImportError: /usr/local/lib/python3.10/dist-packages/flash_attn_2_cuda.cpython-310-x86_64-linux-gnu.so: "
+        "undefined symbol: _ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE"
+    )

@@ -20,6 +20,9 @@ OVERLAP = 3
 """Lines that two pieces share, so that a message on several lines is whole in one of them."""
 CHAIN = 10
 """Lines that one message may have been broken into."""
+BY_WIDTH = "by width"
+"""Between the lines of a broken message: nothing after a line that fills the width, whose last word may go on, else a
+space."""
 
 _LONG_WORD = re.compile(rf"(\S{{{MAX_WORD}}})\S+")
 _WIDTHS = range(60, 250)
@@ -52,7 +55,7 @@ def facts(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
     searched = _both_ends(lines)
     said: dict[str, int] = {}
     for (first, last), gap in sorted(_found(searched)):
-        said.setdefault(gap.join(searched[number] for number in range(first, last + 1)).strip(), first)
+        said.setdefault("".join(_with_gaps(searched, range(first, last + 1), gap)).strip(), first)
     for text, first in itertools.islice(said.items(), MAX_FOUND):
         yield ErrorMessage(text, f"{name} line {first + 1}")
 
@@ -86,14 +89,20 @@ def _found(searched: Mapping[int, str]) -> set[tuple[Span, str]]:
     printed = {span for piece in _pieces(searched) for span in _matches(searched, piece, "\n")}
     found = [(span, "\n") for span in _united(sorted(printed))]
     begun = {first for (first, _), _ in found}
-    known_already, joined = set(printed), []
-    for gap in (" ", ""):
+    known_already, joined = set(printed), list[tuple[Span, str]]()
+    for gap in (" ", "", BY_WIDTH):
         broken = {span for chain in _chains(searched) for span in _matches(searched, chain, gap) if span[0] < span[1]}
-        joined += [(span, gap) for span in _united(sorted(broken - known_already))]
+        united = [(span, gap) for span in _united(sorted(broken - known_already))]
+        # a piece of it that was put together otherwise begins or ends within a word
+        joined = [one for one in joined if gap != BY_WIDTH or not _is_within(one[0], united)] + united
         known_already |= broken
     # `undefined symbol: _ZN…` without its library's name is but a piece of a broken message
     whole = [(span, gap) for span, gap in found if not _is_line_of(span, joined)] + joined
     return {((first, _end_of(searched, last, begun)), gap) for (first, last), gap in whole}
+
+
+def _is_within(span: Span, others: Sequence[tuple[Span, str]]) -> bool:
+    return any(first <= span[0] and span[1] <= last and (first, last) != span for (first, last), _ in others)
 
 
 def _is_line_of(span: Span, joined: Sequence[tuple[Span, str]]) -> bool:
@@ -102,14 +111,24 @@ def _is_line_of(span: Span, joined: Sequence[tuple[Span, str]]) -> bool:
 
 def _matches(searched: Mapping[int, str], piece: range, gap: str) -> Iterator[Span]:
     """The lines of every message in a piece, its lines joined by a gap."""
-    starts = list(itertools.accumulate((len(searched[number]) + len(gap) for number in piece), initial=0))
-    joined = gap.join(searched[number] for number in piece)
+    lines = _with_gaps(searched, piece, gap)
+    starts = list(itertools.accumulate(map(len, lines), initial=0))
+    joined = "".join(lines)
     for pattern in registry.messages():
         for match in itertools.islice(pattern.finditer(joined), MAX_FOUND):
             if match.group().strip():
                 first = bisect.bisect_right(starts, match.start()) - 1
                 last = bisect.bisect_right(starts, match.end() - 1) - 1
                 yield piece[first], piece[min(last, len(piece) - 1)]
+
+
+def _with_gaps(searched: Mapping[int, str], piece: range, gap: str) -> list[str]:
+    """The lines of a piece, each with what is to stand between it and the next."""
+    lines = [searched[number] for number in piece]
+    if gap == BY_WIDTH:
+        width = max(map(len, lines))
+        return [line + ("" if len(line) == width else " ") for line in lines[:-1]] + lines[-1:]
+    return [line + gap for line in lines[:-1]] + lines[-1:]
 
 
 def _pieces(searched: Mapping[int, str]) -> Iterator[range]:
