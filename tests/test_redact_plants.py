@@ -10,6 +10,7 @@ from patients import CUDACHECK, Patient, clean_environment
 from cudacheck.commands.doctor import judged
 from cudacheck.model.facts import Facts
 from cudacheck.model.report import Report
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.torch_import import TorchImport
 from cudacheck.render import as_text
@@ -61,6 +62,14 @@ PLANTS = {
     "a private key": ("-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA1234\n-----END", "MIIEowIBAAKCAQEA1234"),
     "a password": ("password=hunter2hunter", "hunter2hunter"),
     "a password of curl": ("curl -u jdoe42:s3cret9x https://github.com/x", "s3cret9x"),
+    "a netrc of several lines": ("machine wheels.acme.example\n  login jdoe42\n  password Tr0ub4dor3", "Tr0ub4dor3"),
+    "an account of Windows": ("S-1-5-21-3623811015-3361044348-30300820-1013", "3623811015-3361044348"),
+    "an account of Slurm": ("SLURM_JOB_ACCOUNT=acme-nlp-phd7", "acme-nlp-phd7"),
+    "a user of Slurm": ("SLURM_JOB_USER=jdoe42", "jdoe42"),
+    "a pod": ("pod trainer-7d9c6b5f4-xk2lp is pending", "trainer-7d9c6b5f4-xk2lp"),
+    "a namespace": ("in namespace acme-nlp", "acme-nlp"),
+    "a home in Chinese": ("/home/王小明/miniconda3/lib", "王小明"),
+    "a home of Windows in Cyrillic": ("C:\\Users\\Иван Петров\\x", "Петров"),
     "an option": ("--api-key S3cr3tV4lue99", "S3cr3tV4lue99"),
 }
 AROUND = ("{}", "RuntimeError: cannot open '{}' (errno 2)", 'loaded from "{}", giving up', "[rank0]: x={} y=1")
@@ -80,6 +89,27 @@ def test_nothing_planted_leaves_the_report(kind, around):
     assert secret in dumps(planted(plant, around)).replace("\\\\", "\\")
     for shown in (dumps(told), as_text(told, verbose=True)):
         assert secret not in shown
+
+
+QUEUED = "             99812       gpu train.sh   jdoe42  R 1:02:03      1 gpunode17"
+
+
+def test_a_line_of_a_queue_names_nobody():
+    told = dumps(redacted(judged(Facts([ErrorMessage(QUEUED, "squeue")]), (), (), None)))
+    assert "jdoe42" not in told
+    assert "gpunode17" not in told
+
+
+def test_what_a_variable_is_called_says_what_it_holds():
+    values = {
+        "SLURM_JOB_USER": "jdoe42",
+        "SLURM_JOB_ACCOUNT": "acme-nlp",
+        "HOSTNAME": "gpunode17",
+        "CUDA_HOME": "/usr/cuda",
+    }
+    shown = redacted(judged(Facts([EnvironmentVariables(values)]), (), (), None)).facts.one(EnvironmentVariables)
+    assert shown is not None
+    assert [*shown.values.values()] == ["<user-1>", "<user-2>", "<host-2>", "/usr/cuda"]
 
 
 def test_nothing_leaves_a_live_report(tmp_path):

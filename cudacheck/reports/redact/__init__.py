@@ -128,13 +128,22 @@ class Redactor:
         if isinstance(value, tuple):
             return tuple(self._of_value(item, _inner(hint)) for item in value) if value else value
         if isinstance(value, dict):
-            return {key: self._of_entry(key, item, hint) for key, item in value.items()}
+            return {self._of_key(key): self._of_entry(key, item, hint) for key, item in value.items()}
         return value
+
+    def _of_key(self, key: Any) -> Any:
+        return self.text(key, Holds.TERM) if type(key) is str else key
 
     def _of_entry(self, key: Any, value: Any, hint: Any) -> Any:
         if isinstance(value, str) and value and _shown.is_secret_name(str(key)):
             return self.names.of("token", value)
-        return self._of_value(value, _inner(hint))
+        if not isinstance(value, str) or holds(_inner(hint)) is not Holds.FREE_TEXT:
+            return self._of_value(value, _inner(hint))
+        shown, beside = self.text(value), f"{key}="
+        if shown != value:
+            return shown
+        told = self.text(beside + value)  # what a variable is called may say what it holds
+        return told.removeprefix(beside) if told.startswith(beside) else shown
 
     def text(self, value: str, kind: Holds = Holds.FREE_TEXT) -> str:
         """One text that holds this."""

@@ -177,7 +177,9 @@ SECRETS = (
         _shown.netrc,
         ("machine",),
     ),
-    Pattern(re.compile(r"(^\s{0,8}password\s{1,4})(\S{3,400})$"), _shown.option, ("password",)),
+    Pattern(
+        re.compile(r"(^\s{0,8}password\s{1,4})(\S{3,400}$|(?=\S{0,400}\d)\S{3,400})"), _shown.option, ("password",)
+    ),
     Pattern(
         re.compile(
             r"(?i)(\b(?:wandb|ngc|comet|neptune|clearml|kaggle)\b[^\n]{0,60}?)(?<![0-9a-zA-Z])([0-9a-f]{40}|"
@@ -251,6 +253,14 @@ NUMBERS = (
     ),
     Pattern(
         re.compile(
+            r"\b(namespaces?[ /=:]{1,2}[\"'`]?)(?!kube-|gpu-|nvidia)((?=[a-z]{0,40}[\d-])[a-z0-9-]{3,63})(?![\w.-])"
+        ),
+        _shown.identifier,
+        ("namespace",),
+    ),
+    Pattern(re.compile(r"\bS-1-(?:5-21|12-1)(?:-\d{1,10}){3,5}(?![\w-])"), _shown.whole_identifier, ("s-1-",)),
+    Pattern(
+        re.compile(
             r"(?i)((?:\b|_)(?:docker|containerd|libpod|crio|lxc)[-/](?:containers/)?)([0-9a-f]{12,64})"
             r"(?![0-9a-zA-Z])"
         ),
@@ -319,7 +329,7 @@ PEOPLE = (
     Pattern(
         re.compile(
             r"(?i)(?:(?<![A-Za-z])[a-z]:|[\\/]mnt[\\/][a-z])?[\\/]{1,2}(?:Users|Documents and Settings)"
-            r"[\\/]{1,2}[^\s\\/:\"'<>|*?;,]{1,64}(?: [A-Z][^\s\\/:\"'<>|*?;,]{0,64}){1,2}(?=[\\/])"
+            r"[\\/]{1,2}[^\s\\/:\"'<>|*?;,]{1,64}(?: [^\W\d_][^\s\\/:\"'<>|*?;,]{0,64}){1,2}(?=[\\/])"
         ),
         _shown.path,
         ("sers", "ettings"),
@@ -344,8 +354,9 @@ PEOPLE = (
     ),
     Pattern(
         re.compile(
-            rf"(?i)(?<![\w-])(?:(?:sudo_)?user(?:[_ ]?name|[_ ]?id)?|logname|login(?:[_ ]?name)?|account|owner|"
-            rf"uname|author|maintainer|submitter|email)[\"']?(?:\s{{0,3}}=\s{{0,3}}|:\s{{1,20}}|[\"']:\s{{0,3}})"
+            rf"(?i)(?<![\w-])(?:(?:[A-Z][A-Z0-9]{{0,20}}_){{0,3}}(?:user(?:[_ ]?name|[_ ]?id)?|account)|logname|"
+            rf"login(?:[_ ]?name)?|owner|uname|author|maintainer|submitter|email)"
+            rf"[\"']?(?:\s{{0,3}}=\s{{0,3}}|:\s{{1,20}}|[\"']:\s{{0,3}})"
             rf"[\"']?({_NAME})"
         ),
         _shown.user,
@@ -358,6 +369,14 @@ PEOPLE = (
         ),
         _shown.user,
         ("user",),
+    ),
+    Pattern(
+        re.compile(
+            rf"(?m)^(\s{{0,20}}\d{{1,12}}(?:_\d{{1,6}})?\s{{1,20}}\S{{1,40}}\s{{1,20}}\S{{1,60}}\s{{1,20}})({_NAME})"
+            rf"(\s{{1,20}}[A-Z]{{1,2}}\s{{1,20}}[\d:-]{{3,12}}\s{{1,20}}\d{{1,6}}\s{{1,20}})({_shown.HOST}|\([^)\n]{{1,60}}\))"
+        ),
+        _shown.queued,
+        (":",),
     ),
     Pattern(re.compile(rf"(?i)\buser(?:name)? [\"'`(]({_NAME})[\"'`)]"), _shown.user, ("ser",)),
     Pattern(re.compile(rf"\b(?:uid|gid|groups|euid)=\d{{1,10}}\(({_NAME})\)"), _shown.user, ("id=", "groups=")),
@@ -396,9 +415,9 @@ HOSTS = (
         ("ost", "ode", "erver", "ddr", "addr", "ndpoint", "endpoint", "fqdn", "achine", "omain", "domain", "eer"),
     ),
     Pattern(
-        re.compile(rf"(?i)\b(?:host|node|server|machine|worker) [\"'`]?({_shown.HOST})(?!\w)"),
+        re.compile(rf"(?i)\b(?:host|node|server|machine|worker|pods?)[ /][\"'`]?({_shown.HOST})(?!\w)"),
         _shown.host_if_distinct,
-        ("ost", "ode", "erver", "achine", "orker"),
+        ("ost", "ode", "erver", "achine", "orker", "pod"),
     ),
     Pattern(
         re.compile(

@@ -43,6 +43,7 @@ PUBLIC_HOSTS = frozenset(
     docs.astral.sh astral.sh pixi.sh python-poetry.org docs.vllm.ai triton-lang.org www.kernel.org kernel.org
     docs.kernel.org bugzilla.kernel.org man7.org wiki.debian.org bugs.launchpad.net
     launchpad.net help.ubuntu.com kubernetes.io nvidia.com/gpu slurm.schedmd.com gnu.org www.gnu.org gcc.gnu.org
+    tensorflow.org www.tensorflow.org docs.jax.dev
     en.wikipedia.org arxiv.org google.com www.google.com colab.research.google.com json-schema.org readthedocs.io
     """.split()
 )
@@ -247,7 +248,7 @@ def user_at_host(redactor: Redactor, match: Match) -> str:
     return f"{redactor.user(user)}@{redactor.host(host)}"
 
 
-_NO_USER = frozenset("root nobody none null true false self name the is not and or in".split())
+_NO_USER = frozenset("root nobody none null true false yes no on off self name the is not and or in".split())
 
 
 def user(redactor: Redactor, match: Match) -> str:
@@ -260,6 +261,12 @@ def user(redactor: Redactor, match: Match) -> str:
 
 def user_if_distinct(redactor: Redactor, match: Match) -> str:
     return user(redactor, match) if redactor.names.is_distinct(match.group(1)) else match.group()
+
+
+def queued(redactor: Redactor, match: Match) -> str:
+    """A line of Slurm's `squeue`: whose job it is, and where it runs."""
+    where = match[4] if match[4][0] == "(" else redactor.host(match[4])
+    return match[1] + redactor.user(match[2]) + match[3] + where
 
 
 def owners(redactor: Redactor, match: Match) -> str:
@@ -360,6 +367,11 @@ def start_of_gpu_uuid(redactor: Redactor, match: Match) -> str:
 def identifier(redactor: Redactor, match: Match) -> str:
     """The last group identifies a container, a pod or a job."""
     return _with_last(match, redactor.names.of("id", _last(match)))
+
+
+def whole_identifier(redactor: Redactor, match: Match) -> str:
+    """All of it is one: an account of Windows, which ends like its machine's or its domain's."""
+    return redactor.names.of("id", match.group())
 
 
 def long_hex(redactor: Redactor, match: Match) -> str:
