@@ -17,6 +17,7 @@ class Of(enum.StrEnum):
     FLEET = "fleet"
     LINT = "lint"
     EXPLAIN = "explain"
+    CONFIG = "config"
 
 
 def schema(

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
-from cudacheck.configuration import Settings
+from cudacheck.configuration import DEFAULTS, Settings
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclasses.dataclass(frozen=True)
+class RequirementInForce:
+    spec: str
+    found_in: str
+    """Where it was asked for: an option, a variable, a file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleLeftOut:
+    rule: str
+    reason: str
+    until: str | None
+    """The last day on which it is left out, as ISO 8601 writes it."""
+    found_in: str
 
 
 def page(settings: Settings, output_format: str) -> str:
@@ -14,8 +33,8 @@ def page(settings: Settings, output_format: str) -> str:
 
 def as_json(settings: Settings) -> str:
     told: dict[str, Any] = {
-        "schema_version": "1.0",
-        "require": [{"spec": one.spec, "found_in": one.found_in} for one in settings.require],
+        "schema_version": SCHEMA_VERSION,
+        "require": [dataclasses.asdict(RequirementInForce(one.spec, one.found_in)) for one in settings.require],
         "ignore": [_left_out(one) for one in settings.ignore],
         "expired": [_left_out(one) for one in settings.expired],
     }
@@ -26,7 +45,33 @@ def as_json(settings: Settings) -> str:
 
 def _left_out(one: Any) -> dict[str, Any]:
     until = one.until.isoformat() if one.until else None
-    return {"rule": one.rule, "reason": one.reason, "until": until, "found_in": one.found_in}
+    return dataclasses.asdict(RuleLeftOut(one.rule, one.reason, until, one.found_in))
+
+
+def json_schema() -> dict[str, Any]:
+    """Generated from what a file may hold; docs/config.schema.json is its copy."""
+    from pydantic import TypeAdapter
+
+    from cudacheck.configuration._model import Configuration
+
+    lists = {"require": RequirementInForce, "ignore": RuleLeftOut, "expired": RuleLeftOut}
+    keys = Configuration.model_json_schema(by_alias=True)["properties"]
+    properties: dict[str, Any] = {"schema_version": {"type": "string", "pattern": r"^\d+\.\d+$"}}
+    for name, cls in lists.items():
+        properties[name] = {"type": "array", "items": {"$ref": f"#/$defs/{cls.__name__}"}}
+    for key in DEFAULTS:
+        value = {word: told for word, told in keys[key].items() if word not in {"default", "title"}}
+        found_in = {"type": "string", "description": "where the value came from"}
+        both = {"value": value, "found_in": found_in}
+        properties[key] = {"type": "object", "required": [*both], "properties": both}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"cudacheck config, schema {SCHEMA_VERSION}",
+        "type": "object",
+        "required": [*properties],
+        "properties": properties,
+        "$defs": {cls.__name__: TypeAdapter(cls).json_schema() for cls in dict.fromkeys(lists.values())},
+    }
 
 
 def as_text(settings: Settings) -> str:

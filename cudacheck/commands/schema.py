@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cudacheck.commands.config import json_schema as of_config
 from cudacheck.commands.explain import json_schema as of_explain
 from cudacheck.comparing.document import json_schema as of_diff
 from cudacheck.comparing.fleet.document import json_schema as of_fleet
@@ -20,6 +21,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "fleet": of_fleet,
     "lint": of_lint,
     "explain": of_explain,
+    "config": of_config,
 }
 
 
