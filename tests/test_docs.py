@@ -68,7 +68,7 @@ def test_a_page_quotes_only_what_its_rule_hears(rule):
 
 
 def test_each_message_of_the_table_is_on_the_page_of_its_rule():
-    for row in knowledge.messages():
+    for row in (row for row in knowledge.messages() if row.proves):
         page = (ROOT / "docs" / "rules" / f"{row.proves}.md").read_text(encoding="utf-8")
         words = max(re.split(r"\{\w+:\w+\}", row.text), key=len)
         assert words in page.partition("## What software prints")[2], row

@@ -9,11 +9,16 @@ import pytest
 
 from cudacheck import knowledge, registry, sources
 from cudacheck.judging import judge as judging
+from cudacheck.judging.questions import questions
 from cudacheck.knowledge import Message
+from cudacheck.model.findings import Gap, Severity
+from cudacheck.probes.messages import ErrorMessage
 
 ROWS = knowledge.messages()
 TURNS = range(3)
 WIDTH = 60
+STEP = 9
+"""Letters between two places where a text is cut; every row begins at another."""
 PREFIXES = {
     "quoted": "> ",
     "quoted twice": "> > ",
@@ -26,6 +31,25 @@ PREFIXES = {
 
 def named(row: Message) -> str:
     return f"{row.program}: {row.text}"[:50]
+
+
+def understood(text: str) -> set[tuple[str, tuple[str | None, ...]]]:
+    """What is heard in a text: each expression, with what fills its placeholders. Judging goes by nothing else."""
+    try:
+        read = sources.read([("paste", text)])
+    except sources.SourceError:
+        return set()
+    heard: set[tuple[str, tuple[str | None, ...]]] = set()
+    for said in read.all(ErrorMessage):
+        for listened in registry.messages():
+            if match := listened.search(said.text):
+                groups = [re.sub(r"\s+", "", group or "") for group in match.groups()]
+                heard.add((match.re.pattern, tuple(groups) if decides(listened) else ()))
+    return heard
+
+
+def decides(listened: registry.Listened) -> bool:
+    return isinstance(listened, Message) and bool(listened.proves)
 
 
 def proven(text: str) -> dict[str, tuple[str, str]]:
@@ -41,29 +65,76 @@ def before(prefix: str, text: str) -> str:
     return "\n".join(prefix + line for line in text.splitlines())
 
 
-@pytest.mark.parametrize("row", ROWS, ids=named)
-def test_its_rule_exists_and_it_is_found_where_it_is_printed(row: Message) -> None:
-    assert row.proves in {rule.id for rule in registry.rules()}
-    for turn in TURNS:
-        assert row.search(f"RuntimeError: {row.filled(turn)}\n"), row.filled(turn)
+def disguises(said: str) -> dict[str, str]:
+    at_words = "\n".join(textwrap.wrap(said, WIDTH, break_long_words=False, break_on_hyphens=False))
+    return {
+        "traceback": f'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n{said}\n',
+        "fenced": f"```\n{said}\n```",
+        **{name: before(prefix, said) for name, prefix in PREFIXES.items()},
+        "wrapped between words": at_words,
+        "wrapped and quoted": before("> ", at_words),
+        "wrapped anywhere": "\n".join(said[at : at + WIDTH] for at in range(0, len(said), WIDTH)),
+    }
+
+
+def test_every_row_names_rules_that_there_are() -> None:
+    rules = {rule.id for rule in registry.rules()}
+    asked = {rule.id for rule in registry.rules() if rule.asks}
+    for row in ROWS:
+        assert bool(row.proves) != bool(row.may_be), row
+        assert {*row.may_be} <= asked, row
+        assert not row.proves or row.proves in rules, row
+        assert not row.advice or row.means, row
+
+
+def test_every_row_is_found_where_it_is_printed() -> None:
+    for row in ROWS:
         assert not row.search("")
+        for turn in TURNS:
+            assert row.search(f"RuntimeError: {row.filled(turn)}\n"), row.filled(turn)
 
 
+def test_no_rule_fails_over_a_row_and_each_is_proven_or_asked_about() -> None:
+    for row in ROWS:
+        facts = sources.read([("paste", row.filled())])
+        judged = judging.judge(facts)
+        assert [gap.reason for gap in judged.unchecked if gap.why is Gap.OWN_FAULT] == [], row
+        proven = {finding.rule: finding for finding in judged.findings}
+        if row.may_be:
+            assert {finding.rule for finding in proven.values() if finding.severity is Severity.ERROR} == set(), row
+            assert questions(facts, judged.findings), row
+        elif row.advice:
+            assert "{" not in proven[row.proves].message + proven[row.proves].remedies[0].title, row
+
+
+def test_it_is_understood_alike_in_every_disguise() -> None:
+    for number, row in enumerate(ROWS):
+        said = row.filled(number)
+        plain = understood(said)
+        for name, text in disguises(said).items():
+            assert understood(text) == plain, (name, text)
+
+
+@pytest.mark.whole
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("row", ROWS, ids=named)
 def test_it_proves_the_same_in_every_disguise(row: Message, turn: int) -> None:
     said = row.filled(turn)
     plain = proven(said)
-    assert plain == proven(f'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n{said}\n')
-    assert plain == proven(f"```\n{said}\n```"), "fenced"
-    for name, prefix in PREFIXES.items():
-        assert proven(before(prefix, said)) == plain, name
-    at_words = textwrap.wrap(said, WIDTH, break_long_words=False, break_on_hyphens=False)
-    assert proven("\n".join(at_words)) == plain, "wrapped between words"
-    assert proven(before("> ", "\n".join(at_words))) == plain, "wrapped and quoted"
-    assert proven("\n".join(said[at : at + WIDTH] for at in range(0, len(said), WIDTH))) == plain, "wrapped anywhere"
+    for name, text in disguises(said).items():
+        assert proven(text) == plain, name
 
 
+def test_cut_short_it_says_the_same_or_nothing() -> None:
+    for number, row in enumerate(ROWS):
+        said = row.filled(number)
+        plain = understood(said)
+        for end in range(8 + number % STEP, len(said), STEP):
+            for cut in understood(said[:end]) - plain:
+                assert proven(said[:end]).items() <= proven(said).items(), (said[:end], cut)
+
+
+@pytest.mark.whole
 @pytest.mark.parametrize("row", ROWS, ids=named)
 def test_cut_short_it_proves_the_same_or_nothing(row: Message) -> None:
     for turn in TURNS:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cudacheck import knowledge
 from cudacheck.commands._resembling import nearest
 from cudacheck.commands._rule_page import SCREEN, rule_page
 from cudacheck.model.findings import FixBy, Remedy, Severity
@@ -78,6 +79,7 @@ def meant_by(text: str) -> tuple[Rule, ...]:
     except sources.SourceError:
         raise UnknownRuleError(_unknown(text)) from None
     proven = {finding.rule for finding in judge(facts).findings}
+    proven |= {rule_id for row in knowledge.messages() if row.may_be and row.search(text) for rule_id in row.may_be}
     known = [one for one in rules() if one.id in proven or any(heard.search(text) for heard in listens(one))]
     if not known:
         raise UnknownRuleError(_unknown(text))

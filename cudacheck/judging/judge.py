@@ -85,7 +85,10 @@ def _heard(rule: Rule, facts: Facts) -> Iterator[Finding]:
             match = pattern.search(said.text[:LONGEST])
             if match:
                 quote = _messages.quote(match, said)
-                heard = [_with(quote, finding) for finding in rule.heard(match, said, facts)]
+                heard = [
+                    _with(quote, _messages.in_words_of_row(match, finding))
+                    for finding in rule.heard(match, said, facts)
+                ]
                 if heard:
                     yield from heard
                     return

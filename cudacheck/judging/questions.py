@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from cudacheck import knowledge
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, Layer, PossibleAnswer, Question, Severity
 from cudacheck.model.rule import Ask, Family, Rule
@@ -35,6 +36,9 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
         candidates = [rule for rule in known if _hides_gpus(rule)]
     elif system and system.jetson:
         candidates = []  # its builds bear the names of others, and nvidia-smi tells little there
+    elif may_be := _left_open(facts):
+        seen = cuda is not None and cuda.available
+        candidates = [rule for rule in known if rule.id in may_be and not (seen and _hides_gpus(rule))]
     else:
         seen = cuda is not None and cuda.available
         candidates = [rule for rule in known if _lacks_one(rule, facts) and not (seen and _hides_gpus(rule))]
@@ -45,6 +49,14 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
 def block(questions: Sequence[Question]) -> tuple[str, ...]:
     """Lines for a shell that print all answers, each below its command, as the readers want them."""
     return (*(f"echo '$ {question.command}'; {question.command}" for question in questions), "echo '$'")
+
+
+def _left_open(facts: Facts) -> set[str]:
+    """The rules that may be behind a message that does not decide alone."""
+    rows = [row for row in knowledge.messages() if row.may_be]
+    return {
+        rule_id for said in facts.all(ErrorMessage) for row in rows if row.search(said.text) for rule_id in row.may_be
+    }
 
 
 def _hides_gpus(rule: Rule) -> bool:

@@ -26,11 +26,15 @@ class Message:
     program: str
     versions: str
     """Which of its releases print it, as far as was looked at."""
-    proves: str
-    """The rule that it convicts by."""
     source: str
+    proves: str = ""
+    """The rule that it convicts by; none where it does not decide alone, and then"""
+    may_be: tuple[str, ...] = ()
+    """those that may be behind it: what would make them sure is asked."""
     means: str = ""
-    """Where the rule alone does not say it: the fault in words."""
+    """Where the rule alone does not say it: the fault in words, with its placeholders filled."""
+    advice: str = ""
+    """What to do, where the rule's own remedies are for another of its faults; `means` then is the finding."""
 
     @cached_property
     def parts(self) -> tuple[tuple[str, str | None, str | None, str | None], ...]:
@@ -96,9 +100,8 @@ def placeholders() -> dict[str, dict[str, str]]:
 def messages() -> tuple[Message, ...]:
     """The whole table."""
     fields = Message.__dataclass_fields__
-    return tuple(
-        Message(**{key: value for key, value in row.items() if key in fields}) for row in rows("messages", "messages")
-    )
+    told = ({key: value for key, value in row.items() if key in fields} for row in rows("messages", "messages"))
+    return tuple(Message(**{**row, "may_be": tuple(row.get("may_be", ()))}) for row in told)
 
 
 @lru_cache

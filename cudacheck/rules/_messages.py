@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from cudacheck import knowledge
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Evidence
+from cudacheck.model.findings import Evidence, Finding, Remedy
 from cudacheck.probes.messages import ErrorMessage
 from cudacheck.rules import _torch
 
@@ -31,6 +32,22 @@ def named(match: re.Match[str], group: str, otherwise: str) -> str:
     if row is not None:
         return groups.get(group) or row.means or otherwise
     return groups.get(group) or (match[1] if match.re.groups and not groups else otherwise)
+
+
+def has_own_words(match: re.Match[str]) -> bool:
+    """Whether the row itself says what the fault is and what to do: a rule only decides whether it is one here."""
+    row = knowledge.message_of(match)
+    return row is not None and bool(row.advice)
+
+
+def in_words_of_row(match: re.Match[str], finding: Finding) -> Finding:
+    """A rule's finding with what its row says instead, where that has words of its own."""
+    row = knowledge.message_of(match)
+    if row is None or not row.advice:
+        return finding
+    groups = {name: value or "" for name, value in match.groupdict().items()}
+    needed = Remedy(row.advice.format(**groups), needs_root=any(remedy.needs_root for remedy in finding.remedies))
+    return dataclasses.replace(finding, message=row.means.format(**groups), remedies=(needed,))
 
 
 def quote(match: re.Match[str], said: ErrorMessage) -> Evidence:
