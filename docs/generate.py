@@ -127,8 +127,9 @@ def messages() -> str:
         "# Messages",
         "",
         "What programs print when something is wrong, and the rule that it proves; `{…}` stands for what changes. Each",
-        "text is understood quoted, logged, wrapped or in the midst of others. What means something only beside other",
-        "facts is in the rules themselves.",
+        "text is understood quoted, logged, wrapped or in the midst of others. What does not decide alone convicts of",
+        "nothing: `asks` names the rules that may be behind it, and the answers to what is asked tell which of them.",
+        "What means something only beside other facts is in the rules themselves.",
         "",
         "| program | versions | text | proves | read in |",
         "|---|---|---|---|---|",
@@ -139,7 +140,8 @@ def messages() -> str:
 
 def message(row: knowledge.Message) -> str:
     text = as_printed(row.text).replace("|", "&#124;")
-    rule = f"[{row.proves}](rules/{row.proves}.md)"
+    rule = ", ".join(f"[{rule_id}](rules/{rule_id}.md)" for rule_id in row.may_be or (row.proves,))
+    rule = f"asks: {rule}" if row.may_be else rule
     return f"| {row.program} | {row.versions} | `` {text} `` | {rule} | [source]({row.source.partition(': ')[0]}) |"
 
 

@@ -16,6 +16,8 @@ from cudacheck.probes.messages import ErrorMessage
 
 ROWS = knowledge.messages()
 TURNS = range(3)
+PROPER = re.compile(r"[a-z`]|CUDA|NVIDIA|Triton|FlashAttention|[A-Z][A-Z0-9_]+ ")
+"""How a finding's message begins: in lower case, but for names."""
 WIDTH = 60
 STEP = 9
 """Letters between two places where a text is cut; every row begins at another."""
@@ -104,7 +106,10 @@ def test_no_rule_fails_over_a_row_and_each_is_proven_or_asked_about() -> None:
             assert {finding.rule for finding in proven.values() if finding.severity is Severity.ERROR} == set(), row
             assert questions(facts, judged.findings), row
         elif row.advice:
-            assert "{" not in proven[row.proves].message + proven[row.proves].remedies[0].title, row
+            told = proven[row.proves]
+            assert "{" not in told.message + told.remedies[0].title, row
+            assert PROPER.match(told.message), row
+            assert not told.message.endswith("."), row
 
 
 def test_it_is_understood_alike_in_every_disguise() -> None:

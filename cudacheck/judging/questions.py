@@ -27,7 +27,7 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
     root = next((f for f in findings if f.severity is not Severity.NOTE), None)
     known = [rule for rule in rules() if rule.asks and {*ignore}.isdisjoint(rule.names)]
     own = next((rule for rule in known if root and rule.id == root.rule), None)
-    cuda, system = facts.one(TorchCuda), facts.one(System)
+    cuda, system, may_be = facts.one(TorchCuda), facts.one(System), _left_open(facts)
     if root:
         candidates = _deeper(own, known, facts) if own and _is_vague(own, facts) else []
     elif system and system.os == "darwin":
@@ -36,13 +36,14 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
         candidates = [rule for rule in known if _hides_gpus(rule)]
     elif system and system.jetson:
         candidates = []  # its builds bear the names of others, and nvidia-smi tells little there
-    elif may_be := _left_open(facts):
-        seen = cuda is not None and cuda.available
-        candidates = [rule for rule in known if rule.id in may_be and not (seen and _hides_gpus(rule))]
     else:
         seen = cuda is not None and cuda.available
-        candidates = [rule for rule in known if _lacks_one(rule, facts) and not (seen and _hides_gpus(rule))]
-    faulty = root is not None or (cuda is not None and not cuda.available)
+        candidates = [
+            rule
+            for rule in known
+            if (rule.id in may_be if may_be else _lacks_one(rule, facts)) and not (seen and _hides_gpus(rule))
+        ]
+    faulty = root is not None or bool(may_be) or (cuda is not None and not cuda.available)
     return tuple(_asked(candidates, facts, own.id if own else "", why=faulty))
 
 

@@ -31,9 +31,12 @@ _FINDS_NONE = r"Found no NVIDIA driver on your system|(?i:no CUDA GPUs are avail
 
 
 def numbered(*codes: int) -> str:
-    """A pattern of what programs print that name CUDA's error by its number alone: Ollama, deviceQuery, samples."""
+    """A pattern of what programs print that name CUDA's error by its number alone: Ollama, TensorRT, deviceQuery."""
     code = "(?:" + "|".join(map(str, codes)) + r")(?!\d)"
-    failed = r"init failure|failed to get device context|cuInit(?:\(0?\))? ?(?:err(?:or)?|failed|returned)?"
+    failed = (
+        r"init failure|failed to get device context|cuInit(?:\(0?\))? ?(?:err(?:or)?|failed|returned)?"
+        r"|cudaSetDevice err|(?:CUDA|Cuda) initialization failure with error"
+    )
     count = r"cudaGetDeviceCount(?:\(\))?"  # which may also "return 3" when there are three GPUs
     return rf"(?:{failed}|{count} (?:err|failed))[ :=]{{1,3}}{code}|{count} returned {code}\s{{1,12}}->"
 

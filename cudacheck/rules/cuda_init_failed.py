@@ -75,6 +75,10 @@ def check(
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if _messages.has_own_words(match):
+        if not facts.is_answered(LibCuda):
+            yield Finding(match[0])
+        return
     code = int(match.groupdict().get("code") or (3 if "initialization failed" in match[0] else 999))
     if (
         facts.is_answered(LibCuda)
@@ -243,6 +247,12 @@ RULE = Rule(
             System(os="windows"),
             ErrorMessage("CUDA unknown error - this may be due to an incorrectly set up environment", "ticket.txt"),
         ),
+        "nobody answers for NVIDIA's MPS": (
+            ErrorMessage(
+                "RuntimeError: CUDA error: MPS client failed to connect to the MPS control daemon or the MPS server",
+                "ticket.txt",
+            ),
+        ),
     },
     quiet={
         "all is well": (LINUX, ONE_GPU, LibCuda(found=True, init_code=0, device_count=1), TorchCuda(available=True)),
@@ -354,6 +364,13 @@ RULE = Rule(
             PciGpu("0000:00:1e.0", "0x2236", driver=""),
             Nvml(True, init_code=9),
             LibCuda(found=True, init_code=100),
+        ),
+        "a message of MPS, and cuInit works here": (
+            LibCuda(found=True, init_code=0, device_count=1),
+            ErrorMessage(
+                "RuntimeError: CUDA error: MPS client failed to connect to the MPS control daemon or the MPS server",
+                "ticket.txt",
+            ),
         ),
     },
 )

@@ -56,7 +56,7 @@ def check(
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     row, library = knowledge.message_of(match), _messages.named(match, "library", "a library of CUDA")
-    if match[0].startswith("Could not load dynamic library"):
+    if match[0].startswith(("Could not load dynamic library", "Cannot dlopen")):
         yield from _left_unused(library, facts)
         return
     if row is not None and row.program == "Numba":
@@ -175,6 +175,13 @@ RULE = Rule(
             MissingLibraryFile("libcudart.so.12", "/env/torch/lib/libtorch_cuda.so"),
             ProbeRun("torch_import", "patient", Outcome.CRASHED, 1.0, "SIGSEGV"),
         ),
+        "TensorFlow goes on without the GPU": (
+            ErrorMessage(
+                "Cannot dlopen some GPU libraries. Please make sure the missing libraries mentioned above are installed "
+                "properly if you would like to use GPU.",
+                "paste",
+            ),
+        ),
     },
     quiet={
         "the run's own time was over": (
@@ -198,6 +205,14 @@ RULE = Rule(
             MissingLibraryFile("libcudart.so.12", "/env/torch/lib/libtorch_cuda.so"),
             ProbeRun("torch_import", "patient", Outcome.OK, 1.0),
             ProbeRun("flash_attn", "patient", Outcome.CRASHED, 1.0, "SIGSEGV"),
+        ),
+        "TensorFlow does, and PyTorch brings its own": (
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            ErrorMessage(
+                "Cannot dlopen some GPU libraries. Please make sure the missing libraries mentioned above are installed "
+                "properly if you would like to use GPU.",
+                "paste",
+            ),
         ),
     },
 )

@@ -236,6 +236,9 @@ RULE = Rule(
             Nvml(library_found=True, init_code=0, driver_version="535.129.03"),
             CU132,
         ),
+        "TensorRT names the number alone": (
+            ErrorMessage("CUDA initialization failure with error: 35. Please check your CUDA installation", "log"),
+        ),
     },
     quiet={
         "cu128 on 535: minor-version compatibility": (LINUX, R535, CU128),

@@ -34,6 +34,8 @@ from cudacheck.rules import _torch
 
 ONLY_WITH_CUDA = "compiled without GPU support"
 """What bitsandbytes also says where PyTorch has no CUDA, and all is as it should be."""
+GOES_ON = ("Specified provider 'CUDAExecutionProvider'", "Could not load libtorchcodec.")
+"""What is also printed as a mere warning, where the program goes on without."""
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
@@ -41,7 +43,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     without_cuda = (build is not None and build.cuda_known and build.cuda is None) or (cuda and not cuda.available)
     if row is None or (ONLY_WITH_CUDA in row.text and without_cuda):
         return
-    unsure = ONLY_WITH_CUDA in row.text and not (cuda and cuda.available)
+    unsure = row.text.startswith(GOES_ON) or (ONLY_WITH_CUDA in row.text and not (cuda and cuda.available))
     yield Finding(
         _what_is_missing(row, match, build),
         (_torch.build_evidence(build),) if build and build.version else (),

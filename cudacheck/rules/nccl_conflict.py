@@ -44,6 +44,9 @@ def check(imported: TorchImport | None, facts: Facts) -> Iterator[Finding]:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if _messages.has_own_words(match):
+        yield Finding(match[0])
+        return
     yield _finding(match[1], _messages.quote(match, said), facts)
 
 

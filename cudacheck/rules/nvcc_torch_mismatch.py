@@ -60,6 +60,9 @@ def check(toolkits: tuple[CudaToolkit, ...] | None, build: TorchBuild, facts: Fa
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if _messages.has_own_words(match):
+        yield Finding(match[0], severity=Severity.ERROR)
+        return
     row = knowledge.message_of(match)
     if row is not None:
         yield Finding(*_refused(match), severity=Severity.ERROR)

@@ -39,7 +39,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _machine, _messages, _torch
+from cudacheck.rules import _driver, _machine, _messages, _torch
 
 FIRST_WITH_PTXAS = "2.2.1"
 """From here on the wheels for CUDA 11.8 bring its ptxas for torch.compile: pytorch#119750."""
@@ -161,6 +161,7 @@ RULE = Rule(
     messages=(
         r"provided PTX was compiled with an unsupported\s+toolchain",
         r"cudaErrorUnsupportedPtxVersion|CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+        _driver.numbered(222),
     ),
     fires={
         "Triton 2.1 on driver 460": (
@@ -192,6 +193,9 @@ RULE = Rule(
             TorchBuild("2.8.0a0+git", cuda="12.8", arch_list=("sm_80", "compute_80")),
             Nvml(library_found=True, init_code=0, driver_version="535.129.03"),
             Gpu(0, "NVIDIA H100 80GB HBM3"),
+        ),
+        "TensorRT names the number alone": (
+            ErrorMessage("[TensorRT] ERROR: CUDA initialization failure with error 222. Please check", "log"),
         ),
     },
     quiet={

@@ -32,7 +32,11 @@ from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _messages, _torch
 
-SPEC = r"(torch(?:vision|audio)?(?:[=<>~!]=?[\w.+*,<>=!-]*)?)"
+SPEC = r"(torch(?:vision|audio)?(?:\{[^}\n]{0,80}\})?(?:[=<>~!]=?[\w.+*,<>=!-]*)?)"
+"""uv puts into braces for which systems it holds."""
+NO_WHEELS = (
+    r"(?:wheels (?:are available )?with a|compatible wheels|usable wheels|(?:`[^`\n]{1,120}`|\w{1,20})-compatible)"
+)
 
 
 def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts) -> Iterator[Finding]:
@@ -48,7 +52,7 @@ def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    spec = match[1].rstrip(".,-")
+    spec = re.sub(r"\{.*?\}", "", match[1].rstrip(".,-"))
     if (index := _index_of(spec, facts)) is None:
         yield _finding(_why(spec, facts), _messages.quote(match, said), facts)
         return
@@ -100,7 +104,7 @@ RULE = Rule(
     messages=(
         rf"Could not find a version that satisfies the requirement {SPEC}(?![\w-])",
         rf"No matching distribution found for {SPEC}(?![\w-])",
-        rf"[Bb]ecause {SPEC} has no wheels with a matching",
+        rf"[Bb]ecause {SPEC} (?:has|is unusable because) no\s{{1,40}}{NO_WHEELS}",
         rf"[Bb]ecause there is no version of {SPEC}(?![\w-])",
         rf"no versions of {SPEC}(?![\w-])",
     ),
@@ -139,6 +143,18 @@ RULE = Rule(
         "no release is named": (
             Interpreter("3.12.3", implementation="cpython"),
             ErrorMessage("ERROR: No matching distribution found for torch", "pip"),
+        ),
+        "uv, for one system of several": (
+            ErrorMessage(
+                "Because torch{sys_platform == 'win32'}==2.7.1+cu128 has no `platform_machine == 'AMD64' and "
+                "sys_platform == 'win32'`-compatible wheels and only the following versions are available",
+                "paste",
+            ),
+        ),
+        "an older uv": (
+            ErrorMessage(
+                "Because torch==2.1.1 is unusable because no wheels are available with a matching platform", "paste"
+            ),
         ),
     },
     quiet={

@@ -39,6 +39,8 @@ OWN_DLL = (
 )
 MESSAGES = (
     rf"\[WinError (\d+)\][^\[]{{0,200}}?Error loading \\?[\"']{OWN_DLL}",
+    # before CPython 3.10 the loader of Windows does not name what it loads; its words are localised
+    r"from torch\._C import \*[^\n]{0,80}?\s{1,40}ImportError: DLL load failed",
     r"libtorch_\w+\.so: undefined symbol: (iJIT_\w+)",
     r"libtorch_(?:cpu|python|global_deps)\.so: (?:cannot open shared object file|undefined symbol: _Z\w+)",
     r"cannot allocate memory in static TLS block",
@@ -151,6 +153,9 @@ RULE = Rule(
         ),
         "the import died of a signal": (
             ProbeRun("torch_import", "patient", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),
+        ),
+        "Windows before CPython 3.10, in its own language": (
+            ErrorMessage("    from torch._C import *\nImportError: DLL load failed: 找不到指定的模块。", "paste"),
         ),
     },
     quiet={

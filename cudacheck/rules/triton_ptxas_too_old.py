@@ -35,7 +35,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _machine, _torch
+from cudacheck.rules import _machine, _messages, _torch
 
 FIRST_OF_CUDA_13 = "7.5"
 """ptxas 13 knows no older GPU: a ptxas that does not know one of those may well be too new."""
@@ -70,6 +70,9 @@ def _is_newer(capability: str, ptxas: str) -> bool:
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if _messages.has_own_words(match):
+        yield Finding(match[0], severity=Severity.ERROR)
+        return
     told = match.groupdict()
     if "wanted" in told:
         if knowledge.as_version(told["wanted"]) > knowledge.as_version(told["found"]):
