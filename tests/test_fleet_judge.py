@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 from test_screen import ATTACK, harmful_in
-from tools.fleet import NOW, PLANTS, Fleet
+from tools.fleet import NOW, PLANTS, Fleet, judged_again, replaced
 from typer.testing import CliRunner, Result
 
 from cudacheck.cli.app import app
@@ -210,9 +210,28 @@ def test_a_busy_gpu_is_not_compared(fleet):
         if row["device_index"] == 1:
             row["median_us"] *= 2
     assert {gpu["node"] for gpu in as_json("-", stdin=lines(reports))["slow"]} == {"n03"}
-    axes = [{"device_index": 1, "axis": axis, "health": "inconclusive"} for axis in ("matmul", "attention")]
-    reports[2]["speed"] = [*reports[2]["speed"], *axes]
+    reports[2]["facts"]["Gpu"][1]["utilization_percent"] = 97
+    reports[2] = {**judged_again(reports[2]), "subject": reports[2]["subject"]}
     assert as_json("-", stdin=lines(reports))["slow"] == []
+
+
+def test_a_gpu_is_compared_though_nobody_knows_what_it_should_reach(fleet):
+    """By itself it is inconclusive: between what healthy ones reach and a wrong kernel does, or of an unknown model."""
+    for model in ("NVIDIA H200", "NVIDIA X900"):
+        reports = healthy(fleet, 12)
+        for report in reports:
+            replaced(report, "NVIDIA H200", model)
+            facts = report["facts"]
+            for kind, number in (("Gpu", "index"), ("TorchDevice", "index"), ("Measurement", "device_index")):
+                facts[kind] = [one for one in facts[kind] if one[number] == 0]
+        for row in reports[4]["facts"]["Measurement"]:
+            if row["case"] == "matmul":
+                row.update(median_us=row["median_us"] * 1.3, tflops=row["tflops"] / 1.3)
+        judged = [{**judged_again(report), "subject": report["subject"]} for report in reports]
+        assert {axis["health"] for axis in judged[4]["speed"] if axis["axis"] == "matmul"} == {"inconclusive"}
+        for asked in ((), ("--ignore", "flash-attn-missing")):  # what the report holds, and judged again
+            told = as_json("-", *asked, stdin=lines(judged))
+            assert {(gpu["node"], gpu["case"].split()[0]) for gpu in told["slow"]} == {("n05", "matmul")}
 
 
 # What is read

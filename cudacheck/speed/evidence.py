@@ -34,6 +34,12 @@ def doubt(run: GpuRun, *rows: Measurement | None) -> str:
     return excuse(run)
 
 
+def is_believed(run: GpuRun, kind: kinds.CaseKind) -> bool:
+    """Whether the times of this kind say how fast the GPU was then, be that what it should be or not."""
+    rows = [row for row in run.rows if row.case == kind.name and row.median_us]
+    return not disturbed_by(run) and not any(doubt(run, row) or impossible(peaks.shares(run, row)) for row in rows)
+
+
 def impossible(shares: dict[str, float]) -> str:
     """A timing that says more than the GPU can do; empty where none does."""
     if max(shares.values(), default=0) > IMPOSSIBLE_SHARE:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from cudacheck import __version__, knowledge
+from cudacheck.bench import kinds
 from cudacheck.comparing.fleet.blocks import MOST_KEPT, Block, blocks_of, items_of
 from cudacheck.judging.gate import REQUIREMENT
 from cudacheck.judging.judge import judge
@@ -19,12 +20,17 @@ from cudacheck.model import untrusted
 from cudacheck.model.findings import Finding, Severity
 from cudacheck.model.report import Health, Report, State
 from cudacheck.probes.chosen import Required
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.nvml import Gpu
 from cudacheck.probes.host.pci import PciGpu
+from cudacheck.probes.host.system import System
+from cudacheck.probes.patient.bench_kernels import GpuConditions, LaunchOverhead
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.torch_cuda import TorchDevice
 from cudacheck.reports.read import ReportError, of_json, of_known_schema
 from cudacheck.speed import axes
+from cudacheck.speed.evidence import is_believed
+from cudacheck.speed.runs import of as runs_of
 from cudacheck.speed.runs import spoken
 
 MOST_FINDINGS = 100
@@ -33,6 +39,12 @@ FOUND = ("findings", "questions", "unchecked", "speed", "requirements")
 """Of a report, what judging its facts tells anew."""
 AXES = {"matmul": "matmul", "copy": "memory", "attention": "attention"}
 """By the first word of a case, the axis whose verdict says whether its times can be believed."""
+KINDS = {"matmul": kinds.MATMUL, "memory": kinds.COPY, "attention": kinds.ATTENTION}
+"""By axis, what it was measured with."""
+MEASURED = {
+    kind.__name__
+    for kind in (TorchDevice, Gpu, GpuConditions, LaunchOverhead, Measurement, System, EnvironmentVariables)
+}
 
 _NO_NAME = re.compile(r"[^\w.:-]+")
 """What no node is called by, and what would be more than one word to a scheduler."""
@@ -258,11 +270,28 @@ def _named_case(case: str, dtype: str, shape: str, backend: str | None) -> tuple
 
 
 def _doubtful(raw: Mapping[str, Any], report: Report | None) -> set[tuple[int, str]]:
-    """The axes of GPUs that are inconclusive: busy, shared, not settled."""
+    """The axes of GPUs whose times say nothing: busy, shared, not settled.
+
+    That an axis is inconclusive is not enough: nobody may know what this model should reach.
+    """
+    shaky = {(gpu, axis) for gpu, axis in _inconclusive(raw, report) if axis in KINDS}
+    if not shaky:
+        return set()
+    facts = report.facts if report else of_json(_measured_in(raw)).facts
+    runs = {run.device.index: run for run in runs_of(facts)}
+    return {(gpu, axis) for gpu, axis in shaky if gpu not in runs or not is_believed(runs[gpu], KINDS[axis])}
+
+
+def _inconclusive(raw: Mapping[str, Any], report: Report | None) -> set[tuple[Any, Any]]:
     if report:
         return {(axis.device_index, axis.axis) for axis in report.speed if axis.health is Health.INCONCLUSIVE}
     stored = raw.get("speed")
     told = [one for one in stored if isinstance(one, dict)] if isinstance(stored, list) else []
     shaky = [one for one in told if one.get("health") == Health.INCONCLUSIVE.value]
-    pairs = [(one.get("device_index"), one.get("axis")) for one in shaky]
-    return {(gpu, axis) for gpu, axis in pairs if isinstance(gpu, int) and isinstance(axis, str)}
+    return {(one.get("device_index"), str(one.get("axis"))) for one in shaky if type(one.get("device_index")) is int}
+
+
+def _measured_in(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The report without what says nothing of its times."""
+    facts = {name: items for name, items in raw.get("facts", {}).items() if name in MEASURED}
+    return {**raw, **{kind: [] for kind in FOUND}, "facts": facts}
