@@ -281,6 +281,18 @@ def test_what_a_log_holds_besides_is_told_and_costs_nobody(fleet):
     assert "no such interpreter" in told["broken"][0]["why"]
 
 
+def test_who_gathers_lines_may_name_the_node_before_each(fleet):
+    """As pdsh, clush and `srun --label` do, and kubectl with --prefix and with --timestamps, by its source."""
+    labels = ("n01: ", "0: ", "[pod/cudacheck-1-x7k2p/doctor] ", "2026-11-29T03:00:01.123456789Z ")
+    given = lines(healthy(fleet, len(labels))).splitlines()
+    stdin = b"".join(label.encode() + line + b"\n" for label, line in zip(labels, given, strict=True))
+    told = as_json("-", stdin=stdin + b'level=info msg={"ready": true}\n')
+    assert [node["node"] for node in told["nodes"]] == ["n01", "n02", "n03", "n04"]
+    assert [broken["why"] for broken in told["broken"]] == [
+        "JSON, but not a cudacheck report: it has no schema_version"
+    ]
+
+
 def test_of_several_reports_of_a_node_the_newest_counts(fleet):
     old, new, other = healthy(fleet, 3)
     new["subject"]["node"] = "n01"

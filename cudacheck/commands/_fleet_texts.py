@@ -18,6 +18,8 @@ from cudacheck.reports.read import MAX_BYTES, ReportError
 
 FILES = (".json", ".json.gz")
 LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+LONGEST_LABEL = 400
+"""What gathers lines may say before each whose it is: `n07: `, `[pod/NAME/CONTAINER] `, a time."""
 TOO_LARGE = f"larger than {MAX_BYTES // 1024 // 1024} MiB: not a cudacheck report"
 
 
@@ -97,9 +99,10 @@ def _document(name: str, line: int, data: bytes, *, too_large: bool) -> Text:
     source = f"{name}:{line}"
     if too_large:
         return Text(source, source, why_not=TOO_LARGE)
-    if not data.startswith(b"{"):
+    before, brace, object_ = data.partition(b"{")
+    if len(before) > LONGEST_LABEL or not object_.rstrip().endswith(b"}"):
         return Text(source, source, why_not=f"not a report: {data[:100].decode('utf-8', 'replace')!r}")
-    return Text(source, source, data)
+    return Text(source, source, brace + object_)
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
