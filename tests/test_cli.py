@@ -38,6 +38,7 @@ def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> subproc
         (("doctor", "--python", "/no/such/python"), "no Python interpreter at /no/such/python"),
         (("doctor", "--ignore", "no-such-rule"), "no rule is called 'no-such-rule'"),
         (("doctor", "--output", "report.docx"), "cannot write .docx files"),
+        (("doctor", "--output", "no-such-reports/"), "cannot write no-such-reports/: no such folder"),
         (("doctor", "--from", "/no/such/file"), "cannot read /no/such/file"),
         (("doctor", "--from", "/dev/null/x"), "cannot read /dev/null/x"),
         (("doctor", "--from", "x" * 5000), "cannot read xxx"),

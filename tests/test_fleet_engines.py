@@ -79,7 +79,7 @@ def test_what_is_asked_amiss_is_one_line_and_exit_2(cluster, tmp_path):
 
 def test_every_command_of_the_page(cluster, tmp_path):
     """Each with what its paragraph says of it. This machine has no GPU, so that each node is at fault."""
-    before, allocating, on_ray, night, drains, prometheus, manifest, elsewhere = BLOCKS
+    before, allocating, on_ray, night, drains, prometheus, manifest, elsewhere, piped = BLOCKS
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -111,3 +111,5 @@ def test_every_command_of_the_page(cluster, tmp_path):
     assert run("sh", "-c", manifest).returncode == 0
     assert "kind: Job" in (tmp_path / "cudacheck.yaml").read_text()
     assert len(elsewhere.splitlines()) == 4  # of engines that are not here
+    told = run("sh", "-c", piped.replace("pdsh -w n[01-16]", "sh -c"))
+    assert told.stdout.startswith("✗ 1 node: 1 fail, 15 missing")

@@ -162,6 +162,8 @@ def way_to(output: str, asked: str, folder: str = "formats") -> Way:
     if folder == "formats" and _is_folder(path):
         _can_write(path / "x")
         return Way(path, chosen or "json")
+    if output.endswith("/"):  # a file of this name would be every machine's
+        usage_error(f"cannot write {output}: no such folder")
     _can_write(path)
     endings = render.endings(folder)
     if not chosen and path.suffix and path.suffix.lower() not in endings:
