@@ -97,6 +97,18 @@ def test_a_driver_in_ten_places_is_told_once(fleet, folder):
     assert "kernel module version" in outlier.also
 
 
+def test_what_all_gpus_of_a_node_have_is_told_once(fleet):
+    reports = healthy(fleet, 6)
+    for gpu in reports[3]["facts"]["Gpu"]:
+        gpu["power_limit_w"] = 500.0
+    reports[4]["facts"]["Gpu"][2]["power_limit_w"] = reports[4]["facts"]["Gpu"][7]["power_limit_w"] = 300.0
+    told = as_json("-", stdin=lines(reports))["outliers"]
+    assert [(one["node"], one["what"], len(one["also"])) for one in told] == [
+        ("n04", "GPU 0 power limit", 7),
+        ("n05", "GPU 2 power limit", 1),
+    ]
+
+
 def test_nodes_that_should_have_reported_are_missing(fleet, folder, tmp_path):
     expected = tmp_path / "nodes"
     expected.write_text(f"# all of them\ngpu-[000001-{NODES:06d}]\n", encoding="utf-8")

@@ -227,17 +227,25 @@ def _changed(told: Difference) -> Changed:
     return Changed(told, fact_types()[told.fact], None, None)
 
 
+def _alike(change: Changed) -> tuple[Any, ...]:
+    """What several facts of a node may share: that they are there, or are not; what is the same on several GPUs."""
+    told = change.told
+    if not told.field:
+        return change.kind, told.found is None
+    gpu, _, rest = told.which.partition(" ")[2].partition(" ")
+    on_gpu = told.which.startswith("GPU ") and gpu.isdecimal()
+    return (change.kind, rest, told.field, told.expected, told.found) if on_gpu else ()
+
+
 @lru_cache(maxsize=4096)
 def _in_order(differences: tuple[Difference, ...]) -> tuple[tuple[Difference, tuple[str, ...]], ...]:
     """What matters first, each with what only shows the same in another place."""
     changes = sorted(map(_changed, differences), key=place)
     lead = leaders(changes)
-    first_lone: dict[tuple[type, bool], int] = {}
+    first_alike: dict[Hashable, int] = {}
     for number, change in enumerate(changes):
-        if not change.told.field:
-            first = first_lone.setdefault((change.kind, change.told.found is None), number)
-            if first != number:
-                lead[number] = first
+        if (alike := _alike(change)) and (first := first_alike.setdefault(alike, number)) != number:
+            lead[number] = first
     return tuple(
         (change.told, tuple(changes[n].told.what for n, leading in lead.items() if leading == number))
         for number, change in enumerate(changes)
