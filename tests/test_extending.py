@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from copies import Copy
 
+pytestmark = pytest.mark.whole
+
 RULE = '''"""The machine's name is a joke.
 
 ## What it does
