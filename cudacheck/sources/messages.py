@@ -123,12 +123,12 @@ def _matches(searched: Mapping[int, str], piece: range, gap: str) -> Iterator[Sp
 
 
 def _with_gaps(searched: Mapping[int, str], piece: range, gap: str) -> list[str]:
-    """The lines of a piece, each with what is to stand between it and the next."""
-    lines = [searched[number] for number in piece]
-    if gap == BY_WIDTH:
-        width = max(map(len, lines))
-        return [line + ("" if len(line) == width else " ") for line in lines[:-1]] + lines[-1:]
-    return [line + gap for line in lines[:-1]] + lines[-1:]
+    """The lines of a piece, each with what is to stand between it and the next; broken ones without their margin."""
+    whole = [searched[number] for number in piece]
+    lines = whole if gap == "\n" else [line.lstrip() for line in whole]
+    width = max(map(len, whole))
+    gaps = ["" if len(line) == width else " " for line in whole] if gap == BY_WIDTH else [gap] * len(lines)
+    return [line + between for line, between in zip(lines, [*gaps[:-1], ""], strict=True)]
 
 
 def _pieces(searched: Mapping[int, str]) -> Iterator[range]:
