@@ -18,6 +18,8 @@ INHERENT = {
     "missing-capability": {"container-without-gpu"},
     # that CUDA works is the one thing that speaks against its versions
     "healthy-data-centre-compat": {"driver-too-old"},
+    # whoever has the GPU instead, the module is not loaded
+    "nouveau-beside-lspci-by-name": {"driver-not-loaded"},
 }
 """What is said of a ticket without the line that decides, and cannot be known to be wrong."""
 

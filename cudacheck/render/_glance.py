@@ -103,7 +103,8 @@ def _gpus(facts: Facts) -> Iterator[tuple[str, str]]:
         for pci in facts.all(PciGpu)[:MOST_GPUS]:
             yield (
                 "GPU",
-                f"NVIDIA device {pci.device_id} at {pci.address} · kernel driver {pci.driver or 'none'}",
+                f"NVIDIA device {pci.device_id or '?'} at {pci.address}"
+                + ("" if pci.driver is None else f" · kernel driver {pci.driver or 'none'}"),
             )
         nvml = facts.one(Nvml)
         answered = nvml is not None and (nvml.init_code == 0 or nvml.library_found is False)

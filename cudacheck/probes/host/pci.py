@@ -29,7 +29,7 @@ class PciGpu:
     address: holds.Term
     """`0000:01:00.0`"""
     device_id: holds.Term
-    """`0x2684`, without the vendor."""
+    """`0x2684`, without the vendor; empty where a paste does not tell."""
     driver: holds.Term | None = None
     """The kernel driver bound to it: `nvidia`, `nouveau`, `vfio-pci` …; empty when none is."""
     lost: bool | None = None
