@@ -39,7 +39,7 @@ def test_the_nodes_are_judged_and_a_node_without_gpus_is_left_out(cluster):
     assert told.returncode == 1
     assert "cudacheck: left out, without a GPU as the cluster has it: n1" in told.stderr
     fleet = json.loads(told.stdout)
-    assert fleet["findings"][0]["rule"] == "slurm-job-without-gpu"
+    assert fleet["findings"][0]["rule"] == "no-gpu"
     assert fleet["findings"][0]["nodes"] == ["n2", "n3"]
     assert fleet["missing"] == []
 

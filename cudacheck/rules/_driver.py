@@ -287,7 +287,7 @@ def slurm_sign(environment: EnvironmentVariables) -> str | None:
 
 
 def slurm_without_gpu(facts: Facts) -> str | None:
-    """The same sign, where this job was also seen to find no GPU: none in the node, or all closed to it."""
+    """The same sign, where this job was also seen to find no GPU of a node that may have some: all are closed to it."""
     environment, nvml, torch = facts.one(EnvironmentVariables), facts.one(Nvml), facts.one(TorchCuda)
     sign = slurm_sign(environment) if environment is not None else None
     if sign is None or answers(facts):
@@ -297,7 +297,7 @@ def slurm_without_gpu(facts: Facts) -> str | None:
     closed = nvml is not None and sees_none(nvml) and not opened
     empty = bus is not None and bus.readable and not facts.all(PciGpu)
     silent = "NoDevFiles" in sign and torch is not None and not torch.available
-    return sign if closed or empty or silent else None
+    return sign if (closed or silent) and not empty else None
 
 
 def loads_foreign_libcuda(facts: Facts) -> bool:
@@ -322,7 +322,10 @@ def is_past(said: ErrorMessage, facts: Facts) -> bool:
 def silence_evidence(facts: Facts) -> tuple[Evidence, ...]:
     """What was seen of a driver that does not answer."""
     nvml, libcuda, module = facts.one(Nvml), facts.one(LibCuda), facts.one(KernelModule)
-    seen = [Evidence(f"NVIDIA GPU {gpu.device_id} at {gpu.address}", gpu.found_in) for gpu in facts.all(PciGpu)]
+    seen = [
+        Evidence(f"NVIDIA GPU {gpu.device_id}".rstrip() + f" at {gpu.address}", gpu.found_in)
+        for gpu in facts.all(PciGpu)
+    ]
     if nvml is not None and library_absent(nvml):
         seen.append(Evidence("no libnvidia-ml.so.1", nvml.found_in))
     elif nvml is not None and nvml.init_code:

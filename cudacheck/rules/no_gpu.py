@@ -28,6 +28,7 @@ from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Se
 from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.driver_files import DriverLibrary
+from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
@@ -52,6 +53,9 @@ def check(bus: PciBus, nvml: Nvml | None, system: System | None, facts: Facts) -
 
 
 def _remedies(facts: Facts) -> Iterator[Remedy]:
+    environment = facts.one(EnvironmentVariables)
+    if environment is not None and _driver.slurm_sign(environment):
+        yield Remedy("start the job where there is a GPU: add --gres=gpu:1 to sbatch, srun or salloc")
     yield Remedy("run on a machine with an NVIDIA GPU; the CPU build of PyTorch works without one")
     if facts.is_complete(TorchBuild) and not facts.all(TorchBuild):
         yield remedies.cpu_build(facts)
@@ -99,6 +103,12 @@ RULE = Rule(
             PciBus(readable=True),
             ABSENT,
             LibCuda(found=True, path="/usr/local/cuda-13.0/compat/libcuda.so.580.95.05", init_code=100),
+        ),
+        "a Slurm job on such a server": (
+            EnvironmentVariables({"SLURM_JOB_ID": "4242"}),
+            BARE,
+            PciBus(readable=True),
+            ABSENT,
         ),
         "macOS": (System(os="darwin", container=""), PciBus(readable=False), ABSENT),
         "PyTorch finds none, and nobody asked the driver": (BARE, PciBus(readable=True), TorchCuda(available=False)),

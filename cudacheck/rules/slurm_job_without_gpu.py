@@ -94,7 +94,6 @@ RULE = Rule(
             DeviceNode("/dev/nvidia0", exists=True, open_error="EPERM"),
             Nvml(library_found=True, init_code=0, gpu_count=0),
         ),
-        "a node without a GPU": (JOB, PciBus(readable=True), Nvml(library_found=False, init_code=12)),
         "an older Slurm, in a paste": (
             EnvironmentVariables({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, complete=False),
             TorchCuda(available=False),
@@ -103,6 +102,7 @@ RULE = Rule(
     },
     quiet={
         "a job with a GPU": (EnvironmentVariables({"SLURM_JOB_ID": "4242", "SLURM_JOB_GPUS": "0"}), NONE),
+        "a node without a GPU": (JOB, PciBus(readable=True), Nvml(library_found=False, init_code=12)),
         "no job": (EnvironmentVariables({}), NONE),
         "a job whose GPU answers": (JOB, Nvml(library_found=True, init_code=0, gpu_count=1)),
         "a paste that names the job alone": (EnvironmentVariables({"SLURM_JOB_ID": "4242"}, complete=False), NONE),
