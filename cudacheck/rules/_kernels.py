@@ -211,7 +211,8 @@ def without(bad: Sequence[_torch.SeenGpu], seen: Sequence[_torch.SeenGpu], facts
     """
     left = [gpu for gpu in seen if gpu not in bad]
     by_uuid, by_cuda = all(gpu.uuid for gpu in left), any(gpu.found_in == "torch.cuda" for gpu in left)
-    if not bad or not left or (by_cuda and not by_uuid):
+    in_words = any(gpu.found_in == "what is said" for gpu in seen)  # nobody knows their numbers
+    if not bad or not left or in_words or (by_cuda and not by_uuid):
         return ()
     visible = ",".join((gpu.uuid or "") if by_uuid else str(gpu.index) for gpu in left)
     hide = [remedies.set_variable(facts, "CUDA_VISIBLE_DEVICES", visible)]

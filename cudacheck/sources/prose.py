@@ -20,7 +20,8 @@ from cudacheck.sources._source import Source
 FOUND_IN = "what is said"
 MAX_LINE = 600
 _TORCH = re.compile(
-    r"\b(?:py)?torch(?: version)?[ =:v]{1,4}(\d\.\d{1,2}\.\d)(?:\+|,? ?\(?)(cu\d{3}|cpu)\b", re.IGNORECASE
+    r"\b(?:py)?torch(?: version)?(?:[ =:v]{1,4}| (?:is|as|was) `?)(\d\.\d{1,2}\.\d)(?:\+|,? ?\(?)(cu\d{3}|cpu)\b",
+    re.IGNORECASE,
 )
 _DRIVER = re.compile(r"\bdriver(?: version)?[ :=v]{1,4}(\d{3}\.\d{2,3}(?:\.\d{2})?)\b", re.IGNORECASE)
 _CONSUMER = re.compile(
@@ -28,7 +29,10 @@ _CONSUMER = re.compile(
     re.IGNORECASE,
 )
 _NICKNAME = re.compile(r"\b(?:my|an?|single|one|have (?:the )?) (\d{4}(?: ?Ti| SUPER)?)\b", re.IGNORECASE)
-_BOARD = re.compile(r"(?<![\w-])(?:NVIDIA |Tesla )?((?:GH|GB|A|B|H|L|P|T|V)\d{1,3}[A-Z]?)(?![\w.-])")
+_BOARD = re.compile(
+    r"(?<![\w-])(?:NVIDIA |Tesla )?((?:(?:GH|GB|A|B|H|L|P|T|V)\d|[KM]\d\d)\d{0,2}(?:[A-Z]|m\b)?)(?![\w.-])"
+)
+_PAIR = re.compile(_CONSUMER.pattern + r" ?(?:and|\+|&) ?(?:an? |my |one )?" + _CONSUMER.pattern, re.IGNORECASE)
 _AVAILABLE = re.compile(r"is_available\(\)`?\s*(?:returns?|is|gives?|says?|prints?|->|=>|==?|:)\s*`?(True|False)\b")
 _WSL = re.compile(
     r"\[x\] WSL ?[12]\b|(?<!\[ \] )\bWSL ?2\b|\b(?:in|on|under|inside|within|using) WSL\b(?! ?1)", re.IGNORECASE
@@ -53,8 +57,8 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
     told = [line[:MAX_LINE] for line in lines if line.count(" ") >= 2]
     if (version := _only(f"{match[1]}+{match[2].lower()}" for match in _named(_TORCH, told))) is not None:
         yield _torch_builds.named(version, FOUND_IN)
-    if (gpu := _only(_gpus(told))) is not None:
-        yield Gpu(0, gpu, compute_capability=knowledge.capability_of(gpu), found_in=FOUND_IN)
+    for index, gpu in enumerate(_beside(told) or filter(None, [_only(_gpus(told))])):
+        yield Gpu(index, gpu, compute_capability=knowledge.capability_of(gpu), found_in=FOUND_IN)
     if (driver := _only(match[1] for match in _named(_DRIVER, told))) is not None:
         yield Nvml(None, driver_version=driver, found_in=FOUND_IN)
     if (available := _only(match[1] for match in _named(_AVAILABLE, told))) is not None:
@@ -82,6 +86,16 @@ def _only(values: Iterator[str]) -> str | None:
     """The one value, however often it is named."""
     found = {*values}
     return found.pop() if len(found) == 1 else None
+
+
+def _beside(lines: Sequence[str]) -> tuple[str, ...]:
+    """Two that one sentence puts into one machine, where no others are named: `an RTX 3060 and a GTX 1060`."""
+    pairs = {
+        tuple(f"NVIDIA {found[0]}" for found in map(knowledge.gpu_called, match.groups()) if found)
+        for match in _named(_PAIR, lines)
+    }
+    pair = pairs.pop() if len(pairs) == 1 else ()
+    return pair if len(set(pair)) == 2 and set(pair) == {*_gpus(lines)} else ()
 
 
 def _gpus(lines: Sequence[str]) -> Iterator[str]:
