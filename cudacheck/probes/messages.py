@@ -26,7 +26,7 @@ class ContainerStart:
     """A command that starts a container, as somebody showed it; the command itself is not kept."""
 
     engine: holds.Term
-    """`docker`, `podman`."""
+    """`docker`, `podman`, `docker compose`."""
     gpus: bool
     """Whether it asks for the host's GPUs, in any way."""
     found_in: holds.FreeText = "paste"

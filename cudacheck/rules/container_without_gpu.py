@@ -48,7 +48,8 @@ _NO_LIBRARY = r"lib(?:nvidia-ml|cuda)\.so\.1: cannot open shared object file"
 def check(system: System | None, nvml: Nvml | None, module: KernelModule | None, facts: Facts) -> Iterator[Finding]:
     start = _driver.started_without(facts)
     if start:
-        told = Evidence(f"{start.engine} run without an option that passes the GPU on", start.found_in)
+        passing = "a line" if "compose" in start.engine else "an option"
+        told = Evidence(f"{start.engine} without {passing} that passes the GPU on", start.found_in)
         message = f"this {start.engine} container was started without its host's GPU"
         yield Finding(message, (told,), _remedies(start.engine))
         return
@@ -100,8 +101,8 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         needed = Remedy("install libnvidia-container-tools on the host, which enroot's hook calls", needs_root=True)
         yield Finding("the container got no GPU: nvidia-container-cli is not installed on the host", (), (needed,))
     else:
-        system = facts.one(System)
-        yield Finding(message, (), _remedies((system.container if system else None) or "docker"))
+        system, severity = facts.one(System), Severity.WARNING if library and _may_be_no_container(facts) else None
+        yield Finding(message, (), _remedies((system.container if system else None) or "docker"), severity=severity)
 
 
 def _may_be_no_container(facts: Facts) -> bool:
@@ -162,19 +163,24 @@ def _remedies(container: str) -> tuple[Remedy, ...]:
         return (
             Remedy("pass /dev/nvidia* to the container, and install the host's driver version in it, libraries only"),
         )
+    first = Remedy("start it with the GPU: add --gpus all to docker run", verify=SMOKE)
+    if container == "docker compose":
+        first = Remedy(
+            "give it to the service in compose.yaml (Compose 2.30 and newer)", edit="gpus: all", verify=SMOKE
+        )
     configure = ("sudo nvidia-ctk runtime configure --runtime=docker", "sudo systemctl restart docker")
-    smoke = "docker run --rm --gpus all ubuntu nvidia-smi"
     return (
-        Remedy("start it with the GPU: add --gpus all to docker run", verify=smoke),
+        first,
         Remedy(
             "once, on the host: install nvidia-container-toolkit, and let docker use it",
             configure,
             needs_root=True,
-            verify=smoke,
+            verify=SMOKE,
         ),
     )
 
 
+SMOKE = "docker run --rm --gpus all ubuntu nvidia-smi"
 DOCKER = System(os="linux", container="docker", wsl=0, jetson=False, container_sign="/.dockerenv")
 ABSENT = Nvml(library_found=False, init_code=12)
 A10 = PciGpu("0000:00:1e.0", "0x2236", driver="nvidia")
@@ -336,6 +342,14 @@ RULE = Rule(
             ContainerStart("docker", gpus=False),
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             TorchCuda(available=False),
+        ),
+        "a file of Compose without a GPU": (
+            ContainerStart("docker compose", gpus=False),
+            ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "ticket.txt"),
+        ),
+        "no libcuda for a program in a container": (
+            DOCKER,
+            ErrorMessage("libcuda.so.1: cannot open shared object file", "ticket.txt"),
         ),
         "nobody asked the driver, and the host's module shows": (
             DOCKER,

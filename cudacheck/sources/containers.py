@@ -1,13 +1,26 @@
-"""Reads commands that start a container: whether they ask for the host's GPU. What else they say is not kept."""
+"""Reads commands and Compose files that start a container: whether they ask for the host's GPU. No more is kept."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
 from cudacheck.probes.messages import ContainerStart
 from cudacheck.sources._source import Source
 
+COMPOSE = "docker compose"
+_SERVICES = re.compile(r"services:\s*$")
+_OF_FILE = re.compile(r"\s|$|[a-z_]+: ?|\S+$")
+"""Items of lists have lost their margin (sources/_clean.py)."""
+_IMAGE = re.compile(r"\s+(?:image|build): ?\S|\s+build:\s*$")
+_ASKS = re.compile(
+    r"capabilities: ?\[|capabilities:\s*$|\s+gpus: ?\S|runtime: ?['\"]?nvidia|nvidia\.com/gpu|/dev/nvidia"
+)
+_LEFT_OPEN = re.compile(
+    r"NVIDIA_VISIBLE_DEVICES|privileged: ?true|/dev/(?:kfd|dri|dxg)|\s+(?:extends|<<|include|profiles):|\.\.\.|…"
+)
+"""A default runtime may pass the GPU on, another maker's is meant, or another file says more."""
 MAX_LINES = 40
 """Of one command, each but the last ending in a backslash."""
 _START = re.compile(r"(?:[^'\"`|;&#>]{0,100}[\$#] |\s*)(?:sudo )?(docker|podman|nerdctl) (?:run|create)(?=\s|$)")
@@ -24,6 +37,7 @@ def facts(lines: Sequence[str]) -> Iterator[ContainerStart]:
     docker False
     docker True
     """
+    yield from _of_compose(lines)
     for number, line in enumerate(lines):
         begun = _START.match(line)
         if not begun:
@@ -33,6 +47,18 @@ def facts(lines: Sequence[str]) -> Iterator[ContainerStart]:
             yield ContainerStart(begun.group(1), gpus=True)
         elif not _UNCLEAR.search(command) and _is_typed(command, begun.end()):
             yield ContainerStart(begun.group(1), gpus=False)
+
+
+def _of_compose(lines: Sequence[str]) -> Iterator[ContainerStart]:
+    """Of a file with one service: where there are more, nobody knows which of them the words around are about."""
+    begins = [number for number, line in enumerate(lines) if _SERVICES.match(line)]
+    if len(begins) != 1:
+        return
+    file = list(itertools.takewhile(_OF_FILE.match, lines[begins[0] + 1 :]))
+    if any(map(_ASKS.search, file)):
+        yield ContainerStart(COMPOSE, gpus=True)
+    elif sum(bool(_IMAGE.match(line)) for line in file) == 1 and not any(map(_LEFT_OPEN.search, file)):
+        yield ContainerStart(COMPOSE, gpus=False)
 
 
 def _whole(lines: Sequence[str]) -> str:
