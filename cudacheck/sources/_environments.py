@@ -18,8 +18,11 @@ from cudacheck.sources._whole import Whole
 
 MOST = 20
 """Environments in one text."""
-_TORCH = re.compile(r"(?i)[\W_]{0,8}(?:py)?torch version\b[^:\n]{0,20}:\W{0,6}(\d{1,2}\.\d{1,3}(?:\.\d{1,3})?)")
-"""With this key begins what a dump says of an environment."""
+_TORCH = re.compile(
+    r"(?:(?i:[\W_]{0,8}(?:py)?torch version\b[^:\n]{0,20}:)\W{0,6}|PyTorch(?:: | {2,80}))"
+    r"(\d{1,2}\.\d{1,3}(?:\.\d{1,3})?)"
+)
+"""With this key begins what a dump says of an environment; MMEngine's and detectron2's is `PyTorch` alone."""
 _BANNER = "Collecting environment information"
 """With this the dumps of PyTorch and vLLM begin."""
 

@@ -37,6 +37,10 @@ _EXCEPTION = re.compile(
     r"(?:^|\s)(?:[\w.]{0,80}(?:Error|Exception)|NVRM|nvidia-ctk|nvidia-container-\w{1,20}|(?:nvcc|ptxas) fatal\s{0,8})"
     r": \S.{0,200}"
 )
+_STATUS = re.compile(
+    r"\b(?:(?:CUDA_ERROR|CUDNN_STATUS|CUBLAS_STATUS|NVML_ERROR)_[A-Z_]{3,60}|cudaError[A-Z]\w{2,60})\b"
+)
+"""What CUDA's libraries call their errors, in whatever a program says around it."""
 _ABOUT_CUDA = re.compile(
     r"cuda|torch|nvidia|nvml|nvrm|nvcc|ptxas|gpu|cudnn|cublas|nccl|flash|\.so\b|\.dll\b", re.IGNORECASE
 )
@@ -63,7 +67,7 @@ def facts(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
 def unknown(lines: Sequence[str], name: str = "paste") -> Iterator[ErrorMessage]:
     """The first exception, or words of NVIDIA's own programs, about CUDA or PyTorch: named where no rule knows it."""
     for number, line in _both_ends(lines).items():
-        match = _EXCEPTION.search(line)
+        match = _EXCEPTION.search(line) or _STATUS.search(line)
         if match and _ABOUT_CUDA.search(line):
             yield ErrorMessage(match.group().strip()[:120], f"{name} line {number + 1}")
             return
