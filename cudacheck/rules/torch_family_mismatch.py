@@ -22,6 +22,7 @@ Install the partner of the installed PyTorch, or all of them in one command from
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -47,7 +48,9 @@ COMPILED = (*FAMILY, "torchtext", "xformers", "vllm")
 def check(
     build: TorchBuild, dists: tuple[Distribution, ...] | None, files: tuple[ExtensionFile, ...] | None, facts: Facts
 ) -> Iterator[Finding]:
-    for package in (d for d in dists or () if d.name in COMPILED and not d.shadowed_by):
+    compiled = [d for d in dists or () if d.name in COMPILED and not d.shadowed_by]
+    unclear = {one.name for one, other in itertools.combinations(compiled, 2) if _differ(one, other)}
+    for package in (d for d in compiled if d.name not in unclear):
         mismatch = _mismatch(package, build, files or (), facts)
         if mismatch:
             named = Evidence(f"{package.name} {package.version}", package.location or "installed packages")
@@ -58,6 +61,16 @@ def check(
             named = Evidence(f"undefined {' '.join(file.missing_symbols[:1])}".strip(), file.path)
             message = f"{file.package} was built for another PyTorch than {_torch.spoken(build)}: {lacks}"
             yield _finding(message, (named, _torch.build_evidence(build)), file.package, facts)
+
+
+def _differ(one: Distribution, other: Distribution) -> bool:
+    """Whether they are two versions of one package, of lists of two environments: nobody knows which is beside torch."""
+    unplaced = one.location is None and other.location is None
+    return one.name == other.name and unplaced and _public(one) != _public(other)
+
+
+def _public(package: Distribution) -> str:
+    return package.version.partition("+")[0]
 
 
 def _mismatch(package: Distribution, build: TorchBuild, files: Sequence[ExtensionFile], facts: Facts) -> str:
@@ -271,6 +284,11 @@ RULE = Rule(
         ),
     },
     quiet={
+        "two lists, of which one is another environment's": (
+            TORCH_26,
+            Distribution("torchvision", "0.21.0+cu124"),
+            Distribution("torchvision", "0.9.1+cu111"),
+        ),
         "a matching trio": (
             TORCH_26,
             Distribution("torchvision", "0.21.0+cu124", requires=("torch==2.6.0",)),
