@@ -157,6 +157,7 @@ def partner(torch: str, name: str) -> str | None:
     return getattr(partners, name) if partners else None
 
 
+@lru_cache
 def allows(specifier: str, version: str) -> bool | None:
     """Whether a requirement allows this version; None where it cannot be read."""
     text = specifier if not re.fullmatch(r"=\d.*", specifier) else f"={specifier}"
@@ -166,6 +167,7 @@ def allows(specifier: str, version: str) -> bool | None:
         return None
 
 
+@lru_cache
 def stays_below(specifier: str, first: str) -> bool:
     """Whether a requirement allows no version from this one on: one of its clauses says so.
 

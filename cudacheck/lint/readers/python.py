@@ -12,12 +12,13 @@ from cudacheck.lint.readers._base import Context, Embedded, Found, Reader, Unrea
 from cudacheck.lint.readers._python import calls, captures, serving, variables
 from cudacheck.lint.readers._python.module import Module
 
-_OF_INTEREST = re.compile(
-    r"environ|putenv|from_pretrained|cuda\.graph|gradio|cudnn|past_key_values|\.cache/huggingface|pipeline\("
-    r"|nvidia|--gpus|^[ \t]*[!%]",
-    re.MULTILINE,
+_WORDS = (
+    *("from_pretrained", "pipeline(", "gradio", "cuda.graph(", ".past_key_values"),
+    *("cudnn.enabled", "/cudnn", "libcudnn", ".cache/huggingface"),
 )
-"""A file without any of these has nothing that a fact is made of: most files are not parsed."""
+_ENVIRONMENT = re.compile(
+    r"environ(?:\[[^\]]{1,80}\]\s*(?::\s*\w+\s*)?(?:=(?!=)|\|=)|\s*\|=|\.setdefault\b|\.update\b)|putenv"
+)
 _MAGIC = re.compile(r"^([ \t]*)[!%].*$", re.MULTILINE)
 _PROMPT = re.compile(r"^(>>> ?|\.\.\. ?)", re.MULTILINE)
 _FACTS = (
@@ -33,7 +34,7 @@ _FACTS = (
 
 def read(text: str, context: Context) -> Found:
     """The facts of a module, or of a piece of one."""
-    if not _OF_INTEREST.search(text):
+    if not _of_interest(text):
         return []
     found: Found = []
     for magic in _MAGIC.finditer(text):
@@ -56,6 +57,14 @@ def read(text: str, context: Context) -> Found:
         return [*found, *(fact for told in _FACTS for fact in told(module))]
     except RecursionError:
         return [*found, Unread("this Python is nested too deeply", Place(context.line + 1, 1, context.line + 1, 1))]
+
+
+def _of_interest(text: str) -> bool:
+    """Whether it has something that a fact is made of: most files have not, and are not parsed."""
+    if any(word in text for word in _WORDS) or _MAGIC.search(text):
+        return True
+    # Most who name the environment read it alone.
+    return ("environ" in text or "putenv" in text) and _ENVIRONMENT.search(text) is not None
 
 
 READER = Reader(read=read, kinds=(RecipeKind.PYTHON,))

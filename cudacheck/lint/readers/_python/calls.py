@@ -13,8 +13,7 @@ _CACHES = {"lru_cache", "cache", "cached", "cache_resource", "cached_property"}
 
 
 def calls(module: Module) -> Iterator[Call]:
-    for node in module.of(ast.Call):
-        name = module.named(node.func)
+    for node, name in module.called:
         if name and (_is_foreign(module, node.func, name) or _names_a_path(node)):
             yield _call(module, node, name)
 
@@ -85,8 +84,8 @@ def _guarded(module: Module, node: ast.Call, function: Function | None) -> bool:
 
 
 def subprocesses(module: Module) -> Iterator[Command]:
-    for node in module.of(ast.Call):
-        if module.named(node.func).startswith("subprocess.") and node.args:
+    for node, name in module.called:
+        if name.startswith("subprocess.") and node.args:
             value = node.args[0]
             if isinstance(value, ast.List) and all(
                 isinstance(e, ast.Constant) and isinstance(e.value, str) for e in value.elts

@@ -103,7 +103,7 @@ def _mentions(value: ast.expr, graph: str) -> bool:
 
 def _warmed_up(module: Module, capture: ast.With, outside: list[ast.AST]) -> str:
     """How the captured calls ran before: on a side stream, on the default one, or not at all."""
-    names = {module.named(node.func) for node in module.of(ast.Call)}
+    names = {name for _, name in module.called}
     if "torch.cuda.Stream" in names or any(name.endswith((".wait_stream", "warmup", "warm_up")) for name in names):
         return "side stream"
     called = {dotted(n.func) for s in capture.body for n in ast.walk(s) if isinstance(n, ast.Call)} - {""}

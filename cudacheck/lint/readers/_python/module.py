@@ -25,13 +25,12 @@ class Module:
         self.tree, self.text, self.context = tree, text, context
         self.nodes: list[ast.AST] = [tree]
         self.parents: dict[ast.AST, ast.AST] = {}
+        self.by_type: dict[type[ast.AST], list[Any]] = collections.defaultdict(list, {ast.Module: [tree]})
         for node in self.nodes:  # as ast.walk does, in the order of the file by depth
             for child in _children(node):
                 self.parents[child] = node
                 self.nodes.append(child)
-        self.by_type: dict[type[ast.AST], list[Any]] = collections.defaultdict(list)
-        for node in self.nodes:
-            self.by_type[type(node)].append(node)
+                self.by_type[type(child)].append(child)
         self.byte_lines = text.encode("utf-8", "replace").split(b"\n")
         self.ascii = text.isascii()
 
@@ -68,6 +67,11 @@ class Module:
             if origin.module and not origin.level:
                 found |= {alias.asname or alias.name: f"{origin.module}.{alias.name}" for alias in origin.names}
         return found
+
+    @cached_property
+    def called(self) -> list[tuple[ast.Call, str]]:
+        """Every call with the full name of its function; empty for what has none."""
+        return [(node, self.named(node.func)) for node in self.of(ast.Call)]
 
     @cached_property
     def packages(self) -> set[str]:
@@ -129,11 +133,13 @@ class Module:
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """The children that may hold more, or are looked at: no names, constants and operators."""
-    for name in node._fields:
-        value = getattr(node, name, None)
-        for child in value if isinstance(value, list) else (value,):
-            if isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
-                yield child
+    for value in node.__dict__.values():
+        if isinstance(value, list):
+            for child in value:
+                if isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                    yield child
+        elif isinstance(value, ast.AST) and not isinstance(value, _LEAVES):
+            yield value
 
 
 def dotted(node: ast.AST) -> str:
