@@ -387,6 +387,12 @@ class Recipe:
         same = {(requirement.specifier, requirement.url) for requirement in found}
         return found[0] if len(same) == 1 else None
 
+    def others_of(self, install: Install, asked: PackageSpec, names: Iterable[str]) -> tuple[PackageSpec, ...]:
+        """The other requirements of these names in the same environment."""
+        scopes = {install.scope, *self.parents(install.scope)}
+        around = ((other, found) for other, found in self.requirements(*names) if found is not asked)
+        return tuple(found for other, found in around if other is install or other.scope in scopes)
+
     def python_of(self, install: Install) -> str | None:
         """The Python that the environment of an install has, `3.12`; None where nothing says, or several differ."""
         scopes = {install.scope, *self.parents(install.scope)}

@@ -121,7 +121,16 @@ def _judged(found: Recipe, ignore: Collection[str]) -> list[LintFinding]:
             edits = finding.edits if all(edit.place.exact for edit in finding.edits) else ()
             whole = dataclasses.replace(finding, severity=severity, edits=edits, rule=named.id, path=found.path)
             told.setdefault((named.id, finding.place), whole)
-    return sorted(told.values(), key=lambda finding: (finding.place, finding.rule))
+    return sorted(_causes([*told.values()]), key=lambda finding: (finding.place, finding.rule))
+
+
+def _causes(found: list[LintFinding]) -> Iterator[LintFinding]:
+    """Without what another finding explains: one cause is told once, with the remedy that mends all of it."""
+    explained = {(finding.rule, place) for finding in found for place in finding.explains}
+    by = {named.id: named.rule.explained_by for named in rules()}
+    for finding in found:
+        if not any((cause, finding.place) in explained for cause in by[finding.rule]):
+            yield finding
 
 
 def _ignored(finding: LintFinding, lines: list[str]) -> bool:

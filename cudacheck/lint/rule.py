@@ -32,6 +32,8 @@ class LintFinding:
     """What `--fix` writes; empty where it is not certain."""
     severity: Severity | None = None
     """None: the rule's own."""
+    explains: tuple[Place, ...] = ()
+    """Places where this is the cause of what else may be found, by rules that name its own in `explained_by`."""
     rule: str = ""
     path: str = ""
 
@@ -55,6 +57,8 @@ class LintRule:
     check: Callable[[Recipe], Iterator[LintFinding]]
     finds: Mapping[str, Example]
     quiet: Mapping[str, Example]
+    explained_by: tuple[str, ...] = ()
+    """Rules whose remedy mends this one's line as well, at the places that their finding explains."""
 
     def __post_init__(self) -> None:
         if not self.finds or not self.quiet:

@@ -71,6 +71,30 @@ def test_every_rule_has_a_line_in_the_corpus_or_needs_a_machine():
     assert {rule.id for rule in rules()} == {case.rule for case in FAULTY} | for_a_machine
 
 
+@pytest.mark.parametrize("case", FAULTY, ids=lambda case: case.name)
+def test_what_is_to_be_typed_instead_has_no_fault_of_its_own(case: Case):
+    for finding in judged(case).findings:
+        if finding.instead.startswith("pip install") and "$" not in finding.instead:
+            assert lint([("instead.sh", finding.instead + "\n")]).findings == (), finding.instead
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "pip install torch==2.6.0 torchvision==0.19.0 --index-url https://download.pytorch.org/whl/cu128\n",
+            ("tag-never-built", "torch==2.6.0 torchvision==0.21.0 --index-url https://download.pytorch.org/whl/cu126"),
+        ),
+        ("pip install torch==2.4.0+cu121 torchvision==0.19.0+cu128\n", ("family-pins-disagree", "0.19.0+cu121")),
+        ("pip install torch==2.4.7+cu128\n", ("never-released", "")),
+    ],
+)
+def test_one_cause_is_told_once_with_what_mends_all_of_it(text: str, told: tuple[str, str]):
+    found = [one for one in lint([("a.sh", text)]).findings if one.rule != "tag-without-index"]
+    assert [one.rule for one in found] == [told[0]]
+    assert found[0].instead.endswith(told[1])
+
+
 @pytest.mark.parametrize("name", ["article_zh.txt", "article_en.md"])
 @pytest.mark.parametrize("piece", ARTICLE)
 def test_each_fault_of_the_article_is_found(name: str, piece: str):

@@ -34,7 +34,8 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         yield from _version(asked, torch, install.tool)
         if asked.tag and torch.tag and asked.tag != torch.tag:
             message = f"{asked.name} is asked for {asked.tag}, torch for {torch.tag}"
-            yield LintFinding(message, asked.place, f"{asked.name}=={asked.public}+{torch.tag}")
+            spec = f"{asked.name}=={asked.public}+{torch.tag}"
+            yield LintFinding(message, asked.place, spec, explains=(asked.place,))
 
 
 def _torch(recipe: Recipe, install: Install) -> PackageSpec | None:
@@ -50,7 +51,7 @@ def _version(asked: PackageSpec, torch: PackageSpec, tool: Tool) -> Iterator[Lin
     right = known.partner(theirs, asked.name)
     if right is None:
         return
-    spec = f"{asked.name}{'=' if conda else '=='}{right}" + (f"+{asked.tag}" if asked.tag else "")
+    spec = f"{asked.name}{'=' if conda else '=='}{right}" + (f"+{torch.tag or asked.tag}" if asked.tag else "")
     edits = (
         ()
         if conda
@@ -59,7 +60,7 @@ def _version(asked: PackageSpec, torch: PackageSpec, tool: Tool) -> Iterator[Lin
         else ()
     )
     message = f"{asked.name} {mine} does not belong to torch {theirs}: its partner is {right}"
-    yield LintFinding(message, asked.place, spec, edits)
+    yield LintFinding(message, asked.place, spec, edits, explains=(asked.place,))
 
 
 def _exact(asked: PackageSpec, *, conda: bool) -> str | None:
@@ -84,6 +85,9 @@ RULE = LintRule(
         "conda": Example("conda install pytorch=2.4.0 torchvision=0.18.0 -c pytorch\n"),
     },
     quiet={
+        "beside a build that never was: its remedy names the partner": Example(
+            "pip install torch==2.6.0 torchvision==0.19.0 --index-url https://download.pytorch.org/whl/cu128\n"
+        ),
         "a pair": Example("pip install torch==2.8.0 torchvision==0.23.0 torchaudio==2.8.0\n"),
         "a torchvision of several releases": Example("pip install torch==2.15.0 torchvision==0.29.2\n"),
         "a torchaudio of several releases": Example("pip install torch==2.13.0 torchaudio==2.11.0\n"),
@@ -95,4 +99,5 @@ RULE = LintRule(
             "Dockerfile",
         ),
     },
+    explained_by=("tag-never-built",),
 )

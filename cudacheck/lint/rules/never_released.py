@@ -28,7 +28,8 @@ from cudacheck.model.findings import Severity
 def check(recipe: Recipe) -> Iterator[LintFinding]:
     for install, torch in recipe.requirements("torch"):
         if install.tool is not Tool.CONDA and torch.public and known.released(torch.public) is False:
-            yield LintFinding(f"PyTorch {torch.public} was never released", torch.place)
+            message = f"PyTorch {torch.public} was never released"
+            yield LintFinding(message, torch.place, explains=(torch.place,))
 
 
 RULE = LintRule(

@@ -19,7 +19,7 @@ Take one of the tags that the release was built for, or a release that was built
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cudacheck.lint import known
 from cudacheck.lint.facts import Install, PackageSpec, Recipe, Tool
@@ -34,7 +34,9 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
         tag = asked.tag or _index_tag(install)
         torch = asked.public if asked.name == "torch" else _torch_of(asked)
         if torch and known.is_cuda_tag(tag) and known.published(torch, tag) is False:
-            yield LintFinding(_message(asked, torch, tag), asked.place, _instead(torch))
+            others = recipe.others_of(install, asked, known.FAMILY) if asked.name == "torch" else ()
+            explained = tuple(other.place for other in others)
+            yield LintFinding(_message(asked, torch, tag), asked.place, _instead(torch, others), explains=explained)
 
 
 def _index_tag(install: Install) -> str:
@@ -54,9 +56,14 @@ def _message(asked: PackageSpec, torch: str, tag: str) -> str:
     return f"{asked.name} {asked.public}{belongs} was never built for {tag}; PyTorch {torch} has {' '.join(known.tags_of(torch))}"
 
 
-def _instead(torch: str) -> str:
+def _instead(torch: str, others: Iterable[PackageSpec]) -> str:
+    """The release with all that is asked for beside it, in the newest build that there is."""
+    names = dict.fromkeys(other.name for other in others)
+    partners = [f" {name}=={right}" for name in names if (right := known.partner(torch, name))]
     tags = known.tags_of(torch)
-    return f"pip install torch=={torch} --index-url https://download.pytorch.org/whl/{tags[-1]}" if tags else ""
+    if not tags:
+        return ""
+    return f"pip install torch=={torch}{''.join(partners)} --index-url https://download.pytorch.org/whl/{tags[-1]}"
 
 
 RULE = LintRule(
@@ -87,6 +94,12 @@ RULE = LintRule(
             "jobs:\n  t:\n    runs-on: ubuntu-latest\n    steps:\n    - run: pip install torch==${{ matrix.torch }}+cu128\n",
             ".github/workflows/t.yml",
         ),
+        "a partner of another torch: the pair is the fault": Example(
+            "--extra-index-url https://download.pytorch.org/whl/cu124\ntorch==2.4.0+cu124\ntorchvision==0.19.0+cu128\n",
+            "requirements.txt",
+        ),
+        "a release that there never was": Example("pip install torch==2.4.7+cu128\n"),
         "in a comment": Example("# torch==2.4.0+cu128 does not exist\ntorch==2.4.0\n", "requirements.txt"),
     },
+    explained_by=("tag-never-built", "family-pins-disagree", "never-released"),
 )
