@@ -295,6 +295,8 @@ class Call:
     """The function that it stands in; empty for the module."""
     guarded: bool = False
     """Run once at most: behind a cache or a check for None."""
+    released: bool = False
+    """What it gives is deleted again in the same function."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 
 from cudacheck.lint.facts import Index, Install, Place, RecipeKind, Tool
 from cudacheck.lint.readers._base import Context, Found, Reader
-from cudacheck.lint.readers._commands import requirement
+from cudacheck.lint.readers._commands import conda_requirement, requirement
 
 _OTHERS = re.compile(r"darwin|win32|Windows|aarch64|arm64|python_version|python_full_version")
 _OPTION = re.compile(r"^(--?[a-z][a-z-]*)(?:[ =]\s*)?(.*)$")
@@ -14,6 +14,8 @@ _OPTION = re.compile(r"^(--?[a-z][a-z-]*)(?:[ =]\s*)?(.*)$")
 
 def read(text: str, context: Context) -> Found:
     """The whole list, as one install."""
+    if _is_condas(text):
+        return [_conda(text, context)]
     asked, indexes, links = [], [], []
     for number, line in _logical(text):
         body = re.sub(r"(^|\s)#.*$", "", line)
@@ -46,6 +48,24 @@ def read(text: str, context: Context) -> Found:
             from_file=True,
         )
     ]
+
+
+def _is_condas(text: str) -> bool:
+    """Whether conda reads it (`conda install --file`), and not pip: a single `=` throughout, packages of its own."""
+    lines = [line.partition("#")[0].strip() for line in text.split("\n")]
+    pinned = [line for line in lines if re.match(r"[\w.-]+\s*=", line)]
+    own = any(re.match(r"(python|pytorch|pytorch-cuda|cudatoolkit|_libgcc_mutex)\s*=", line) for line in pinned)
+    return own and not any("==" in line or line.startswith("-") for line in lines)
+
+
+def _conda(text: str, context: Context) -> Install:
+    asked = []
+    for number, line in _logical(text):
+        spec = line.partition("#")[0].strip()
+        column = len(line) - len(line.lstrip()) + 1
+        if spec and (found := conda_requirement(spec, context.place(number, column, number, column + len(spec)))):
+            asked.append(found)
+    return Install(Tool.CONDA, tuple(asked), Place(1 + context.line), scope="file", from_file=True)
 
 
 def _elsewhere(line: str) -> bool:

@@ -115,7 +115,7 @@ class _Document:
             name,
             self.place(node),
             image,
-            gpu_reserved=bool(devices) or "gpus" in service or "runtime" in service or unclear,
+            gpu_reserved=bool(devices) or "gpus" in service or "runtime" in service or self._handed(service) or unclear,
             asks_for_gpu=next(
                 (
                     f"{v.name}={v.value}"
@@ -125,6 +125,12 @@ class _Document:
                 "",
             ),
             devices_without_capabilities=self.place(without) if without is not None else None,
+        )
+
+    def _handed(self, service: dict[str, Any]) -> bool:
+        """Whether `devices` hands GPUs over: by CDI (`nvidia.com/gpu=all`), or as files."""
+        return any(
+            self.scalar(item).startswith(("nvidia.com/", "/dev/nvidia")) for item in self.items(service.get("devices"))
         )
 
     def _conda(self, top: dict[str, Any]) -> Iterator[object]:

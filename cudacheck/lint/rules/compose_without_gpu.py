@@ -57,6 +57,13 @@ RULE = LintRule(
         ),
     },
     quiet={
+        "handed over by CDI": Example(
+            'services:\n  a:\n    image: vllm/vllm-openai:latest\n    devices: ["nvidia.com/gpu=all"]\n', "compose.yml"
+        ),
+        "handed over as files": Example(
+            "services:\n  a:\n    image: vllm/vllm-openai:latest\n    devices:\n    - /dev/nvidia0\n    - /dev/nvidiactl\n",
+            "compose.yml",
+        ),
         "reserved": Example(
             "services:\n  llm:\n    image: vllm/vllm-openai:v0.9.2\n    deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 1, capabilities: [gpu]}]}}}\n",
             "compose.yaml",

@@ -57,6 +57,10 @@ RULE = LintRule(
         ">= with a tag": Example("torch>=2.1.0+cu118\n", "requirements.txt"),
     },
     quiet={
+        "a list that conda reads": Example(
+            "# conda create --name a --file requirements.txt -c pytorch\ncudatoolkit=11.3.1\npython=3.10.4\npytorch=1.12.1\n",
+            "requirements.txt",
+        ),
         "==": Example("pip install torch==2.4.0+cu121 -f https://download.pytorch.org/whl/torch_stable.html\n"),
         "~= without a tag": Example('pip install "torch~=2.4.0"\n'),
         "conda": Example("conda install pytorch=2.4.0\n"),

@@ -25,6 +25,8 @@ from cudacheck.lint.rule import Example, LintFinding, LintRule
 from cudacheck.model.findings import Severity
 
 SAID = {"torch_dtype", "dtype", "quantization_config", "load_in_8bit", "load_in_4bit", "config"}
+OWN_CODE = {"trust_remote_code"}
+"""The model brings code of its own, which may choose: Qwen-VL's does."""
 LATER = {"half", "bfloat16", "to"}
 """What may still turn it into 16 bit."""
 
@@ -37,7 +39,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
     for call in recipe.all(Call):
         kind = call.function.removesuffix(".from_pretrained").rpartition(".")[2]
         generates = call.function.startswith("transformers.") and kind.endswith(("ForCausalLM", "LMHeadModel"))
-        said = call.starred or later or SAID & call.arguments.keys()
+        said = call.starred or later or (SAID | OWN_CODE) & call.arguments.keys()
         if generates and call.function.endswith(".from_pretrained") and not said:
             yield LintFinding("loaded in float32: transformers before 5 does so by default", call.place, ADVICE)
 
@@ -56,6 +58,11 @@ RULE = LintRule(
         ),
     },
     quiet={
+        "a model with code of its own": Example(
+            'from transformers import AutoModelForCausalLM\nm = AutoModelForCausalLM.from_pretrained("Qwen/Qwen-VL", trust_remote_code=True)\n',
+            "a.py",
+            {"requirements.txt": "transformers==4.32.0\n"},
+        ),
         "an exact transformers 5": Example(
             'from transformers import AutoModelForCausalLM\nm = AutoModelForCausalLM.from_pretrained("a")\n',
             "a.py",

@@ -29,7 +29,13 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
     handlers = {handler.function: handler for handler in recipe.all(Handler)}
     for call in recipe.all(Call):
         handler = handlers.get(call.inside)
-        if handler and not call.guarded and _loads_a_model(call.function) and _always_the_same(call):
+        if (
+            handler
+            and not call.guarded
+            and not call.released
+            and _loads_a_model(call.function)
+            and _always_the_same(call)
+        ):
             message = f"{handler.function}() serves each {handler.framework} request, and loads the model in it"
             yield LintFinding(message, call.place)
 
@@ -64,6 +70,10 @@ RULE = LintRule(
         ),
     },
     quiet={
+        "a model that makes room again": Example(
+            'import gradio as gr\nfrom transformers import AutoModelForCausalLM\ndef f(x):\n    m = AutoModelForCausalLM.from_pretrained("a").to("cuda")\n    y = m(x)\n    del m\n    return y\ngr.Interface(f, "text", "text").launch()\n',
+            "a.py",
+        ),
         "once": Example(
             'import gradio as gr\nfrom transformers import AutoModelForCausalLM, pipeline\nm = AutoModelForCausalLM.from_pretrained("a")\ndef f(x):\n    return x\ngr.Interface(f, "text", "text").launch()\n',
             "a.py",

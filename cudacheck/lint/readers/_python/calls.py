@@ -40,6 +40,7 @@ def _call(module: Module, node: ast.Call, name: str) -> Call:
         starred,
         function.name if function else "",
         _guarded(module, node, function),
+        _released(module, node, function),
     )
 
 
@@ -81,6 +82,17 @@ def _guarded(module: Module, node: ast.Call, function: Function | None) -> bool:
             return True
         parent = module.parents.get(parent)
     return False
+
+
+def _released(module: Module, node: ast.Call, function: Function | None) -> bool:
+    if function is None:
+        return False
+    statement: ast.AST = node
+    while not isinstance(statement, ast.stmt):
+        statement = module.parents[statement]
+    names = {dotted(target) for target in statement.targets} if isinstance(statement, ast.Assign) else set()
+    deleted = [gone for gone in module.of(ast.Delete) if module.inside(gone) is function]
+    return any(dotted(target) in names for gone in deleted for target in gone.targets)
 
 
 def subprocesses(module: Module) -> Iterator[Command]:

@@ -116,7 +116,14 @@ def _warmed_up(module: Module, capture: ast.With, outside: list[ast.AST]) -> str
 def _syncs(module: Module, inner: list[ast.AST]) -> Iterator[tuple[str, Place]]:
     for node in inner:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SYNCS:
-            yield node.func.attr, module.place(node)
+            yield f"{node.func.attr}()", module.place(node)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _is_masked(node):
+            yield "indexing by a mask", module.place(node)
+
+
+def _is_masked(node: ast.Subscript) -> bool:
+    """`x[x < 0]`: how many that are only the GPU knows."""
+    return isinstance(node.slice, ast.Compare) and dotted(node.slice.left) == dotted(node.value) != ""
 
 
 def _gradients_off(module: Module, node: ast.AST) -> bool:
