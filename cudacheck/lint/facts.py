@@ -132,6 +132,8 @@ class Install:
     """A list in a file: how it is installed is not said here."""
     branched: bool = False
     """It stands in a branch that need not be taken."""
+    unread_indexes: tuple[tuple[Index, str], ...] = ()
+    """Those that its installer does not look in though they are named, each with why."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,8 @@ from cudacheck.lint.readers._base import Context, Found, Reader
 from cudacheck.lint.readers._commands import conda_requirement, requirement
 
 _OTHERS = re.compile(r"darwin|win32|Windows|aarch64|arm64|python_version|python_full_version")
+_INDEXES = {"-i", "--index-url", "--extra-index-url"}
+_BEHIND = re.compile(r"\s(--(?:extra-)?index-url)[ =]+([^\s;]+)")
 _OPTION = re.compile(r"^(--?[a-z][a-z-]*)(?:[ =]\s*)?(.*)$")
 
 
@@ -16,7 +18,7 @@ def read(text: str, context: Context) -> Found:
     """The whole list, as one install."""
     if _is_condas(text):
         return [_conda(text, context)]
-    asked, indexes, links = [], [], []
+    asked, indexes, unread, links = [], [], [], []
     for number, line in _logical(text):
         body = re.sub(r"(^|\s)#.*$", "", line)
         stripped = body.strip()
@@ -27,7 +29,7 @@ def read(text: str, context: Context) -> Found:
             option = _OPTION.match(stripped)
             name, value = (option[1], option[2].strip()) if option else ("", "")
             place = context.place(number, column, number, column + len(stripped))
-            if name in {"-i", "--index-url", "--extra-index-url"}:
+            if name in _INDEXES:
                 indexes.append(Index(value, place, replaces=name != "--extra-index-url"))
             elif name in {"-f", "--find-links"}:
                 links.append(value)
@@ -36,16 +38,22 @@ def read(text: str, context: Context) -> Found:
         found = requirement(spec, context.place(number, column, number, column + len(spec)), dynamic="$" in spec)
         if found and not _elsewhere(stripped):
             asked.append(found)
+        for option in _BEHIND.finditer(stripped):
+            place = context.place(number, column + option.start(1), number, column + option.end())
+            unread.append((Index(option[2], place), f"pip does not read {option[1]} on a requirement's line"))
+    replacing = [index for index in indexes if index.replaces]
+    unread += [(index, "a later --index-url of this file replaces it") for index in replacing[:-1]]
     return [
         Install(
             Tool.PIP,
             tuple(asked),
             Place(1 + context.line),
-            tuple(indexes),
+            tuple(index for index in indexes if index not in replacing[:-1]),
             tuple(links),
             isolated=None,
             scope="file",
             from_file=True,
+            unread_indexes=tuple(unread),
         )
     ]
 
