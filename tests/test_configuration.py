@@ -23,9 +23,8 @@ TODAY = datetime.date(2026, 11, 29)
 
 def gathered(folder: Path, options: dict[str, Any] | None = None, **more: Any) -> Settings:
     environment = more.pop("environment", {})
-    return configuration.gathered(
-        options or {}, environment=environment, folder=folder, today=TODAY, formats=render.formats(), **more
-    )
+    asked = {"environment": environment, "folder": folder, "today": TODAY, "formats": render.formats()}
+    return configuration.gathered(options or {}, **(asked | more))
 
 
 def refused(folder: Path, **more: Any) -> str:
@@ -217,6 +216,84 @@ def test_the_doctor_heeds_the_file_for_pastes_too(own, tmp_path, monkeypatch):
     assert (without.exit_code, json.loads(without.stdout)["requirements"]) == (0, [])
 
 
+# Of lint
+
+
+def of_lint(folder: Path, options: dict[str, Any] | None = None, **more: Any) -> Settings:
+    return gathered(folder, options, formats=render.formats("lint"), of=configuration.LINT, **more)
+
+
+def test_lint_has_a_table_and_variables_of_its_own(own, tmp_path):
+    own(
+        'fail-on = "never"\n[lint]\nfail-on = "warning"\ngpu = "H200"\nselect = ["tag-never-built"]\n'
+        'ignore = [\n  {rule = "unquoted-comparison", reason = "documented so"},\n]\n'
+    )
+    variables = {"CUDACHECK_LINT_GPU": "L4", "CUDACHECK_LINT_IGNORE": "loads-in-float32", "CUDACHECK_FORMAT": "html"}
+    found = of_lint(tmp_path, {"ignore": ["never-released"]}, environment=variables)
+    values = {key: (found.values[key], found.found_in[key]) for key in ("fail-on", "gpu", "select", "format")}
+    assert values == {
+        "fail-on": ("warning", "cudacheck.toml:3"),
+        "gpu": ("L4", "CUDACHECK_LINT_GPU"),
+        "select": (("tag-never-built",), "cudacheck.toml:5"),
+        "format": ("text", "default"),
+    }
+    assert [(one.rule, one.found_in) for one in found.ignore] == [
+        ("never-released", "--ignore"),
+        ("loads-in-float32", "CUDACHECK_LINT_IGNORE"),
+        ("unquoted-comparison", "cudacheck.toml:7"),
+    ]
+    doctors = gathered(tmp_path, environment={"CUDACHECK_LINT_GPU": "L4"})
+    assert (doctors.values["fail-on"], doctors.ignore) == ("never", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[lint]\nfial-on = "error"', "2: no key is called 'fial-on'; did you mean fail-on?"),
+        ("[lint]\ntimeout = 3", "2: no key is called 'timeout'; there are select,"),
+        ('[lint]\nignore = [{rule="no-gpu", reason="x"}]', "2: no rule is called 'no-gpu'"),
+        ('[lint]\nignore = [{rule="never-released", reson="x"}]', "2: no key is called 'reson'; did you mean reason?"),
+        ('[lint]\nselect = ["never-releasd"]', "no rule is called 'never-releasd'; did you mean never-released?"),
+        ('[lint]\nformat = "prometheus"', "2: no format is called 'prometheus'"),
+        ('lint = "error"', "1: lint: input should be a valid dictionary"),
+        ('[lint]\noutput = ["/etc/motd.json"]', "2: output counts only in a file that --config names"),
+    ],
+)
+def test_what_is_amiss_in_lints_table_is_told_with_its_line(own, tmp_path, text, said):
+    path = own(text)
+    with pytest.raises(ConfigurationError) as caught:
+        of_lint(tmp_path)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith((f"{path}:", f"{path.name}:"))
+
+
+def test_an_expired_rule_of_lints_is_judged_again(own, tmp_path):
+    own('[lint]\nignore = [{rule = "never-released", reason = "soon", until = 2026-11-28}]')
+    found = of_lint(tmp_path)
+    assert (found.ignore, [one.rule for one in found.expired]) == ((), ["never-released"])
+
+
+def test_lint_heeds_the_file_and_config_prints_it(own, tmp_path, monkeypatch):
+    pytest.importorskip("tree_sitter_bash", reason="needs the extra: pip install cudacheck[lint]")
+    own(
+        '[tool.cudacheck.lint]\ngpu = "RTX 5090"\nignore = [{rule = "tag-without-index", reason = "a mirror"}]\n',
+        "pyproject.toml",
+    )
+    own("torch==2.6.0+cu124\n", "requirements.txt")
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(CliRunner().invoke(app, ["lint", ".", "--format", "json"]).stdout)
+    assert [one["rule"] for one in told["findings"]] == ["build-lacks-gpu"]
+    without = json.loads(CliRunner().invoke(app, ["lint", ".", "--format", "json", "--no-config"]).stdout)
+    assert [one["rule"] for one in without["findings"]] == ["tag-without-index"]
+    only = CliRunner().invoke(app, ["lint", ".", "--select", "never-released"])
+    assert (only.exit_code, only.stdout) == (0, "nothing found in 2 files\n")
+    printed = CliRunner().invoke(app, ["config"]).stdout
+    assert re.search(r"^lint\.gpu +RTX 5090 +pyproject\.toml:2$", printed, re.MULTILINE)
+    assert re.search(r"^lint\.ignore +tag-without-index +pyproject\.toml:3: a mirror$", printed, re.MULTILINE)
+    as_json = json.loads(CliRunner().invoke(app, ["config", "--format", "json"]).stdout)
+    assert as_json["lint"]["gpu"] == {"value": "RTX 5090", "found_in": "pyproject.toml:2"}
+
+
 # Random configurations
 
 
@@ -260,7 +337,19 @@ VALUES = st.recursive(
 IGNORED = st.dictionaries(st.one_of(st.sampled_from(["rule", "reason", "until"]), NAMES), SCALARS, max_size=4)
 KEYS = st.one_of(
     st.sampled_from(
-        ["require", "ignore", "fail-on", "not-proven", "bench", "timeout", "format", "python", "output", "fail_on"]
+        [
+            "require",
+            "ignore",
+            "fail-on",
+            "not-proven",
+            "bench",
+            "timeout",
+            "format",
+            "python",
+            "output",
+            "fail_on",
+            "lint",
+        ]
     ),
     NAMES,
 )

@@ -12,7 +12,8 @@ def config(
     no_config: settings.NoConfig = False,
     output_format: PageFormatOption = PageFormat.TEXT,
 ) -> None:
-    """Print what is in force for the doctor here, and where each value came from."""
+    """Print what is in force for the doctor and for lint here, and where each value came from."""
     from cudacheck.commands import config as printing
 
-    show(printing.page(settings.in_force({}, config=config, no_config=no_config), output_format))
+    doctors, lints = (settings.in_force({}, config=config, no_config=no_config, lint=lint) for lint in (False, True))
+    show(printing.page(doctors, lints, output_format))

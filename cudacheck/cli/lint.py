@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cudacheck.cli import interrupts
+from cudacheck.cli import interrupts, settings
 from cudacheck.cli.options import (
     Color,
     Colour,
     ExitZero,
     FailingFrom,
-    FailOn,
     Ignore,
     Output,
     format_option,
@@ -41,7 +40,10 @@ def lint(
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")] = False,
     fail_on: FailingFrom = None,
     exit_zero: ExitZero = False,
+    select: Annotated[list[str] | None, typer.Option(help="Only this rule (repeatable).", metavar="RULE")] = None,
     ignore: Ignore = None,
+    config: settings.Config = None,
+    no_config: settings.NoConfig = False,
     output_format: Annotated[str | None, format_option(FOLDER)] = None,
     output: Output = None,
     color: Colour = Color.AUTO,
@@ -57,13 +59,24 @@ def lint(
 
     if lacking := linting.missing():
         usage_error(f"lint needs {lacking.replace('_', '-')}: {installing('lint')}")
-    if unknown := linting.unknown_rule(ignore or ()):
-        usage_error(f"no lint rule is called {unknown!r}; `cudacheck explain` lists them all")
-    shown_as = output_format or "text"
-    ways = check_first(None, output, shown_as, FOLDER)
+    asked: dict[str, Any] = {
+        "select": select,
+        "ignore": ignore,
+        "fail-on": fail_on,
+        "gpu": gpu,
+        "driver": driver,
+        "python": python,
+        "format": output_format,
+        "output": output,
+    }
+    force = settings.in_force(asked, config=config, no_config=no_config, lint=True)
+    shown_as = force.values["format"]
+    ways = check_first(None, force.values["output"], shown_as, FOLDER)
     with refusing(), interrupts.raised():
-        machine = linting.machine(gpu, driver, python, on)
-        linted = linting.lint(paths, since=since, machine=machine, ignore=ignore or ())
+        named = asked if on else force.values  # --on outranks a file's GPU as every option does
+        machine = linting.machine(gpu=named["gpu"], driver=named["driver"], python=named["python"], on=on)
+        left_out = [*(one.rule for one in force.ignore), *linting.others_than(force.values["select"])]
+        linted = linting.lint(paths, since=since, machine=machine, ignore=left_out)
         if diff:
             show(linting.would_write(linted))
         else:
@@ -71,4 +84,4 @@ def lint(
         if fix:
             count = linting.mend(linted)
             out.say(f"mended {count} file{'' if count == 1 else 's'}")
-    raise typer.Exit(0 if exit_zero else int(linting.fails(linted, fail_on or FailOn.ERROR)))
+    raise typer.Exit(0 if exit_zero else int(linting.fails(linted, force.values["fail-on"])))

@@ -25,8 +25,8 @@ Config = Annotated[
 NoConfig = Annotated[bool, typer.Option("--no-config", help="Take no configuration file.")]
 
 
-def in_force(options: Mapping[str, Any], *, config: Path | None, no_config: bool) -> Settings:
-    """What counts. What is configured amiss is one line, and exit code 2."""
+def in_force(options: Mapping[str, Any], *, config: Path | None, no_config: bool, lint: bool = False) -> Settings:
+    """What counts for the doctor, or for lint. What is configured amiss is one line, and exit code 2."""
     import datetime
 
     from cudacheck import configuration
@@ -37,9 +37,10 @@ def in_force(options: Mapping[str, Any], *, config: Path | None, no_config: bool
             environment=os.environ,
             folder=_working_folder(),
             today=datetime.datetime.now(datetime.UTC).date(),
-            formats=render.formats(),
+            formats=render.formats("lint" if lint else "formats"),
             config=config,
             no_config=no_config,
+            of=configuration.LINT if lint else configuration.DOCTOR,
         )
     except configuration.ConfigurationError as error:
         usage_error(str(error))

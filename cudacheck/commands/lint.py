@@ -29,10 +29,9 @@ def missing() -> str:
     return next((name for name in NEEDED if find_spec(name) is None), "")
 
 
-def unknown_rule(ignore: Collection[str]) -> str:
-    """The first of these that is no lint rule, or empty."""
-    known = {rule.id for rule in rules()}
-    return next((name for name in ignore if name not in known), "")
+def others_than(select: Collection[str]) -> list[str]:
+    """The rules that are left out where only some are asked for."""
+    return [rule.id for rule in rules() if select and rule.id not in select]
 
 
 def lint(

@@ -23,6 +23,22 @@ class Ignored(BaseModel):
     """The last day on which it is left out."""
 
 
+class LintConfiguration(BaseModel):
+    """`[tool.cudacheck.lint]`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=_dashed)
+
+    select: list[str] | None = None
+    ignore: list[Ignored] = []
+    fail_on: Literal["error", "warning", "never"] | None = None
+    gpu: str | None = None
+    driver: str | None = None
+    python: str | None = None
+    """A version: recipes are judged for it, and nothing is run."""
+    format: str | None = None
+    output: list[str] | None = None
+
+
 class Configuration(BaseModel):
     """`[tool.cudacheck]` of a pyproject.toml, or a whole cudacheck.toml. None: the file says nothing of it."""
 
@@ -37,3 +53,4 @@ class Configuration(BaseModel):
     format: str | None = None
     python: str | None = None
     output: list[str] | None = None
+    lint: LintConfiguration = LintConfiguration()
