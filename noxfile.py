@@ -22,6 +22,16 @@ def whole(session: nox.Session) -> None:
 
 
 @nox.session
+def lowest(session: nox.Session) -> None:
+    """The fast tests with the oldest release of each dependency that pyproject.toml allows; `test` has the newest."""
+    oldest = str(session.create_tmp() / "oldest.txt")
+    session.install("-e", ".[test]", "uv")
+    session.run("uv", "pip", "compile", "--quiet", "--resolution", "lowest-direct", "pyproject.toml", "-o", oldest)
+    session.install("-r", oldest)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, format and types, without changing a file."""
     session.install("-e", ".[test]")
