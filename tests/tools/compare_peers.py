@@ -181,7 +181,10 @@ def dying() -> Iterator[Machine]:
             "import sys; sys.exit(3)",
             r"(?i)SystemExit|exited? (?:with )?(?:status |code )?3",
         ),
-        "import never ends": ("import time; time.sleep(1000)", r"(?i)time[d-]? ?out|did not (?:end|finish|answer)"),
+        "import never ends": (
+            "import time; time.sleep(1000)",
+            r"(?i)time[d-]? ?out|(?:does|did) not (?:end|finish|answer)",
+        ),
     }
     for name, (on_import, names) in deaths.items():
         dies_with = 3 if "exit(3)" in on_import else None
@@ -358,38 +361,28 @@ def on_this_machine(place: Workplace) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def on_recipes(place: Workplace) -> Iterator[tuple[str, dict[str, str]]]:
-    """Lines of recipes of which one is wrong, or none: of those kinds that both read."""
+    """Of how many Dockerfiles something is told: of faulty ones at the wrong line, of healthy ones at all."""
     from corpus_cases import cases
 
     peer = next(tool for tool in TOOLS if tool.package == "env-doctor")
-    for name, wrong in (("faulty", True), ("faulty_held", True), ("healthy", False), ("healthy_held", False)):
-        counts = {"recipes": 0, "cudacheck lint": 0, "env-doctor dockerfile": 0}
-        for number, case in enumerate(cases(f"{name}.txt")):
-            file, _ = case.files[0]
-            if not file.endswith("Dockerfile") or place.install(peer):
-                continue
+    place.install(peer)
+    tools = {
+        dataclasses.replace(OURS, name="cudacheck lint", command=("lint",)): r":{}:\d+: (?:error|warning)",
+        dataclasses.replace(peer, name="env-doctor dockerfile", command=("env-doctor", "dockerfile")): r"Line {}:",
+    }
+    for name in ("faulty", "faulty_held", "healthy", "healthy_held"):
+        found = [case for case in cases(f"{name}.txt") if case.files[0][0].endswith("Dockerfile")]
+        counts = dict.fromkeys([tool.name for tool in tools], 0)
+        for number, case in enumerate(found):
             folder = place.folder / f"{name}-{number}"
-            folder.mkdir()
-            for other, content in case.files:
-                (folder / other).parent.mkdir(parents=True, exist_ok=True)
-                (folder / other).write_text(content, encoding="utf-8")
-            counts["recipes"] += 1
-            path = str(folder / file)
-            for tool, pattern in (
-                (dataclasses.replace(OURS, name="cudacheck lint", command=("lint", "--no-config")), rf":{case.line}\b"),
-                (
-                    dataclasses.replace(peer, name="env-doctor dockerfile", command=("env-doctor", "dockerfile")),
-                    rf"(?i)line {case.line}\b",
-                ),
-            ):
-                answer = place.ask(tool, (path,), bare() | {"COLUMNS": "160"}, LONGEST_S)
+            for file, text in case.files:
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_text(text, encoding="utf-8")
+            for tool, told in tools.items():
+                answer = place.ask(tool, (str(folder / case.files[0][0]),), bare() | {"COLUMNS": "160"}, LONGEST_S)
                 place.keep(f"{name}-{number}", tool, answer)
-                told = bool(re.search(pattern, answer.text)) if wrong else answer.code not in {0, None}
-                counts[tool.name] += told
-        yield (
-            f"{name}: {'the wrong line is told' if wrong else 'something is told of a healthy one'}",
-            {key: str(value) for key, value in counts.items()},
-        )
+                counts[tool.name] += bool(re.search(told.format(case.line or r"\d+"), answer.text))
+        yield name, {"of them": str(len(found)), **{tool: str(count) for tool, count in counts.items()}}
 
 
 def table(rows: Iterator[tuple[str, dict[str, str]]], first: str) -> None:
