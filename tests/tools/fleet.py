@@ -27,6 +27,8 @@ REPLAY = Path(__file__).parents[1] / "replays" / "h200-doctor.json"
 GPUS = 8
 NOISE = 0.02
 """The standard deviation of a time, over it."""
+LOOKS_SLOW = 1.05
+"""Times as long as it should take."""
 OTHER_KIND = 8
 """One node in so many is of the other kind."""
 NOW = datetime.datetime(2026, 11, 29, 3, 0, tzinfo=datetime.UTC)
@@ -190,11 +192,20 @@ class Fleet:
             gpu.update(temperature_c=chance.randrange(28, 60), power_draw_w=chance.uniform(70, 130))
             gpu.update(memory_used_bytes=chance.randrange(2**30), sm_clock_mhz=chance.randrange(345, 1980))
         facts["System"][0]["shm_bytes"] += chance.randrange(2**20)  # half of what firmware leaves of the memory
-        for row in facts["Measurement"]:
-            factor = max(0.5, chance.gauss(1.0, NOISE))
-            row.update(median_us=row["median_us"] * factor, device_uuid=uuids[row["device_uuid"]])
-            row["tflops"] = (row["tflops"] or 0) / factor
+        rows = [self._timed({**row, "device_uuid": uuids[row["device_uuid"]]}) for row in facts["Measurement"]]
+        facts["Measurement"] = [row for attempts in rows for row in attempts]
         return report
+
+    def _timed(self, row: Report) -> list[Report]:
+        """With its noise; what looks slow is measured again, as the doctor does."""
+        factors = [max(0.5, self.random.gauss(1.0, NOISE))]
+        if factors[0] > LOOKS_SLOW:
+            factors.append(self.random.gauss(1.0, NOISE))
+        us, tflops = row["median_us"], row["tflops"] or 0
+        return [
+            {**row, "attempt": attempt, "median_us": us * factor, "tflops": tflops / factor}
+            for attempt, factor in enumerate(factors, 1)
+        ]
 
 
 def main() -> int:
