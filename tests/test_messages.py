@@ -19,7 +19,7 @@ TURNS = range(3)
 PROPER = re.compile(r"[a-z`]|CUDA|NVIDIA|Triton|FlashAttention|[A-Z][A-Z0-9_]+ ")
 """How a finding's message begins: in lower case, but for names."""
 WIDTH = 60
-STEP = 9
+STEP = 13
 """Letters between two places where a text is cut; every row begins at another."""
 PREFIXES = {
     "quoted": "> ",

@@ -74,6 +74,8 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         yield Finding(match[0], severity=Severity.ERROR)
         return
     told = match.groupdict()
+    if "application ptx input" in said.text[: match.start()]:
+        return  # the driver's compiler or nvJitLink, which take no ptxas
     if "wanted" in told:
         if knowledge.as_version(told["wanted"]) > knowledge.as_version(told["found"]):
             message = f"ptxas reads PTX up to version {told['found']}, and was given version {told['wanted']}"
@@ -132,5 +134,11 @@ RULE = Rule(
             ErrorMessage("ptxas fatal   : Value 'sm_52' is not defined for option 'gpu-name'", "paste"),
         ),
         "PTX of a version that is read": (ErrorMessage("Unsupported .version 6.0; current version is '8.2'", "paste"),),
+        "the driver's own compiler": (
+            ErrorMessage(
+                "ptxas application ptx input, line 9; fatal   : Unsupported .version 8.7; current version is '8.4'",
+                "paste",
+            ),
+        ),
     },
 )
