@@ -32,7 +32,6 @@ GPU |= {"FAKE_CUDA_VERSION": "12080", "STUB_PEAK_TFLOPS": "165"}
 CU126 = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90"
 ELSEWHERE = {
     "/opt/cudacheck/bin": "bin",
-    "/usr/bin/scontrol": "bin/scontrol",
     "/dev/termination-log": "termination-log",
 }
 ELSEWHERE |= {"/var/lib/node_exporter/textfile": "textfile"}
@@ -146,7 +145,6 @@ def test_every_block_of_the_guide_is_understood():
         "Buildkite": 1,
         "Docker": 1,
         "Kubernetes": 2,
-        "Slurm": 2,
         "Prometheus": 1,
         "In a program": 1,
     }
@@ -167,7 +165,6 @@ def test_every_command_of_the_guide_passes_on_a_machine_that_is_well(healthy, he
         assert JUnitXml.fromfile(str(path)).failures == 0
     for path in (healthy.folder / "textfile").glob("*.prom"):
         assert [*text_string_to_metric_families(path.read_text(encoding="utf-8"))]
-    assert not (healthy.folder / "scontrol").exists()
 
 
 @EACH
@@ -179,23 +176,33 @@ def test_no_command_of_the_guide_passes_on_a_machine_that_is_sick(sick, heading,
         families = text_string_to_metric_families((sick.folder / "textfile" / "cudacheck.prom").read_text())
         states = {s.labels["state"]: s.value for f in families if f.name == "cudacheck_state" for s in f.samples}
         assert states["broken"] == 1
-    elif heading == "Slurm" and "HealthCheckProgram" in text:
-        assert done.returncode == 0
-        told = (sick.folder / "scontrol").read_text().splitlines()
-        assert told[:3] == ["update", "NodeName=node7", "State=DRAIN"]
-        assert re.fullmatch(r"Reason=\[node\] [a-z-]+: .{1,70}", told[3])
     else:
         assert done.returncode == 1, (done.stdout, done.stderr)
     if heading == "Kubernetes" and "termination-log" in text:
         assert re.match(r"\[node\] [a-z-]+: ", (sick.folder / "termination-log").read_text())
 
 
-def test_an_environment_that_a_user_broke_drains_no_node(healthy):
-    healthy.patient.torch("2.8.0+cpu", None)
-    scripts = [text for heading, text, _ in RUNNABLE if heading == "Slurm"]
-    assert len(scripts) == 2
-    for text in scripts:
-        assert healthy.run(["sh", "-c", text]).returncode == 0
+def slurm_script(place: Place) -> list[str]:
+    """That of docs/slurm.md, with this folder in front of the PATH that it sets."""
+    page = (ROOT / "docs" / "slurm.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```sh\n(#!/bin/sh\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return ["sh", "-c", script.replace("PATH=/usr/sbin", f"PATH={place.folder}/bin:/usr/sbin")]
+
+
+@pytest.mark.parametrize(("context", "code"), [("", 0), ("prolog_slurmd", 1)])
+def test_a_sick_node_drains_itself_in_slurm(sick, context, code):
+    """Without a Slurm; under a real one: test_slurm_node.py."""
+    done = sick.run(slurm_script(sick), SLURM_SCRIPT_CONTEXT=context)
+    told = (sick.folder / "scontrol").read_text().splitlines()
+    assert done.returncode == code
+    assert told[:3] == ["update", "NodeName=node7", "State=DRAIN"]
+    assert re.fullmatch(r"Reason=cudacheck: \[node\] [a-z-]+: .{1,70}", told[3])
+
+
+def test_neither_a_sound_node_nor_an_environment_that_a_user_broke_drains_one(healthy):
+    for _ in range(2):
+        assert healthy.run(slurm_script(healthy), SLURM_SCRIPT_CONTEXT="prolog_slurmd").returncode == 0
+        healthy.patient.torch("2.8.0+cpu", None)
     assert not (healthy.folder / "scontrol").exists()
 
 

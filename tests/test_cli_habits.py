@@ -191,3 +191,12 @@ def test_a_start_spares_pydantic():
     )
     assert "torch-cpu-build" in done.stdout
     assert done.returncode == 0
+
+
+def test_a_misspelt_format_of_an_output_writes_no_file_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = judge("--output", "jsn:x")
+    assert (told.exit_code, [*tmp_path.iterdir()]) == (2, [])
+    assert told.stderr == "cudacheck: no format is called 'jsn'; did you mean json?\n"
+    assert judge("--output", "a:b.json", "--exit-zero").exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a:b.json"]

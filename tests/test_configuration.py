@@ -140,7 +140,7 @@ def test_a_rule_is_judged_again_when_its_day_has_passed(own, tmp_path):
         ),
         ('ignore = [{rule="no-gpu", reson="x"}]', "1: no key is called 'reson'; did you mean reason?"),
         ('ignore = [{rule="no-gpu"}]', "1: ignore.0.reason: field required"),
-        ('ignore = ["no-gpu"]', "1: ignore.0: input should be a valid dictionary or instance of Ignored"),
+        ('ignore = ["no-gpu"]', "1: ignore.0: a rule is left out as { rule = "),
         ('format = "jsn"', "1: no format is called 'jsn'; did you mean json?"),
         ("timeout = 0", "1: timeout: input should be greater than or equal to 1"),
         ('timeout = "60"', "1: timeout: input should be a valid number"),
@@ -386,3 +386,20 @@ def test_a_random_configuration_is_taken_or_refused_in_one_line(tmp_path, text, 
         assert set(found.values) == set(configuration.DEFAULTS)
         for required in found.require:
             requirements.understood(required.spec)
+
+
+def test_a_mark_of_windows_and_its_line_ends_are_borne(own, tmp_path):
+    own('\ufefffail-on = "never"\r\ntimeout = 10\r\n')
+    found = gathered(tmp_path)
+    assert (found.values["fail-on"], found.values["timeout"]) == ("never", 10)
+
+
+def test_a_rule_left_out_by_its_name_alone_is_told_how(own, tmp_path):
+    own('ignore = ["persistence-off"]\n')
+    assert refused(tmp_path).endswith('cudacheck.toml:1: ignore.0: a rule is left out as { rule = "…", reason = "…" }')
+
+
+@pytest.mark.parametrize("spec", ["matmul-fp16>=60", "copy>=3", "copy>=201%"])
+def test_a_share_that_no_gpu_could_reach_is_a_mistake(spec, tmp_path):
+    said = refused(tmp_path, options={"require": [spec]})
+    assert "is no share of the peak: >=0.6, or >=60%" in said

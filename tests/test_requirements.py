@@ -239,7 +239,7 @@ def test_no_exit_option_but_exit_zero_turns_a_doubt_into_0(column, name):
     for fail_on, not_proven in itertools.product(("error", "warning", "never"), NotProven):
         code = exit_code(told, fail_on=fail_on, not_proven=not_proven)
         failing = {"error": {"error"}, "warning": {"error", "warning"}, "never": set()}[fail_on] & others
-        ready = told.verdict.state in ("ready", "ready-but")
+        ready = told.verdict.state in ("ready", "ready-but") and not told.verdict.not_judged
         if result.state is UNMET or failing:
             wanted = 1
         elif result.state is UNCHECKED:

@@ -18,6 +18,7 @@ from cudacheck import render
 from cudacheck.cli import github, interrupts
 from cudacheck.cli.options import Color, known_rules, usage_error
 from cudacheck.model.extras import installing
+from cudacheck.model.nearest import nearest
 from cudacheck.render import out
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ def way_to(output: str, asked: str, folder: str = "formats") -> Way:
         usage_error(f"cannot write {output}: no such folder")
     _can_write(path)
     endings = render.endings(folder)
+    if colon and not chosen and (near := nearest(prefix, render.formats(folder))):
+        usage_error(f"no format is called {prefix!r}; did you mean {near}?")
     if not chosen and path.suffix and path.suffix.lower() not in endings:
         usage_error(f"cannot write {path.suffix} files; the endings are {' '.join(endings)}")
     return Way(path, chosen or endings.get(path.suffix.lower(), asked))

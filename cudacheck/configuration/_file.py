@@ -106,6 +106,6 @@ def _text(path: Path) -> str:
     if len(data) > MAX_BYTES:
         raise ConfigurationError(f"{path} is larger than {MAX_BYTES // 1024} KiB")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # Windows writes a mark in front
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: no UTF-8 at byte {error.start}") from None

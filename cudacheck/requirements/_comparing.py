@@ -109,6 +109,10 @@ OTHER_MODEL = {"ti", "super", "laptop", "max", "mobile", "d", "mig"}
 """Words that make another model of the one before them: an RTX 4070 Ti is no RTX 4070."""
 
 
+MOST_SHARE = 2.0
+"""Of the datasheet's peak; what measures more than all of it was not measured right."""
+
+
 def _split(name: str) -> list[str]:
     return re.findall(r"\w+", name.lower())
 
@@ -135,4 +139,7 @@ def _bytes(text: str) -> float:
 
 
 def _share(text: str) -> float:
-    return float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    if share > MOST_SHARE:  # 60 for 60%: no GPU would ever fulfil it
+        raise ValueError(f"{text} is no share of the peak: >=0.6, or >=60%")
+    return share
