@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 OTHER = object()
@@ -21,22 +22,27 @@ def spared(command: Any) -> Any:
 def _options(by_typer: Callable[[Any], list[Any]], context: Any) -> list[Any]:
     options = by_typer(context)  # --help is among them, which is made only now
     for option in options:
-        converts = hasattr(option, "type_descriptor") and not option.required  # of a Typer that does so by pydantic
+        converts = hasattr(option, "type_descriptor")  # of a Typer that does so by pydantic
         if converts and not isinstance(option.process_value, functools.partial):
             option.process_value = functools.partial(_processed, option, option.process_value)
     return options
 
 
 def _processed(option: Any, by_typer: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
-    found = _as_typed(option.type_descriptor.annotation, value, many=option.multiple or option.nargs == -1)
+    many = option.multiple or option.nargs == -1
+    found = _as_typed(option.type_descriptor.annotation, value, many=many, required=option.required)
     if found is OTHER:
         return by_typer(context, value)
     return option.callback(context, option, found) if option.callback else found
 
 
-def _as_typed(annotation: Any, value: Any, *, many: bool) -> Any:
+def _as_typed(annotation: Any, value: Any, *, many: bool, required: bool) -> Any:
+    if required and not value:
+        return OTHER  # it is missing: Typer says so
     if value is None:
         return () if many else None
+    if annotation is Path and isinstance(value, str) and not many:
+        return Path(value)
     if annotation is str and isinstance(value, str) and not many:
         return value
     if annotation == list[str] and isinstance(value, (list, tuple)):

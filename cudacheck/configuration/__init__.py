@@ -262,7 +262,7 @@ def _first(error: Any, file: File) -> ConfigurationError:
         keys = [field.alias or name for name, field in model.model_fields.items()]
         return file.says(_unknown("key", str(way[-1]), keys), *way)
     spoken = ".".join(map(str, way)) or "it"
-    if first["type"] == "model_type":
+    if first["type"] == "model_type" and way[0] == "ignore":
         return file.says(f'{spoken[:80]}: a rule is left out as {{ rule = "…", reason = "…" }}', *way)
     said = first["msg"][:1].lower() + first["msg"][1:]
     return file.says(f"{spoken[:80]}: {said[:200]}", *way)
