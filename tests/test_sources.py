@@ -808,6 +808,14 @@ def test_files_that_cannot_be_read(tmp_path: Path, data: bytes, said: str) -> No
         assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_says_nothing_is_named_beside_one_that_does(tmp_path: Path) -> None:
+    for name, text in (("ticket", "PyTorch version: 2.6.0+cu124"), ("answers", "bash: lspci: command not found")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    read_ = doctor.pasted([str(tmp_path / "ticket"), str(tmp_path / "answers")])
+    assert read_.report.facts.all(TorchBuild)
+    assert read_.told == (f"nothing was understood in {tmp_path / 'answers'}",)
+
+
 def test_a_folder_of_too_many_files(tmp_path: Path) -> None:
     for number in range(doctor.MAX_FILES + 1):
         (tmp_path / str(number)).touch()

@@ -154,7 +154,7 @@ def glimpse(python: str | None = None, only: Collection[str] = ()) -> Facts:
 def pasted(files: Sequence[str], *, ignore: Collection[str] = (), required: Sequence[Required] = ()) -> Inspected:
     """Judge what saved reports and pastes say. Raises InputError where nothing in them is understood.
 
-    Of a folder's files some may say nothing.
+    Where another says something, one that says nothing is named; a folder's files may.
     """
     folders = [name for name in files if name != "-" and _is_folder(name)]
     below = {str(path): None for name in folders for path in _files_in(Path(name))}
@@ -174,18 +174,19 @@ def _judged_texts(
     required: Sequence[Required] = (),
     perhaps: Collection[str] = (),
 ) -> Inspected:
-    """Those that are named in `perhaps` may say nothing."""
+    """Of those that are named in `perhaps` nobody is told that they say nothing."""
     from cudacheck import sources
     from cudacheck.judging import again
 
     try:
-        gathered = sources.gather(texts, perhaps=perhaps)
+        gathered = sources.gather(texts)
     except sources.SourceError as error:
         raise InputError(str(error)) from None
     for one in required:
         gathered.facts.add(one)
     report = judged(gathered.facts, gathered.facts.all(ProbeRun), ignore, None)
-    told = [
+    told = [f"nothing was understood in {name}" for name in gathered.silent if name not in perhaps]
+    told += [
         f"{name} was judged otherwise by cudacheck {stored.cudacheck_version}: by today's rules {changes}"
         for name, stored in gathered.reports
         if (changes := again.changed(stored, report, ignore))

@@ -129,8 +129,9 @@ def _asked(candidates: Sequence[Rule], facts: Facts, about: str, *, why: bool) -
         yield Question(hand.command, tuple(dict.fromkeys(answers)), about)
 
 
-def _size(asked: Sequence[tuple[Rule, Ask]]) -> int:
-    return max(len(ask.answer) for _, ask in asked)
+def _size(asked: Sequence[tuple[Rule, Ask]]) -> tuple[int, int]:
+    """Of the longest answer, lines and characters."""
+    return max((ask.answer.count("\n"), len(ask.answer)) for _, ask in asked)
 
 
 def _by_hand(ask: Ask) -> ByHand | None:

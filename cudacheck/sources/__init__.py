@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,21 +50,23 @@ class Gathered:
     facts: Facts
     reports: tuple[tuple[str, Report], ...]
     """The saved ones among the texts, as they were judged then, each with the name of its text."""
+    silent: tuple[str, ...]
+    """The names of the texts in which nothing was understood."""
 
 
-def read(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Facts:
+def read(texts: Sequence[tuple[str, str]]) -> Facts:
     """The facts alone of what `gather` finds."""
-    return gather(texts, perhaps).facts
+    return gather(texts).facts
 
 
-def gather(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> Gathered:
+def gather(texts: Sequence[tuple[str, str]]) -> Gathered:
     """The facts in these (name, text) pairs, whatever kinds of paste they hold; what none of them says is unknown.
 
-    Raises SourceError for a text in which nothing is recognised, not even an exception that has to do with CUDA;
-    for those named in `perhaps` only where nothing is in any text.
+    Raises SourceError where nothing is recognised in any text, not even an exception that has to do with CUDA.
     """
     reports: list[tuple[str, Report]] = []
     found: list[object] = []
+    silent: list[str] = []
     environments = Environments()
     for name, text in texts:
         report, rest = _split(name, text)
@@ -76,13 +78,13 @@ def gather(texts: Sequence[tuple[str, str]], perhaps: Collection[str] = ()) -> G
         said = list(_said(name, rest, environments)) or [*messages.unknown(_clean.lines(rest), name)]
         if report:
             reports.append((name, report))
-        elif not said and name not in perhaps:
-            raise SourceError(_not_understood(name))
+        elif not said:
+            silent.append(name)
         found.extend(said)
     if not found and not reports:
-        raise SourceError(_not_understood("any of these files"))
+        raise SourceError(_not_understood(silent[0] if len(silent) == 1 else "any of these files"))
     pasted = _merge.merged([*_but_hearsay(found), *environments.named])
-    return Gathered(_with_reports([report for _, report in reports], pasted), tuple(reports))
+    return Gathered(_with_reports([report for _, report in reports], pasted), tuple(reports), tuple(silent))
 
 
 def _but_hearsay(found: Sequence[object]) -> list[object]:
