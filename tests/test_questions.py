@@ -128,6 +128,13 @@ def test_the_shortest_answer_is_asked_for_first():
     assert len(commands) > 2
 
 
+def test_where_no_gpu_is_seen_nobody_asks_what_its_kernels_are():
+    """What runs on a GPU, or was not built for it, is another question than why there is none."""
+    assert causes(judged(RIDDLE).questions).isdisjoint(
+        {"kernel-failed", "gpu-too-old-for-build", "gpu-too-new-for-build"}
+    )
+
+
 def test_a_mac_is_asked_nothing():
     assert judged(RIDDLE.replace("+cu128", "") + "\nOS: macOS 26.1 (arm64)").questions == ()
 

@@ -33,9 +33,9 @@ import typer.testing  # noqa: F401
 ROOT = Path(__file__).parents[2]
 TESTS = {
     "rules": "rules branches rules_torch tickets replays replays_bench replays_steps speed snapshots",
-    "judging": "gate rules branches tickets replays snapshots",
+    "judging": "questions gate rules branches tickets replays snapshots",
     "speed": "speed branches replays_bench replays_steps rules snapshots speed_steps",
-    "sources": "sources branches tickets captures rules snapshots",
+    "sources": "sources questions branches tickets captures disguise rules snapshots",
     "remedies": "remedies branches choices tickets rules rules_torch knowledge snapshots",
     "knowledge": "knowledge branches choices rules rules_torch tickets remedies",
 }
