@@ -163,6 +163,7 @@ def test_what_pytorch_answers_decides_over_versions():
 def test_a_library_that_is_missing_asks_what_was_asked_of_the_container():
     told = judged(OPEN["no library"])
     assert {"container-without-gpu", "container-missing-capability"} <= causes(told.questions)
+    assert "device-permission" not in causes(told.questions)  # whose message this is not
     assert judged("$ docker run app\n" + OPEN["no library"]).questions == ()
 
 
