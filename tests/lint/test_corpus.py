@@ -8,6 +8,7 @@ pytest.importorskip("tree_sitter_bash", reason="needs the extra: pip install cud
 
 from corpus_cases import FOLDER, Case, cases
 
+from cudacheck.lint.fixing import fixed
 from cudacheck.lint.linting import Linted, lint
 
 FAULTY = [*cases("faulty_held.txt"), *cases("faulty.txt")]
@@ -76,6 +77,17 @@ def test_what_is_to_be_typed_instead_has_no_fault_of_its_own(case: Case):
     for finding in judged(case).findings:
         if finding.instead.startswith("pip install") and "$" not in finding.instead:
             assert lint([("instead.sh", finding.instead + "\n")]).findings == (), finding.instead
+
+
+@pytest.mark.parametrize("case", FAULTY, ids=lambda case: case.name)
+def test_what_was_mended_is_clean_and_stays_as_it_is(case: Case):
+    """All that has a fix is gone afterwards, nothing else came, and a second time there is nothing to mend."""
+    before = judged(case)
+    for path, text in fixed(before).items():
+        after = before.again([(path, text)])
+        kept = [finding.rule for finding in before.findings if not finding.edits]
+        assert sorted(finding.rule for finding in after.findings) == sorted(kept)
+        assert fixed(after) == {}
 
 
 @pytest.mark.parametrize(
