@@ -97,6 +97,8 @@ class Index:
     place: Place
     replaces: bool = True
     """Whether the default index is left out (`--index-url`), not added to (`--extra-index-url`)."""
+    torch_only: bool = False
+    """Whether PyTorch's own packages come from it, and nothing else (`--torch-backend`)."""
 
 
 @dataclasses.dataclass(frozen=True)

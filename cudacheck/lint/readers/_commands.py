@@ -146,7 +146,7 @@ _SUDO = {"sudo", "time", "nohup", "exec", "env", "command", "srun", "xargs", "ni
 
 def facts(command: ShellCommand, context: Context) -> Found:
     """The facts of one command of a shell."""
-    found: Found = [*variables(command, context)]
+    found: Found = [*variables(command, context), *_environment_of_a_notebook(command, context)]
     words = _without_wrapper(command.words)
     if not words:
         return found
@@ -157,6 +157,20 @@ def facts(command: ShellCommand, context: Context) -> Found:
     found += _containers(words, command, context)
     found += _python(words, command, context)
     return found
+
+
+def _environment_of_a_notebook(command: ShellCommand, context: Context) -> Iterator[Variable]:
+    """`%env NAME=VALUE`, `%env NAME VALUE`: for all that the notebook runs from then on."""
+    if not command.words or command.words[0].text not in {"env", "set_env"}:
+        return
+    rest = command.words[1:]
+    name, equals, value = rest[0].text.partition("=") if rest else ("", "", "")
+    if len(rest) == 2 and not equals:
+        name, value, equals = rest[0].text, rest[1].text, "="
+    elif len(rest) != 1:
+        return
+    if equals and re.fullmatch(r"[A-Z_]+", name):
+        yield Variable(name, None if "$" in value else value, rest[-1].place, Setter.EXPORT, context.scope)
 
 
 def _without_wrapper(words: tuple[Word, ...]) -> list[Word]:
@@ -201,7 +215,12 @@ def _pip(command: ShellCommand, words: list[Word], context: Context, tool: Tool)
     indexes = tuple(
         Index(value.text, value.place, replaces=option in {"-i", "--index-url", "--default-index", "--pypi-url"})
         for option, value in options
-        if option in {"-i", "--index-url", "--extra-index-url", "--default-index", "--index", "--torch-backend"}
+        if option in {"-i", "--index-url", "--extra-index-url", "--default-index", "--index"}
+    )
+    indexes += tuple(
+        Index(f"https://download.pytorch.org/whl/{value.text}", value.place, replaces=False, torch_only=True)
+        for option, value in options
+        if option == "--torch-backend"
     )
     flags = {word.text for word in words}
     loose = "--no-build-isolation" in flags or any(o == "--no-build-isolation-package" for o, _ in options)

@@ -7,7 +7,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cudacheck.lint.facts import Image, Install, Place, PythonVersion, RecipeKind, Service, Setter, Tool, Variable
+from cudacheck.lint.facts import (
+    ContainerRun,
+    Image,
+    Install,
+    Place,
+    PythonVersion,
+    RecipeKind,
+    Service,
+    Setter,
+    Tool,
+    Variable,
+)
 from cudacheck.lint.readers._base import Context, Embedded, Found, Reader, Unread
 from cudacheck.lint.readers._commands import conda_requirement, requirement
 
@@ -196,8 +207,10 @@ class _Document:
                 stack += node.value
 
     def _workflow(self, top: dict[str, Any]) -> Iterator[object]:
+        yield from self._variables(top.get("env"), Setter.WORKFLOW, "workflow")
         for name, node in self.map(top["jobs"]).items():
             job = self.map(node)
+            yield from self._variables(job.get("env"), Setter.WORKFLOW, f"job {name}")
             runner = self.scalar(job.get("runs-on"))
             hosted = runner if HOSTED.match(runner) else ""
             container = job.get("container")
@@ -206,8 +219,17 @@ class _Document:
             )
             if self.scalar(image):
                 yield Image(self.scalar(image), self.place(image), f"job {name}")
+            if container is not None and container.id == "mapping":
+                yield from self._runs_with(self.map(container).get("options"), hosted)
             for step in self.items(job.get("steps")):
+                yield from self._variables(self.map(step).get("env"), Setter.WORKFLOW, f"job {name}")
                 yield from self._step(self.map(step), f"job {name}", hosted)
+
+    def _runs_with(self, options: Any, hosted: str) -> Iterator[ContainerRun]:
+        """A job's container with `--gpus`."""
+        if match := re.search(r"--gpus[ =]+(\S+)", self.scalar(options)):
+            place = self.place(options)
+            yield ContainerRun(place, match[1].strip("'\""), dataclasses.replace(place, exact=False), hosted)
 
     def _gitlab(self, top: dict[str, Any]) -> Iterator[object]:
         for name, node in top.items():

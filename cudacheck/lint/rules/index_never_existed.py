@@ -35,7 +35,7 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
 
 def _finding(index: Index, tag: str) -> LintFinding:
     near = known.nearest_tag(tag)
-    instead = index.url.replace(tag, near) if near else ""
+    instead = (near if index.torch_only else index.url.replace(tag, near)) if near else ""
     return LintFinding(f"PyTorch was never built for {tag}: this index does not exist", index.place, instead)
 
 

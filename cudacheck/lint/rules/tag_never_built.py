@@ -41,9 +41,10 @@ def check(recipe: Recipe) -> Iterator[LintFinding]:
 
 def _index_tag(install: Install) -> str:
     """The tag of the one index that it looks in."""
-    if install.find_links or len(install.indexes) != 1 or not install.indexes[0].replaces:
+    if install.find_links or len(install.indexes) != 1:
         return ""
-    return known.torch_index_tag(install.indexes[0].url) or ""
+    only = install.indexes[0]
+    return known.torch_index_tag(only.url) or "" if only.replaces or only.torch_only else ""
 
 
 def _torch_of(asked: PackageSpec) -> str | None:
@@ -76,6 +77,7 @@ RULE = LintRule(
         "an index that does not hold it": Example(
             "pip install torch==2.4.0 --index-url https://download.pytorch.org/whl/cu128\n"
         ),
+        "a backend of uv's that does not hold it": Example("uv pip install torch==2.5.1 --torch-backend=cu128\n"),
         "a partner of it": Example("torchvision==0.19.0+cu128\n", "requirements.txt"),
         "a tag that had ended": Example(
             "pip install torch==2.6.0+cu121 -f https://download.pytorch.org/whl/torch_stable.html\n"
@@ -86,6 +88,7 @@ RULE = LintRule(
         "a tag of few releases": Example(
             "pip install torch==2.9.1+cu129 --index-url https://download.pytorch.org/whl/cu129\n"
         ),
+        "the backend that uv chooses": Example("uv pip install torch==2.5.1 --torch-backend=auto\n"),
         "newer than what is known": Example("pip install torch==2.99.0+cu128\n"),
         "the tag in a variable": Example(
             "pip install torch==2.4.0 --index-url https://download.pytorch.org/whl/${CUDA}\n"

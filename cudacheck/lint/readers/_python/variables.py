@@ -10,8 +10,10 @@ from cudacheck.lint.readers._python.module import Function, Module, imports
 
 
 def variables(module: Module) -> Iterator[Variable]:
-    for node in [*module.of(ast.Assign), *module.of(ast.Call)]:
-        pair = _environ(module, node)
+    single = ((node, _environ(module, node)) for node in [*module.of(ast.Assign), *module.of(ast.Call)])
+    unions: list[ast.Call | ast.AugAssign] = [*module.of(ast.AugAssign), *module.of(ast.Call)]
+    several = ((node, pair) for node in unions for pair in _merged(module, node))
+    for node, pair in [*single, *several]:
         if pair is None:
             continue
         name, value, place = pair
@@ -38,6 +40,22 @@ def _environ(module: Module, node: ast.AST) -> tuple[str, ast.expr, Place] | Non
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             return key.value, node.args[1], module.place(node)
     return None
+
+
+def _merged(module: Module, node: ast.Call | ast.AugAssign) -> Iterator[tuple[str, ast.expr, Place]]:
+    """os.environ.update({"NAME": value}, NAME=value), os.environ |= {"NAME": value}."""
+    given: list[ast.expr] = []
+    if isinstance(node, ast.AugAssign):
+        given = [node.value] if module.named(node.target) == "os.environ" else []
+    elif isinstance(node.func, ast.Attribute) and node.func.attr == "update":
+        if module.named(node.func) != "os.environ.update":
+            return
+        given = node.args
+        yield from ((word.arg, word.value, module.place(word)) for word in node.keywords if word.arg)
+    for value in given:
+        for key, item in zip(value.keys, value.values, strict=True) if isinstance(value, ast.Dict) else ():
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, item, module.place(item)
 
 
 def _before(module: Module, node: ast.AST) -> str:
