@@ -160,6 +160,35 @@ def test_what_nobody_knows_is_no_choice():
     assert "JetPack" in planned(["Jetson AGX Orin"], "540.4.0", "3.10").cannot_tell[0]
 
 
+def about(plan: InstallPlan, what: str) -> list[str]:
+    return [each.says for each in plan.advice if each.about == what]
+
+
+def test_a_jetson_is_told_what_its_jetpack_has():
+    orin = planning.plan(planning.described(["Jetson Orin Nano"], "540.4.0", "3.12", machine="aarch64"))
+    assert orin.choice is None
+    assert [says.split(" has")[0] for says in about(orin, "jetpack")] == ["JetPack 6"]
+    assert "Python 3.10" in about(orin, "jetpack")[0]
+    xavier = planning.plan(planning.described(["Jetson AGX Xavier"], machine="aarch64"))
+    assert [says.split(" has")[0] for says in about(xavier, "jetpack")] == ["JetPack 5", "JetPack 4"]
+    thor = planning.plan(planning.described(["Jetson Thor"], "580.00", "3.12", machine="aarch64"))
+    assert about(thor, "jetpack") == []
+
+
+@pytest.mark.parametrize(
+    ("requirement", "driver", "image"),
+    [
+        ("torch==2.14.1", "550.54.15", "pytorch/pytorch:2.14.1-cuda12.6"),
+        ("torch==2.10.0", "580.95.05", "nvcr.io/nvidia/pytorch:25.12-py3"),
+        ("torch==2.10.0", "550.54.15", None),
+        ("torch==2.5.1", "580.95.05", None),
+    ],
+)
+def test_an_image_that_holds_the_build(requirement, driver, image):
+    told = about(planned(["A100"], driver, "3.12", requirement), "container")
+    assert [(image or "none") in says for says in told] == [True] * (image is not None)
+
+
 def test_a_ptxas_that_does_not_know_the_gpu_is_told():
     told = {
         gpu: next(

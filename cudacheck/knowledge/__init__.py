@@ -48,8 +48,17 @@ from cudacheck.knowledge.gpus import (
     models_called,
     tensor_rate,
 )
+from cudacheck.knowledge.jetson import JetPack, jetpacks
 from cudacheck.knowledge.messages import Message, message_of, messages, messages_of, placeholders
-from cudacheck.knowledge.packages import PackageRelease, TritonWheel, devel_image, package_releases, triton_of
+from cudacheck.knowledge.packages import (
+    Image,
+    PackageRelease,
+    TritonWheel,
+    devel_image,
+    images,
+    package_releases,
+    triton_of,
+)
 from cudacheck.knowledge.torch_builds import (
     Build,
     Companions,
@@ -81,6 +90,8 @@ __all__ = [
     "Companions",
     "FlashAttnVariant",
     "GpuModel",
+    "Image",
+    "JetPack",
     "Message",
     "PackageRelease",
     "Release",
@@ -124,7 +135,9 @@ __all__ = [
     "gpu_called",
     "gpu_models",
     "has_cpu_build",
+    "images",
     "is_newer_than_known",
+    "jetpacks",
     "last_driver_branch",
     "last_driver_branch_source",
     "message_of",

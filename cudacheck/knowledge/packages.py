@@ -66,6 +66,24 @@ def devel_image(cuda: str) -> str | None:
 
 
 @dataclasses.dataclass(frozen=True)
+class Image:
+    """A container image with a PyTorch in it."""
+
+    name: str
+    torch: str
+    """`2.14.1`; `2.10.0a0` is a build of NVIDIA's own."""
+    cuda: str
+    source: str
+
+
+@lru_cache
+def images() -> tuple[Image, ...]:
+    """Those that were seen, for Linux x86_64."""
+    found = (row for row in rows("packages", "torch_images") if row["verified"])
+    return tuple(Image(row["image"], row["torch"], row["cuda"], row["source"]) for row in found)
+
+
+@dataclasses.dataclass(frozen=True)
 class TritonWheel:
     """The Triton of a PyTorch release, and the compiler in it."""
 

@@ -12,7 +12,7 @@ from cudacheck.planning import choosing
 from cudacheck.planning.answer import Remark
 from cudacheck.planning.target import Target
 from cudacheck.planning.wanted import Wish
-from cudacheck.remedies import flash_attn_choice, installers
+from cudacheck.remedies import flash_attn_choice, installers, torch_choice
 from cudacheck.remedies.torch_choice import Choice
 
 
@@ -21,6 +21,7 @@ def advice(choice: Choice, target: Target, wanted: Wish) -> Iterator[Remark]:
     yield _attention(choice, target, wanted)
     yield from _newer_attention(choice, target, wanted)
     yield from _compiler(choice, target)
+    yield from _containers(choice, target)
     yield from _triton(choice, target)
     yield from _run_time_code(choice, target)
     yield from _staying_behind(choice, target)
@@ -101,6 +102,35 @@ def _compiler(choice: Choice, target: Target) -> Iterator[Remark]:
         own = knowledge.toolkit_driver(cuda, machine.driver_os)
         says += f"; in a container {image}" + (f" (driver {own} or newer)" if own else "")
     yield Remark("compile", says)
+
+
+def _containers(choice: Choice, target: Target) -> Iterator[Remark]:
+    """Images that hold this very build, and NVIDIA's own of the same release, where this driver serves their CUDA."""
+    machine, version = target.machine, choice.release.version
+    if (machine.os, machine.machine) != ("linux", "x86_64") or choice.build.channel:
+        return
+    for image in knowledge.images():
+        needs = knowledge.minimum_driver(image.cuda, machine.driver_os)
+        served = machine.driver is None or (needs and knowledge.driver_at_least(machine.driver, needs))
+        if image.torch == version and image.cuda == choice.build.cuda:
+            yield Remark("container", f"this PyTorch is in {image.name}", image.source)
+        elif served and image.torch == f"{version}a0":
+            says = f"NVIDIA's own build of {image.torch}, with CUDA {image.cuda}, is in {image.name}"
+            yield Remark("container", says, image.source)
+
+
+def on_jetson(target: Target) -> Iterator[Remark]:
+    """What the JetPacks of a Jetson before Thor bring along."""
+    machine = target.machine
+    if not machine.jetson or torch_choice.JETSON_WITH_STOCK_BUILDS in machine.capabilities:
+        return
+    branch = knowledge.parse_driver(machine.driver)[0] if machine.driver else None
+    for capability in machine.capabilities:
+        for jetpack in knowledge.jetpacks(capability, branch):
+            cuda = " to ".join(dict.fromkeys((jetpack.cuda[0], jetpack.cuda[-1])))
+            where = f"; the Jetson AI Lab has wheels for it: {jetpack.index}" if jetpack.index else ""
+            says = f"JetPack {jetpack.version} has CUDA {cuda} and Python {jetpack.python}{where}"
+            yield Remark("jetpack", says, jetpack.source)
 
 
 def _triton(choice: Choice, target: Target) -> Iterator[Remark]:

@@ -79,7 +79,7 @@ class Alternative:
 class Remark:
     """What belongs to the chosen build besides packages; what was asked for and is not in it."""
 
-    about: Literal["attention", "compile", "triton", "jit", "beside", "left out"]
+    about: Literal["attention", "compile", "triton", "jit", "container", "jetpack", "beside", "left out"]
     says: str
     source: str = ""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cudacheck import knowledge
 from cudacheck.knowledge import Build, as_version
 from cudacheck.planning import advising, changes, choosing, emitting, packages, pools
-from cudacheck.planning.answer import Alternative, Chosen, InstallPlan, PlannedFor, RuledOut, Why
+from cudacheck.planning.answer import Alternative, Chosen, InstallPlan, PlannedFor, Remark, RuledOut, Why
 from cudacheck.planning.emitting import CONDA_TOOLS
 from cudacheck.planning.target import Target
 from cudacheck.planning.wanted import PARTNERS, Wish
@@ -36,9 +36,17 @@ def plan(target: Target, wanted: Wish | None = None, tool: str | None = None) ->
         ruled_out=tuple(_ruled_out(chosen, target, asked, channel)) if known_gpus else (),
         alternatives=tuple(_alternatives(chosen, target, asked, channel) if known_gpus else _by_gpu(target, asked)),
         cannot_tell=unknown,
-        advice=(*(advising.advice(chosen, target, asked) if chosen else ()), *advising.on_wishes(asked)),
+        advice=tuple(_advice(chosen, target, asked)),
         knowledge_date=knowledge.as_of(),
     )
+
+
+def _advice(chosen: Choice | None, target: Target, wanted: Wish) -> Iterator[Remark]:
+    if chosen:
+        yield from advising.advice(chosen, target, wanted)
+    else:
+        yield from advising.on_jetson(target)
+    yield from advising.on_wishes(wanted)
 
 
 def _planned_for(target: Target) -> PlannedFor:
@@ -90,7 +98,7 @@ def _unknown(target: Target, chosen: Choice | None) -> Iterator[str]:
         if _is_newer_than_all(capability, target):
             yield f"whether a newer PyTorch has kernels for compute capability {capability}"
     if machine.jetson and chosen is None:
-        yield "what NVIDIA's index for this JetPack has: before Thor, a Jetson runs no other builds"
+        yield "which wheel fits this JetPack: no index of PyTorch has one with kernels for a Jetson before Thor"
     if chosen and machine.driver is None:
         oldest = torch_choice.oldest_driver(chosen.build.cuda, machine)
         yield f"which driver is there: this build needs {oldest} or newer"
