@@ -60,8 +60,10 @@ GPUS = {
 }
 DRIVERS = (
     *("450.80.02", "470.161.03", "510.47.03", "525.60.13", "535.129.03", "550.54.15", "560.35.05", "570.86.15"),
-    *("575.57.08", "580.65.06", "580.95.05", "582.53", "590.48.01", "595.58.03", "620.70.06"),
+    *("570.172.08", "575.57.08", "580.65.06", "580.95.05", "590.48.01", "595.58.03", "620.70.06"),
 )
+OF_WINDOWS = {"570.172.08": "582.53"}
+"""A number that only Windows has."""
 PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 SYSTEMS = ("linux x86_64", "linux aarch64", "windows x86_64", "wsl x86_64")
 
@@ -109,7 +111,10 @@ def planned(target: planning.Target) -> InstallPlan:
 
 
 def cases() -> list[Case]:
-    return [Case(*values) for values in itertools.product(GPUS, DRIVERS, PYTHONS, SYSTEMS)]
+    return [
+        Case(gpu, driver if system.startswith("linux") else OF_WINDOWS.get(driver, driver), python, system)
+        for gpu, driver, python, system in itertools.product(GPUS, DRIVERS, PYTHONS, SYSTEMS)
+    ]
 
 
 def number(text: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -119,3 +120,13 @@ def test_the_script_prints_a_diff(tmp_path):
         tomllib.loads(copy.read_text(encoding="utf-8"))["checked"]
         == json.loads((DATA / "default_index.json").read_text(encoding="utf-8"))["date"]
     )
+
+
+def test_an_index_that_says_nothing_is_no_answer(tmp_path):
+    """Whether this pip is too old to be asked, or there is no index: no empty diff that looks like peace."""
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    command = [sys.executable, ROOT / "tools" / "refresh_knowledge.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("nothing was compared: pip")
+    assert len(done.stderr.splitlines()) == 1

@@ -69,6 +69,10 @@ class Row:
     replaces: str = ""
 
 
+class NoAnswerError(RuntimeError):
+    """An index that could not be asked: that it says nothing is no answer."""
+
+
 # What the indexes say
 
 
@@ -81,6 +85,8 @@ def ask(date: str) -> Answers:
 
 
 def _asked(package: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not _pip("index", "versions", package, "--json").get("versions"):
+        raise NoAnswerError(f"pip tells of no {package} at all: the default index cannot be reached")
     wheels: dict[str, dict[str, list[str]]] = {}
     for platform, tags in PLATFORMS.items():
         for python in PYTHONS:
@@ -103,11 +109,16 @@ def _for(python: str, tags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _pip(*arguments: str) -> dict[str, Any]:
-    """What pip answers; empty where it has nothing to say."""
+    """What pip answers; empty where there is nothing for that Python and platform. Raises NoAnswerError."""
     command = [sys.executable, "-m", "pip", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    answer: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
-    return answer
+    if done.returncode == 0:
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+    if "No matching distribution" not in done.stderr:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise NoAnswerError(f"pip {arguments[0]} says: {last}")
+    return {}
 
 
 def _page(address: str) -> str:
@@ -284,7 +295,11 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the table, too")
     arguments = parser.parse_args()
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    answers = read(arguments.samples) if arguments.samples else ask(today)
+    try:
+        answers = read(arguments.samples) if arguments.samples else ask(today)
+    except (NoAnswerError, OSError) as error:
+        print(f"nothing was compared: {error}", file=sys.stderr)
+        return 1
     if arguments.save:
         save(answers, arguments.save)
     before = TABLE.read_text(encoding="utf-8")
