@@ -13,8 +13,10 @@ from present import present
 
 from cudacheck import knowledge
 
-FILES = ("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "triton", "messages", "article", "recipes")
-FILES += ("packages", "conda", "jetson")
+FILES = (
+    *("cuda_drivers", "torch_builds", "gpus", "flash_attn", "cudnn", "triton", "messages", "article", "recipes"),
+    *("packages", "conda", "jetson"),
+)
 TABLES = {name: tomllib.loads(files(knowledge).joinpath(f"{name}.toml").read_text()) for name in FILES}
 NO_KEYS = {"executed", "docs", "arithmetic", "reasoning"}
 """Sources of the article's audit that are words of their own."""

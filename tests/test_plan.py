@@ -229,6 +229,12 @@ def test_what_packages_ask_for(python, requirements, torch, found):
     assert (chosen and chosen.torch, chosen.packages if chosen else {}) == (torch, found)
 
 
+def test_what_packages_ask_of_each_other_is_not_known():
+    plan = planned(["H100"], "580.95.05", "3.12", "transformers<4.48", "vllm")
+    assert plan.cannot_tell[0].startswith("whether transformers 4.47.1 and vllm 0.33.0 accept each other")
+    assert planned(["H100"], "580.95.05", "3.12", "vllm").cannot_tell == ()
+
+
 @pytest.mark.parametrize(
     ("gpu", "requirements", "told"),
     [

@@ -125,7 +125,7 @@ def test_the_script_prints_a_diff(tmp_path):
 def test_an_index_that_says_nothing_is_no_answer(tmp_path):
     """Whether this pip is too old to be asked, or there is no index: no empty diff that looks like peace."""
     environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
-    command = [sys.executable, ROOT / "tools" / "refresh_knowledge.py"]
+    command = [sys.executable, str(ROOT / "tools" / "refresh_knowledge.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("nothing was compared: pip")

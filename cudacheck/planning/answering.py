@@ -26,7 +26,7 @@ def plan(target: Target, wanted: Wish | None = None, tool: str | None = None) ->
     channel = pools.CONDA_FORGE if tool in CONDA_TOOLS else None
     target = emitting.prepared(target, tool)
     chosen = choosing.best(target, asked, channel)
-    unknown = tuple(_unknown(target, chosen))
+    unknown = tuple(_unknown(target, asked, chosen))
     known_gpus = bool(target.machine.capabilities) and not target.unknown_gpus
     return InstallPlan(
         choice=emitting.written(_chosen(chosen, target, asked), chosen, target, asked, tool) if chosen else None,
@@ -88,7 +88,7 @@ def _index(build: Build) -> str | None:
     return installers.index_url(build.tag) if build.index else None
 
 
-def _unknown(target: Target, chosen: Choice | None) -> Iterator[str]:
+def _unknown(target: Target, wanted: Wish, chosen: Choice | None) -> Iterator[str]:
     machine = target.machine
     for gpu in target.unknown_gpus:
         yield f"what compute capability {gpu} has"
@@ -99,6 +99,11 @@ def _unknown(target: Target, chosen: Choice | None) -> Iterator[str]:
             yield f"whether a newer PyTorch has kernels for compute capability {capability}"
     if machine.jetson and chosen is None:
         yield "which wheel fits this JetPack: no index of PyTorch has one with kernels for a Jetson before Thor"
+    if chosen:
+        found = packages.chosen(chosen, machine, wanted)
+        pinned = [f"{name} {release.version}" for name, release in found.items() if release]
+        if len(pinned) > 1:
+            yield f"whether {' and '.join(pinned)} accept each other: what they ask of PyTorch is all that is known"
     if chosen and machine.driver is None:
         oldest = torch_choice.oldest_driver(chosen.build.cuda, machine)
         yield f"which driver is there: this build needs {oldest} or newer"

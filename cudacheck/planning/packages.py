@@ -72,9 +72,9 @@ def _unfit(row: PackageRelease, machine: Machine) -> str:
     """Why it cannot work on that machine, whatever the PyTorch; empty where it may."""
     name = f"{row.package} {row.version}"
     if machine.os not in row.systems:
-        return f"{name} has no wheel for {machine.os.capitalize()}"
+        return f"{name} has no wheel for {machine.os.capitalize()} that is known to fit"
     if machine.machine not in row.machines:
-        return f"{name} has no wheel for {machine.machine} that is known"
+        return f"{name} has no wheel for {machine.machine} that is known to fit"
     if machine.python and machine.python not in row.pythons:
         return f"{name} wants Python {row.pythons[0]} to {row.pythons[-1]}, this is {machine.python}"
     if machine.glibc and as_version(machine.glibc) < as_version(row.glibc or "0"):
