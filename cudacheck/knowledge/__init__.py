@@ -51,8 +51,8 @@ from cudacheck.knowledge.gpus import (
 from cudacheck.knowledge.jetson import JetPack, jetpacks
 from cudacheck.knowledge.messages import Message, message_of, messages, messages_of, placeholders
 from cudacheck.knowledge.packages import (
-    Image,
     PackageRelease,
+    TorchImage,
     TritonWheel,
     devel_image,
     images,
@@ -90,12 +90,12 @@ __all__ = [
     "Companions",
     "FlashAttnVariant",
     "GpuModel",
-    "Image",
     "JetPack",
     "Message",
     "PackageRelease",
     "Release",
     "TensorRate",
+    "TorchImage",
     "TritonWheel",
     "achieved",
     "archs_of",

@@ -66,7 +66,7 @@ def devel_image(cuda: str) -> str | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Image:
+class TorchImage:
     """A container image with a PyTorch in it."""
 
     name: str
@@ -77,10 +77,10 @@ class Image:
 
 
 @lru_cache
-def images() -> tuple[Image, ...]:
+def images() -> tuple[TorchImage, ...]:
     """Those that were seen, for Linux x86_64."""
     found = (row for row in rows("packages", "torch_images") if row["verified"])
-    return tuple(Image(row["image"], row["torch"], row["cuda"], row["source"]) for row in found)
+    return tuple(TorchImage(row["image"], row["torch"], row["cuda"], row["source"]) for row in found)
 
 
 @dataclasses.dataclass(frozen=True)
