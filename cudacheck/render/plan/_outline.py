@@ -74,7 +74,7 @@ def reasons(plan: InstallPlan) -> Iterator[tuple[str, str]]:
     yield from (("why", why.says) for why in plan.why)
     yield from (("ruled out", line) for line in _ruled_out(plan.ruled_out))
     yield from (("or", _alternative(other)) for other in plan.alternatives)
-    yield "known as of", plan.knowledge_date
+    yield "knowledge", f"of {plan.knowledge_date}"
 
 
 def _ruled_out(rows: Sequence[RuledOut]) -> list[str]:
