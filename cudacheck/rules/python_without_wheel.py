@@ -52,7 +52,7 @@ def check(builds: tuple[TorchBuild, ...], interpreter: Interpreter, facts: Facts
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
-    spec = re.sub(r"\{.*?\}", "", match[1].rstrip(".,-"))
+    spec = re.sub(r"\{[^{}]*\}", "", match[1].rstrip(".,-"))
     if (index := _index_of(spec, facts)) is None:
         yield _finding(_why(spec, facts), _messages.quote(match, said), facts)
         return
