@@ -896,6 +896,42 @@ def test_docker_run_without_a_gpu_convicts_only_beside_a_pytorch_that_finds_none
     assert "container-without-gpu" not in [f.rule for f in doctor.read(f"{CONTAINER}\n{theory}").findings]
 
 
+def root_of(text: str) -> str:
+    """The first finding as rule and severity, with a question mark where something is asked."""
+    report = doctor.read(text)
+    first = next(iter(report.findings), None)
+    return f"{first.rule} {first.severity}{' ?' * bool(report.questions)}" if first else "nothing"
+
+
+FOUND_NONE = "RuntimeError: Found no NVIDIA driver on your system."
+NO_NVML = (
+    "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared object file"
+)
+CUDA_3 = "ggml_cuda_init: failed to initialize CUDA: initialization error"
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [
+        # an engine that was asked for a GPU starts nothing where its host has no driver
+        (FOUND_NONE, "driver-missing error ?"),
+        (f"$ docker run --gpus all app\n{FOUND_NONE}", "driver-missing warning ?"),
+        (f"resources:\n  limits:\n    nvidia.com/gpu: 1\n{FOUND_NONE}", "driver-missing warning ?"),
+        (f"$ singularity exec --nv app.sif python train.py\n{FOUND_NONE}", "driver-missing warning ?"),
+        (f"singularity exec app.sif python train.py\n{FOUND_NONE}", "container-without-gpu error"),
+        # the hook's first library may be missing with the whole driver
+        (NO_NVML, "container-without-gpu warning ?"),
+        (f"{NO_NVML}\nNVRM version: NVIDIA UNIX x86_64 Kernel Module  535.54  Tue", "container-without-gpu error"),
+        # error 3 alone does not tell of nvidia_uvm
+        (CUDA_3, "cuda-init-failed error"),
+        (f"{CUDA_3}\nLinux 5.4.0-150-generic x86_64", "cuda-init-failed error"),
+        (f"{CUDA_3}\nLinux 6.8.0-45-generic x86_64", "uvm-broken error"),
+    ],
+)
+def test_what_is_said_alone_does_not_convict_of_one_of_several_causes(text: str, root: str) -> None:
+    assert root_of(text) == root
+
+
 def test_an_empty_answer_counts_only_between_two_prompts() -> None:
     """What is cut off there, or what a heading ends, is no answer."""
     system, command = "Linux 6.8.0-45-generic x86_64", "$ lspci -nnk -d 10de:"

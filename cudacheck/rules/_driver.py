@@ -27,7 +27,7 @@ UNSUPPORTED_COMBINATION = (
 )
 """Error 803: either an update of the driver is half done, or the libcuda is another's."""
 
-_FINDS_NONE = r"Found no NVIDIA driver on your system|(?i:no CUDA GPUs are available)"
+_FINDS_NONE = r"Found no NVIDIA driver on your system|(?i:no CUDA GPUs are available)|But your machine only has: \[\]"
 
 
 def numbered(*codes: int) -> str:
@@ -35,10 +35,43 @@ def numbered(*codes: int) -> str:
     code = "(?:" + "|".join(map(str, codes)) + r")(?!\d)"
     failed = (
         r"init failure|failed to get device context|cuInit(?:\(0?\))? ?(?:err(?:or)?|failed|returned)?"
-        r"|cudaSetDevice err|(?:CUDA|Cuda) initialization failure with error"
+        r"|cudaSetDevice err|(?:CUDA|Cuda) initialization fail(?:ure|s|ed) with(?: error)?"
     )
     count = r"cudaGetDeviceCount(?:\(\))?"  # which may also "return 3" when there are three GPUs
     return rf"(?:{failed}|{count} (?:err|failed))[ :=]{{1,3}}{code}|{count} returned {code}\s{{1,12}}->"
+
+
+INITIALIZATION_ERROR = (
+    r"CUDA driver initialization failed, you might not have a CUDA gpu",
+    r"Error 3: initialization error",
+    r"cuInit[^\n]{0,60}CUDA_ERROR_NOT_INITIALIZED",
+    r"failed to initialize CUDA: initialization error",
+    r"cuda runtime error \(3\) : initialization error at [^\n]{0,200}THCGeneral",
+    r"THCGeneral\.c\w* line=\d+ error=3 : initialization error",
+    numbered(3),
+)
+"""Error 3 as the first call of a program meets it: nvidia_uvm may be why, and much else."""
+_SAYS_3 = re.compile(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)")
+
+
+def code_said(text: str) -> int:
+    """Which of the errors 3 and 999 a message means that gives one of them in words, or as a bare number."""
+    return 3 if _SAYS_3.search(text) else 999
+
+
+def may_be_uvm(facts: Facts) -> bool:
+    """Whether anything but the words tells of nvidia_uvm behind an error 3 that a program reports.
+
+    It is not there or not loaded, or the kernel is one of those (6.1 and newer) with whose HMM it works together.
+    """
+    system, module = facts.one(System), facts.one(KernelModule)
+    nodes = [node for node in facts.all(DeviceNode) if node.path == "/dev/nvidia-uvm"]
+    kernel = re.match(r"(\d+)\.(\d+)", (system.kernel if system else None) or "")
+    return (
+        any(not node.exists for node in nodes)
+        or (module is not None and module.uvm_loaded is False)
+        or (kernel is not None and (int(kernel[1]), int(kernel[2])) >= (6, 1))
+    )
 
 
 def in_pytorchs_words(error: str) -> Ask:

@@ -34,7 +34,7 @@ from cudacheck.probes.host.device_nodes import DeviceNode
 from cudacheck.probes.host.environment import EnvironmentVariables
 from cudacheck.probes.host.kernel_module import KernelModule
 from cudacheck.probes.host.libcuda import LibCuda
-from cudacheck.probes.host.nvml import Nvml
+from cudacheck.probes.host.nvml import Gpu, Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
 from cudacheck.probes.messages import ContainerStart, ErrorMessage
@@ -101,8 +101,17 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         needed = Remedy("install libnvidia-container-tools on the host, which enroot's hook calls", needs_root=True)
         yield Finding("the container got no GPU: nvidia-container-cli is not installed on the host", (), (needed,))
     else:
-        system, severity = facts.one(System), Severity.WARNING if library and _may_be_no_container(facts) else None
+        unsure = _may_have_no_driver(text, facts) or (library and _may_be_no_container(facts))
+        system, severity = facts.one(System), Severity.WARNING if unsure else None
         yield Finding(message, (), _remedies((system.container if system else None) or "docker"), severity=severity)
+
+
+def _may_have_no_driver(text: str, facts: Facts) -> bool:
+    """Whether the engine's hook fails at the driver's first library, and nothing tells of a driver on its host."""
+    at_first = re.search(r"initialization error: (?:load library failed|driver (?:rpc )?error)", text)
+    nvml, module = facts.one(Nvml), facts.one(KernelModule)
+    told = (nvml is not None and nvml.driver_version) or (module is not None and module.loaded) or facts.all(Gpu)
+    return at_first is not None and not told
 
 
 def _may_be_no_container(facts: Facts) -> bool:
@@ -110,6 +119,10 @@ def _may_be_no_container(facts: Facts) -> bool:
     system, said = facts.one(System), " ".join(message.text for message in facts.all(ErrorMessage))
     told = _machine.in_container(system) or facts.all(ContainerStart) or re.search("docker|container|podman", said)
     return not told and re.search(_NO_LIBRARY, said) is not None
+
+
+def _leaves_it_open(facts: Facts) -> bool:
+    return _may_be_no_container(facts) or any(_may_have_no_driver(m.text, facts) for m in facts.all(ErrorMessage))
 
 
 def _without_cdi(match: re.Match[str]) -> Iterator[Finding]:
@@ -210,7 +223,7 @@ RULE = Rule(
         _NO_LIBRARY,
         _driver.NO_SMI,
     ),
-    ambiguous=_may_be_no_container,
+    ambiguous=_leaves_it_open,
     asks=(
         Ask(System, "`/.dockerenv`: it is a container", "Linux 6.8.0-45-generic x86_64\n/.dockerenv"),
         Ask(
@@ -299,6 +312,10 @@ RULE = Rule(
                 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
                 "ticket.txt",
             ),
+        ),
+        "singularity without --nv": (
+            ContainerStart("apptainer", gpus=False),
+            ErrorMessage("You requested GPUs: [0]\n But your machine only has: []", "ticket.txt"),
         ),
         "the container hook finds no driver": (
             ErrorMessage(

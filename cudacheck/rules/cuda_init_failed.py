@@ -79,7 +79,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         if not facts.is_answered(LibCuda):
             yield Finding(match[0])
         return
-    code = int(match.groupdict().get("code") or (3 if "initialization failed" in match[0] else 999))
+    code = int(match.groupdict().get("code") or _driver.code_said(_messages.printed(match)))
     if (
         facts.is_answered(LibCuda)
         or code in OWNED_IN_WORDS
@@ -95,7 +95,8 @@ def _is_owned(code: int, nvml: Nvml | None, system: System | None, facts: Facts)
         return True
     if nvml is not None and nvml.init_code:
         return _accounts_for_nvml(nvml.init_code, nvml, system, facts)
-    if code in UVM and _machine.on_linux(system):
+    by_words = code == 3 and not facts.is_answered(LibCuda) and not _driver.may_be_uvm(facts)
+    if code in UVM and _machine.on_linux(system) and not by_words:
         return True
     if _driver.owner_of_silence(nvml, facts) is not None:
         return True
@@ -179,7 +180,7 @@ RULE = Rule(
     messages=(
         r"Unexpected error from cudaGetDeviceCount\(\)[\s\S]{0,200}?Error (?P<code>\d+): (?P<words>[^\n]*)",
         r"CUDA unknown error - this may be due to an incorrectly set up environment",
-        r"CUDA driver initialization failed, you might not have a CUDA gpu",
+        *_driver.INITIALIZATION_ERROR,
     ),
     asks=(_driver.in_pytorchs_words("2: out of memory"),),
     fires={

@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator
 
 from cudacheck.model.facts import Facts
-from cudacheck.model.findings import Finding, FixBy, Layer, Severity
+from cudacheck.model.findings import Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.driver_files import DriverLibrary
 from cudacheck.probes.host.kernel_module import KernelModule
@@ -32,7 +32,7 @@ from cudacheck.probes.host.libcuda import LibCuda
 from cudacheck.probes.host.nvml import Nvml
 from cudacheck.probes.host.pci import PciBus, PciGpu
 from cudacheck.probes.host.system import System
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import ContainerStart, ErrorMessage
 from cudacheck.probes.patient.torch_cuda import TorchCuda
 from cudacheck.probes.patient.torch_files import TorchBuild
 from cudacheck.rules import _driver, _machine, _messages
@@ -57,11 +57,14 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     in_container = _machine.in_container(facts.one(System))
     if re.search(_driver.NO_SMI, match[0]) and not (_driver.is_needed(facts) and not in_container):
         return
-    yield Finding(
-        "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver is installed",
-        evidence=(),
-        remedies=(_machine.install_driver(facts),),
-    )
+    message = "PyTorch finds no NVIDIA driver" if "Found no" in match[0] else "no NVIDIA driver is installed"
+    if any(start.gpus for start in facts.all(ContainerStart)):
+        # an engine that is asked for a GPU starts nothing where its host has no driver
+        message += " in a container that was to get the GPU: what it was given lacks the driver, or this ran elsewhere"
+        look = Remedy("see what the container was given", ("ldconfig -p | grep libcuda; env | grep NVIDIA",))
+        yield Finding(message, (), (look,), severity=Severity.WARNING)
+        return
+    yield Finding(message, evidence=(), remedies=(_machine.install_driver(facts),))
 
 
 ABSENT = Nvml(library_found=False, init_code=12)
@@ -157,6 +160,10 @@ RULE = Rule(
             TorchBuild("2.8.0+cu128", cuda="12.8"),
             TorchCuda(available=False),
             ErrorMessage("bash: nvidia-smi: command not found", "ticket.txt"),
+        ),
+        "PyTorch says so, in a container that was started with the GPU": (
+            ContainerStart("docker", gpus=True),
+            ErrorMessage("RuntimeError: Found no NVIDIA driver on your system.", "ticket.txt"),
         ),
     },
     quiet={

@@ -43,13 +43,20 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     without_cuda = (build is not None and build.cuda_known and build.cuda is None) or (cuda and not cuda.available)
     if row is None or (ONLY_WITH_CUDA in row.text and without_cuda):
         return
-    unsure = row.text.startswith(GOES_ON) or (ONLY_WITH_CUDA in row.text and not (cuda and cuda.available))
     yield Finding(
         _what_is_missing(row, match, build),
         (_torch.build_evidence(build),) if build and build.version else (),
         (Remedy(_what_to_do(row.program, match)),),
-        severity=Severity.WARNING if unsure else None,
+        severity=_severity(row, cuda),
     )
+
+
+def _severity(row: knowledge.Message, cuda: TorchCuda | None) -> Severity | None:
+    works = cuda is not None and cuda.available
+    if row.program == "JAX" and works:
+        return Severity.NOTE  # said whenever JAX is imported beside a GPU, and here PyTorch is what uses it
+    unsure = row.text.startswith(GOES_ON) or (ONLY_WITH_CUDA in row.text and not works)
+    return Severity.WARNING if unsure else None
 
 
 def _what_is_missing(row: knowledge.Message, match: re.Match[str], build: TorchBuild | None) -> str:

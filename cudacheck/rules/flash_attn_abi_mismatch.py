@@ -128,6 +128,7 @@ RULE = Rule(
     messages=(
         rf"flash_attn\w*[\w./\\-]*\.so: {SYMBOL}",
         r"(?<!\.so: )undefined symbol: (_ZN?K?(?:3c10|2at|5torch)\w+)",
+        r"\bflash_attn_\d_cuda\b[^\n:]{0,20} (undefined symbol)\b",
         r"flash_attn[\s\S]{0,400}?(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file",
         r"(libcudart\.so\.\d+(?:\.\d+)*): cannot open shared object file[\s\S]{0,400}?flash_attn",
     ),

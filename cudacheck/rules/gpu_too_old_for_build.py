@@ -34,7 +34,7 @@ from cudacheck.probes.messages import ErrorMessage
 from cudacheck.probes.patient.kernels import KernelRun
 from cudacheck.probes.patient.torch_cuda import TorchCuda, TorchDevice
 from cudacheck.probes.patient.torch_files import TorchBuild
-from cudacheck.rules import _kernels, _torch
+from cudacheck.rules import _kernels, _messages, _torch
 
 MESSAGES = _kernels.NO_KERNEL
 
@@ -82,6 +82,9 @@ def _remedies(bad: Sequence[_torch.SeenGpu], seen: Sequence[_torch.SeenGpu], fac
 
 
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
+    if _messages.has_own_words(match):
+        yield Finding(match[0])
+        return
     gap, gpu = _kernels.heard_gap(said.text, facts)
     if gap != "too-old":
         return

@@ -66,6 +66,8 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if "nvidia-container-cli" in said.text[: match.start()]:
         return  # which runs on the host, where nobody hides them
+    if "ordinal" not in match[0] and _driver.computes(facts):
+        return  # nothing is hidden: it is that program which does not find what PyTorch uses
     variables, value = facts.one(EnvironmentVariables), _machine.variable(facts, _gpus.VARIABLE)
     hides, count = _gpus.hides_all(facts), _gpus.how_many(facts)
     ordinal = "ordinal" in match[0]
@@ -207,6 +209,10 @@ RULE = Rule(
         ),
     },
     quiet={
+        "another program finds none where PyTorch computes": (
+            TorchCuda(available=True, device_count=1),
+            ErrorMessage('DriverError(CUDA_ERROR_NO_DEVICE, "no CUDA-capable device is detected")', "ticket.txt"),
+        ),
         "what a container's engine finds on the host": (
             ErrorMessage(
                 "nvidia-container-cli: initialization error: cuda error: no cuda-capable device is detected",

@@ -34,27 +34,35 @@ FAILED = r"Watchdog caught collective operation timeout|NCCL error|ncclSystemErr
 """What PyTorch says where a collective hung or failed: torch/csrc/distributed/c10d/ProcessGroupNCCL.cpp."""
 
 
+_OFF = r"[`'\"]?(?:export )?NCCL_P2P_DISABLE ?= ?1"
+
+
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     failed = any(re.search(FAILED, message.text) for message in facts.all(ErrorMessage))
-    row = knowledge.message_of(match)
+    row, tried = knowledge.message_of(match), "NCCL_P2P_DISABLE" in match[0]
     if match[0].startswith("ACSCtl") and failed:
         message = (
             "access control (ACS) is on between PCIe devices, which leads transfers of GPUs astray, and NCCL failed"
         )
+    elif tried:
+        message = "NCCL works only without direct transfers between GPUs: something leads them astray, as access control (ACS) and the IOMMU do"
     elif row is not None:
         message = row.means.format(**match.groupdict())
     else:
         return
-    try_without = remedies.set_variable(facts, "NCCL_P2P_DISABLE", "1")
-    title = "see whether it works without direct transfers, which is slower"
-    try_without = dataclasses.replace(try_without, title=title, verify="")
+    try_without = () if tried else (_without_direct_transfers(facts),)
     lasting = "on a machine without virtual machines: switch ACS off in the firmware's setup, and add iommu=pt to the kernel's command line"
     yield Finding(
         message,
         (),
-        (try_without, Remedy(lasting, needs_root=True, needs_reboot=True)),
+        (*try_without, Remedy(lasting, needs_root=True, needs_reboot=True)),
         severity=Severity.ERROR if failed else None,
     )
+
+
+def _without_direct_transfers(facts: Facts) -> Remedy:
+    title = "see whether it works without direct transfers, which is slower"
+    return dataclasses.replace(remedies.set_variable(facts, "NCCL_P2P_DISABLE", "1"), title=title, verify="")
 
 
 REFUSED = ErrorMessage(
@@ -69,8 +77,15 @@ RULE = Rule(
     layer=Layer.KERNEL,
     fix_by=FixBy.NODE,
     heard=heard,
-    messages=(r"ACSCtl:\s+SrcValid\+[^\n]{0,40}ReqRedir\+", FAILED),
+    messages=(
+        r"ACSCtl:\s+SrcValid\+[^\n]{0,40}ReqRedir\+",
+        FAILED,
+        rf"(?<!n't )(?<!not )(?<!never )\b(?:works?|worked|runs?|ran)(?: \w+)? (?:with|after setting|once) {_OFF}",
+        rf"{_OFF}[`'\"]? (?:works|worked|fixe[sd] (?:it|this)|solve[sd] (?:it|this)|helped)\b",
+    ),
     fires={
+        "it works without direct transfers": (ErrorMessage("It works with NCCL_P2P_DISABLE=1, but why?", "paste"),),
+        "switching them off solved it": (ErrorMessage("setting `NCCL_P2P_DISABLE=1` fixed it for me", "paste"),),
         "the IOMMU refuses a GPU's transfer": (REFUSED,),
         "and NCCL hangs": (REFUSED, HUNG),
         "NCCL hangs, and ACS is on": (HUNG, ACS),
@@ -82,6 +97,9 @@ RULE = Rule(
         ),
     },
     quiet={
+        "it does not work without them, either": (
+            ErrorMessage("it doesn't work with NCCL_P2P_DISABLE=1 and hangs", "paste"),
+        ),
         "ACS is on, and nothing hangs": (ACS,),
         "NCCL hangs for another reason": (HUNG,),
         "another device's transfer is refused": (

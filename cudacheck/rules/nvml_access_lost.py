@@ -86,7 +86,7 @@ RULE = Rule(
     ),
     check=check,
     heard=heard,
-    messages=(r"(?i)failed to initialize nvml:? unknown error",),
+    messages=(r"(?i)failed to initialize nvml:? unknown error|\bnvml initiali[sz]\w+ failed:? unknow",),
     asks=(Ask(Nvml, "`Failed to initialize NVML: Unknown Error`", "Failed to initialize NVML: Unknown Error"),),
     fires={
         "after systemctl daemon-reload on the host": (
@@ -94,6 +94,7 @@ RULE = Rule(
             Nvml(library_found=True, init_code=999, init_error="Unknown Error"),
             DeviceNode("/dev/nvidiactl", exists=True, open_error="EPERM", mode="crw-rw-rw-"),
         ),
+        "somebody says it from memory": (ErrorMessage("nvidia-smi: 'NVML initialize failed: Unknow'", "ticket.txt"),),
         "nvidia-smi says so": (ErrorMessage("Failed to initialize NVML: Unknown Error", "ticket.txt"),),
         "another program says so": (ErrorMessage("failed to initialize nvml unknown error", "ticket.txt"),),
     },

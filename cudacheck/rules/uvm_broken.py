@@ -3,7 +3,8 @@
 ## What it does
 NVML answers, and cuInit returns 999, 304 or 3, or PyTorch says "CUDA unknown error". Tells three cases apart where it
 can: /dev/nvidia-uvm is missing or the module is not loaded; the machine has slept since it booted; or, with code 3,
-the module's HMM support is on, which fails on some kernels.
+the module's HMM support is on, which fails on some kernels. Code 3 has many other causes: where a program merely
+reports it, the module must also be told to be missing, or the kernel be one that has HMM for it (6.1 and newer).
 
 ## Why it matters
 CUDA's memory goes through nvidia_uvm; `nvidia-smi` does not, so it shows a GPU that no program can use. After suspend
@@ -70,7 +71,9 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     system, module = facts.one(System), facts.one(KernelModule)
     if facts.is_answered(LibCuda) or not _machine.on_linux(system):
         return  # cuInit itself was asked
-    code = 3 if re.search(r"initialization|NOT_INITIALIZED|[ :=]3(?:$|\s)", _messages.printed(match)) else 999
+    code = _driver.code_said(_messages.printed(match))
+    if code == 3 and not _driver.may_be_uvm(facts):
+        return  # cuda-init-failed says what is known
     if "not loaded" in match[0]:
         module = KernelModule(loaded=None, uvm_loaded=False)
     message = f"CUDA does not start: {_case(code, None, module, system)}"
@@ -119,6 +122,7 @@ def _remedies(
 
 
 BARE = System(os="linux", container="", wsl=0, jetson=False, slept=False)
+WITH_HMM = System(os="linux", kernel="6.8.0-45-generic")
 ONE_GPU = Nvml(library_found=True, init_code=0, gpu_count=1)
 
 
@@ -138,15 +142,17 @@ RULE = Rule(
     heard=heard,
     messages=(
         r"CUDA unknown error - this may be due to an incorrectly set up environment",
-        r"CUDA driver initialization failed, you might not have a CUDA gpu",
-        r"Error 999: unknown error|Error 3: initialization error",
+        r"Error 999: unknown error",
         r"Kernel module nvidia_uvm is not loaded",
         r"Error 304: OS call failed or operation not supported on this OS",
-        r"cuInit[^\n]{0,60}CUDA_ERROR_(?:UNKNOWN|OPERATING_SYSTEM|NOT_INITIALIZED)",
-        r"failed to initialize CUDA: (?:unknown|initialization) error",
-        r"cuda runtime error \((?:3|30|999)\) : (?:unknown|initialization) error at [^\n]{0,200}THCGeneral",
-        r"THCGeneral\.c\w* line=\d+ error=(?:3|30|999) : (?:unknown|initialization) error",
-        _driver.numbered(3, 304, 999),
+        r"cuInit[^\n]{0,60}CUDA_ERROR_(?:UNKNOWN|OPERATING_SYSTEM)",
+        r"cuInit\(\): unknown error",
+        r"failed to initialize CUDA: unknown error",
+        r"panic: CUDA_ERROR_UNKNOWN\b[\s\S]{0,400}?\b(?:CtxCreate|cu\.Init)\(",
+        r"cuda runtime error \((?:30|999)\) : unknown error at [^\n]{0,200}THCGeneral",
+        r"THCGeneral\.c\w* line=\d+ error=(?:30|999) : unknown error",
+        _driver.numbered(304, 999),
+        *_driver.INITIALIZATION_ERROR,
     ),
     asks=(
         Ask(
@@ -159,8 +165,16 @@ RULE = Rule(
     ),
     fires={
         "what llama.cpp prints": (
-            ErrorMessage("CUDA error 3 at /llama.cpp/ggml-cuda.cu:5661: initialization error", "paste"),
+            ErrorMessage("CUDA error 999 at /llama.cpp/ggml-cuda.cu:5661: unknown error", "paste"),
         ),
+        "what mumax³ prints": (
+            ErrorMessage(
+                "panic: CUDA_ERROR_UNKNOWN\n\ngoroutine 1 [running, locked to thread]:\n"
+                "github.com/mumax/3/cuda/cu.CtxCreate(0x2, 0x0, 0xed834cb76d538e0c)",
+                "paste",
+            ),
+        ),
+        "what hashcat prints": (ErrorMessage("cuInit(): unknown error", "paste"),),
         "the module is not loaded": (
             BARE,
             ONE_GPU,
@@ -189,6 +203,7 @@ RULE = Rule(
             ),
         ),
         "NVIDIA's deviceQuery says so": (
+            WITH_HMM,
             ErrorMessage("cudaGetDeviceCount returned 3\n-> initialization error\nResult = FAIL", "ticket.txt"),
         ),
         "Numba says so": (
@@ -227,11 +242,23 @@ RULE = Rule(
             ErrorMessage("Error 304: OS call failed or operation not supported on this OS", "ticket.txt"),
         ),
         "PyTorch's newer words for 3": (
+            BARE,
+            DeviceNode("/dev/nvidia-uvm", exists=False),
             ErrorMessage("CUDA driver initialization failed, you might not have a CUDA gpu.", "ticket.txt"),
         ),
-        "Ollama prints 3 alone": (ErrorMessage("cuda driver library init failure: 3", "log"),),
+        "Ollama prints 3 alone": (
+            KernelModule(loaded=True, uvm_loaded=False),
+            ErrorMessage("cuda driver library init failure: 3", "log"),
+        ),
     },
     quiet={
+        "error 3, and nothing tells of the module": (
+            ErrorMessage("[3] Call to cuInit results in CUDA_ERROR_NOT_INITIALIZED:", "ticket.txt"),
+        ),
+        "error 3 on a kernel that is older than HMM's": (
+            System(os="linux", kernel="5.4.0-150-generic"),
+            ErrorMessage("ggml_cuda_init: failed to initialize CUDA: initialization error", "ticket.txt"),
+        ),
         "TensorFlow finds no libcuda at all": (
             ErrorMessage("failed call to cuInit: UNKNOWN ERROR (303)", "ticket.txt"),
         ),

@@ -82,6 +82,11 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if "ERR!" in match[0]:
         yield from _unanswered(facts)
         return
+    if "adapters" in match[0]:
+        # which WSL 1 has none of, either, nor a machine without an NVIDIA GPU
+        message = "WSL shows no GPU to containers: Windows' NVIDIA driver is missing or too old, this is WSL 1, or there is no NVIDIA GPU"
+        yield Finding(message, (), (UPDATE,), severity=Severity.WARNING)
+        return
     if "libcuda" in match[0] or "Version" in match[0]:
         yield from _too_early(match.groupdict().get("build"), facts)
         return

@@ -23,8 +23,14 @@ _LEFT_OPEN = re.compile(
 """A default runtime may pass the GPU on, another maker's is meant, or another file says more."""
 MAX_LINES = 40
 """Of one command, each but the last ending in a backslash."""
-_START = re.compile(r"(?:[^'\"`|;&#>]{0,100}[\$#] |\s*)(?:sudo )?(docker|podman|nerdctl) (?:run|create)(?=\s|$)")
+_START = re.compile(
+    r"(?:[^'\"`|;&#>]{0,100}[\$#%] |\s*)(?:sudo )?"
+    r"(?:(?P<engine>docker|podman|nerdctl) (?:run|create)|(?P<nv>apptainer|singularity) (?:run|exec|shell))(?=\s|$)"
+)
 _GPU = re.compile(r"--gpus\b|--runtime[= ]nvidia\b|nvidia\.com/gpu|--device[= ]/dev/nvidia|--gpu\b")
+_NV = re.compile(r"--nv(?:ccli)?\b|--rocm\b")
+_LIMIT = re.compile(r"(?<![\w./-])nvidia\.com/gpu['\"]?: ?['\"]?[1-9]")
+"""A pod's request, which Kubernetes starts only where GPUs are; `kubectl describe` pads what a node has."""
 _UNCLEAR = re.compile(r"NVIDIA_VISIBLE_DEVICES|--privileged|/dev/kfd|/dev/dri|/dev/dxg|\$\{?[A-Z_]|\.\.\.|…")
 """A default runtime may pass it on, another maker's GPU is meant, or a part is left out or filled in by a shell."""
 
@@ -36,17 +42,22 @@ def facts(lines: Sequence[str]) -> Iterator[ContainerStart]:
     ...     print(start.engine, start.gpus)
     docker False
     docker True
+    >>> print(next(facts(["$ singularity exec --bind /data app.sif python train.py"])).gpus)
+    False
     """
     yield from _of_compose(lines)
+    if any(map(_LIMIT.search, lines)):
+        yield ContainerStart("kubernetes", gpus=True)
     for number, line in enumerate(lines):
         begun = _START.match(line)
         if not begun:
             continue
         command = _whole(lines[number : number + MAX_LINES])
-        if _GPU.search(command):
-            yield ContainerStart(begun.group(1), gpus=True)
+        engine = begun["engine"] or "apptainer"
+        if (_GPU if begun["engine"] else _NV).search(command):
+            yield ContainerStart(engine, gpus=True)
         elif not _UNCLEAR.search(command) and _is_typed(command, begun.end()):
-            yield ContainerStart(begun.group(1), gpus=False)
+            yield ContainerStart(engine, gpus=False)
 
 
 def _of_compose(lines: Sequence[str]) -> Iterator[ContainerStart]:
@@ -74,7 +85,9 @@ def _is_typed(command: str, end: int) -> bool:
     """Whether it is a command, with an image, and no sentence about one: behind a prompt, or with an option."""
     words = command[end:].split()
     options = [word for word in words if word.startswith("-")]
-    return len(options) < len(words) and (bool(options) or re.match(r"[^a-z]*[$#] |.{0,100}[$#] ", command) is not None)
+    behind_prompt = re.match(r"[^a-z]*[$#] |.{0,100}[$#] ", command)
+    image = re.search(r"\.s(?:if|img)\b|\b(?:docker|library|oras)://", command)  # no sentence names it so
+    return len(options) < len(words) and bool(options or image or behind_prompt)
 
 
 SOURCE = Source(facts=facts, trust=8)
