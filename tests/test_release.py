@@ -16,7 +16,7 @@ import pytest
 import cudacheck
 
 ROOT = Path(__file__).parents[1]
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1_100_000
 SENTENCE = "RuntimeError: Found no NVIDIA driver on your system."
 
 pytestmark = pytest.mark.whole
