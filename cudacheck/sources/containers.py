@@ -15,10 +15,10 @@ _OF_FILE = re.compile(r"\s|$|[a-z_]+: ?|\S+$")
 """Items of lists have lost their margin (sources/_clean.py)."""
 _IMAGE = re.compile(r"\s+(?:image|build): ?\S|\s+build:\s*$")
 _ASKS = re.compile(
-    r"capabilities: ?\[|capabilities:\s*$|\s+gpus: ?\S|runtime: ?['\"]?nvidia|nvidia\.com/gpu|/dev/nvidia"
+    r"capabilities: ?\[|capabilities:\s*$|\sgpus: ?\S|runtime: ?['\"]?nvidia|nvidia\.com/gpu|/dev/nvidia"
 )
 _LEFT_OPEN = re.compile(
-    r"NVIDIA_VISIBLE_DEVICES|privileged: ?true|/dev/(?:kfd|dri|dxg)|\s+(?:extends|<<|include|profiles):|\.\.\.|…"
+    r"NVIDIA_VISIBLE_DEVICES|privileged: ?true|/dev/(?:kfd|dri|dxg)|\s(?:extends|<<|include|profiles):|\.\.\.|…"
 )
 """A default runtime may pass the GPU on, another maker's is meant, or another file says more."""
 MAX_LINES = 40
