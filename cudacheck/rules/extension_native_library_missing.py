@@ -34,7 +34,12 @@ from cudacheck.rules import _torch
 
 ONLY_WITH_CUDA = "compiled without GPU support"
 """What bitsandbytes also says where PyTorch has no CUDA, and all is as it should be."""
-GOES_ON = ("Specified provider 'CUDAExecutionProvider'", "Could not load libtorchcodec.")
+GOES_ON = (
+    "Specified provider 'CUDAExecutionProvider'",
+    "Failed to create CUDAExecutionProvider.",
+    "Could not load libtorchcodec.",
+    "An NVIDIA GPU may be present on this machine, but a CUDA-enabled jaxlib",
+)
 """What is also printed as a mere warning, where the program goes on without."""
 
 
