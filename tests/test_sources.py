@@ -855,6 +855,20 @@ def test_two_gpus_that_are_not_of_one_machine_are_named_and_one_counts(texts: tu
     assert [gpu.name for gpu in facts.all(Gpu)] == ["NVIDIA A10"]
 
 
+def test_a_pytorch_goes_with_the_gpus_that_its_dump_tells_of() -> None:
+    """Beside another machine's GPU it would convict of what neither of the two has."""
+    old = healthy_pastes.SMI.format(driver="470.82.01", cuda="11.4", name="Tesla K80")
+    report = doctor.read(f"{old}\n\nOn a colleague's machine it works:\n\n{PYTORCH_SEES.format('Tesla T4')}")
+    assert [finding.rule for finding in report.findings] == []
+    assert [gpu.name for gpu in report.facts.all(Gpu)] == ["Tesla K80"]
+
+
+def test_a_gpu_in_words_that_no_dump_tells_of_leaves_open_whose_kernel_is_lacking() -> None:
+    said = "I have an RTX 5090 in here.\nCUDA error: no kernel image is available for execution on the device\n\n"
+    assert root_of(said + PYTORCH_SEES.format("Tesla T4")) == "kernel-failed warning"
+    assert root_of(said.replace("RTX 5090", "T4") + PYTORCH_SEES.format("Tesla T4")) == "kernel-failed error"
+
+
 @pytest.mark.parametrize("seen", ["NVIDIA A10", "A10", "Tesla T4\nGPU 1: NVIDIA A10", "NVIDIA A10\nGPU 1: NVIDIA A10"])
 def test_gpus_of_one_machine_are_no_difference(seen: str) -> None:
     facts = read(PYTORCH_SEES.format(seen), A10)

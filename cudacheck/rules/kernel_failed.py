@@ -26,7 +26,7 @@ from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Finding, FixBy, Layer, Remedy, Severity
 from cudacheck.model.rule import Ask, Family, Rule
 from cudacheck.probes.host.nvml import Gpu
-from cudacheck.probes.messages import ErrorMessage
+from cudacheck.probes.messages import Contradiction, ErrorMessage
 from cudacheck.probes.patient.benchmark import Measurement
 from cudacheck.probes.patient.flash_attn import FlashAttention
 from cudacheck.probes.patient.kernels import KernelRun
@@ -99,6 +99,11 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
     if seen and not any(gpu.capability for gpu in seen):
         ask = Remedy("tell of which generation it is", ("nvidia-smi --query-gpu=name,compute_cap --format=csv",))
         message = f"a kernel was not compiled for {seen[0].label}, of which nothing is known here; whose kernel, this does not say"
+        yield Finding(message, (), (ask,), severity=Severity.WARNING)
+        return
+    if told := next((each for each in facts.all(Contradiction) if each.what == "GPU"), None):
+        ask = Remedy("say which of them it is, with the PyTorch that is there", ("python -m torch.utils.collect_env",))
+        message = f"a kernel was not compiled for the GPU it ran on: {told.first} or {told.other}, this does not say"
         yield Finding(message, (), (ask,), severity=Severity.WARNING)
         return
     yield Finding(
@@ -183,6 +188,11 @@ RULE = Rule(
         ),
         "Xid without our own kernel: a program says cudaErrorNoKernelImageForDevice": (
             ErrorMessage("cudaErrorNoKernelImageForDevice", "paste"),
+        ),
+        "a kernel that is not there, and two GPUs that are told of": (
+            Contradiction("GPU", "NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 5090"),
+            TorchBuild("2.8.0+cu128", cuda="12.8"),
+            ErrorMessage("CUDA error: no kernel image is available for execution on the device", "ticket.txt"),
         ),
     },
     quiet={

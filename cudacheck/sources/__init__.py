@@ -83,6 +83,7 @@ def gather(texts: Sequence[tuple[str, str]]) -> Gathered:
         found.extend(said)
     if not found and not reports:
         raise SourceError(_not_understood(silent[0] if len(silent) == 1 else "any of these files"))
+    environments.heard_of(found)
     pasted = _merge.merged([*_but_hearsay(found), *environments.named])
     return Gathered(_with_reports([report for _, report in reports], pasted), tuple(reports), tuple(silent))
 

@@ -70,6 +70,7 @@ class Environments:
         foreign = same_text and not (self.torch and torch and not other_torch)
         others = set() if foreign or other_driver else self._other_gpus(found)
         out += (GpuProcess,) if others else ()  # nobody knows on whose GPU
+        out += PATIENT if _tells_of_pytorch(found, others) else ()
         for fact in found:
             kind = fact.fact_type if isinstance(fact, Whole) else type(fact)
             if kind not in out and (not foreign or kind is ErrorMessage) and id(fact) not in others:
@@ -78,6 +79,14 @@ class Environments:
             self.named.append(Contradiction("PyTorch", "of the first dump", torch))
         if not foreign:
             self.torch, self.driver = self.torch or torch, self.driver or driver
+
+    def heard_of(self, found: Sequence[object]) -> None:
+        """Name the GPU that somebody speaks of where software printed others only: nobody knows which is meant."""
+        gpus = [fact for fact in found if isinstance(fact, Gpu) and fact.name]
+        said = [gpu.name or "" for gpu in gpus if gpu.found_in == prose.FOUND_IN]
+        printed = [gpu.name or "" for gpu in gpus if gpu.found_in != prose.FOUND_IN]
+        if said and printed and not any(_gpu_names.may_be(one, other) for one in said for other in printed):
+            self.named.append(Contradiction("GPU", printed[0], said[0]))
 
     def _other_gpus(self, found: Sequence[object]) -> set[int]:
         """The ids of the facts about GPUs that are not those of before; one program may see fewer than another."""
@@ -98,6 +107,12 @@ class Environments:
             return False
         self.named.append(Contradiction(what, first, other))
         return True
+
+
+def _tells_of_pytorch(found: Sequence[object], others: set[int]) -> bool:
+    """Whether what told of these GPUs told of the PyTorch too: then that is the other machine's."""
+    sources = {gpu.found_in for gpu in found if isinstance(gpu, Gpu) and id(gpu) in others}
+    return any(isinstance(fact, TorchBuild) and fact.found_in in sources for fact in found)
 
 
 def _views(found: Sequence[object]) -> Iterator[list[Gpu]]:

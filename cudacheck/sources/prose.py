@@ -32,6 +32,8 @@ _NICKNAME = re.compile(r"\b(?:my|an?|single|one|have (?:the )?) (\d{4}(?: ?Ti| S
 _BOARD = re.compile(
     r"(?<![\w-])(?:NVIDIA |Tesla )?((?:(?:GH|GB|A|B|H|L|P|T|V)\d|[KM]\d\d)\d{0,2}(?:[A-Z]|m\b)?)(?![\w.-])"
 )
+_PRINTED = re.compile(r"\W*(?:GPU models and configuration:|GPU \d+:)|\s*\|")
+"""What software prints of GPUs: in words somebody may speak of another."""
 _PAIR = re.compile(_CONSUMER.pattern + r" ?(?:and|\+|&) ?(?:an? |my |one )?" + _CONSUMER.pattern, re.IGNORECASE)
 _AVAILABLE = re.compile(r"is_available\(\)`?\s*(?:returns?|is|gives?|says?|prints?|->|=>|==?|:)\s*`?(True|False)\b")
 _WSL = re.compile(
@@ -57,7 +59,8 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
     told = [line[:MAX_LINE] for line in lines if line.count(" ") >= 2]
     if (version := _only(f"{match[1]}+{match[2].lower()}" for match in _named(_TORCH, told))) is not None:
         yield _torch_builds.named(version, FOUND_IN)
-    for index, gpu in enumerate(_beside(told) or filter(None, [_only(_gpus(told))])):
+    in_words = [line for line in told if not _PRINTED.match(line)]
+    for index, gpu in enumerate(_beside(in_words) or filter(None, [_only(_gpus(in_words))])):
         yield Gpu(index, gpu, compute_capability=knowledge.capability_of(gpu), found_in=FOUND_IN)
     if (driver := _only(match[1] for match in _named(_DRIVER, told))) is not None:
         yield Nvml(None, driver_version=driver, found_in=FOUND_IN)
