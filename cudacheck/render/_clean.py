@@ -15,9 +15,10 @@ _COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
 SPELLED = {
     "✓": "ok", "✗": "FAIL", "·": "-", "…": "...", "→": "->", "±": "+-", "×": "x", "÷": "/", "µ": "u", "²": "^2",
     "“": '"', "”": '"', "³": "^3", "▇": "#", "▁": ".", "─": "-", "•": "*", "°": "deg", "‘": "'", "’": "'",
+    "🚨": "!",
 }
 # fmt: on
-"""What we write ourselves, in ASCII."""
+"""What we write ourselves and quote of programs, in ASCII."""
 
 # A number and its unit, `GPU 0`, what is divided: read as one word.
 _TOGETHER = re.compile(

@@ -155,7 +155,10 @@ RULE = Rule(
             ProbeRun("torch_import", "patient", Outcome.CRASHED, 0.4, "died of SIGSEGV (11)"),
         ),
         "Windows before CPython 3.10, in its own language": (
-            ErrorMessage("    from torch._C import *\nImportError: DLL load failed: 找不到指定的模块。", "paste"),
+            ErrorMessage(
+                "    from torch._C import *\nImportError: DLL load failed: \u627e\u4e0d\u5230\u6307\u5b9a\u7684\u6a21\u5757\u3002",
+                "paste",
+            ),
         ),
     },
     quiet={
