@@ -74,10 +74,21 @@ def check(
         yield _finding(f"CUDA does not start: cuInit fails with error {libcuda.init_code}", seen, facts)
 
 
+_NAMED = (
+    r"cuInit[^\n]{0,60}(?P<name>CUDA_ERROR_(?:OUT_OF_MEMORY|INVALID_VALUE|INVALID_DEVICE|DEVICE_UNAVAILABLE"
+    r"|DEVICE_NOT_LICENSED|NOT_PERMITTED|NOT_SUPPORTED|DEINITIALIZED))(?![A-Z_])"
+)
+"""A code of cuInit by its name, as Numba gives it, of those that no other rule knows by theirs."""
+
+
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _messages.has_own_words(match):
         if not facts.is_answered(LibCuda):
             yield Finding(match[0])
+        return
+    if name := match.groupdict().get("name"):
+        if not facts.is_answered(LibCuda):
+            yield _finding(f"CUDA does not start: cuInit fails with {name}", _messages.quote(match, said), facts)
         return
     code = int(match.groupdict().get("code") or _driver.code_said(_messages.printed(match)))
     if (
@@ -181,9 +192,13 @@ RULE = Rule(
         r"Unexpected error from cudaGetDeviceCount\(\)[\s\S]{0,200}?Error (?P<code>\d+): (?P<words>[^\n]*)",
         r"CUDA unknown error - this may be due to an incorrectly set up environment",
         *_driver.INITIALIZATION_ERROR,
+        _NAMED,
     ),
     asks=(_driver.in_pytorchs_words("2: out of memory"),),
     fires={
+        "a code by its name": (
+            ErrorMessage("CudaAPIError: [2] Call to cuInit results in CUDA_ERROR_OUT_OF_MEMORY", "ticket.txt"),
+        ),
         "out of memory in cuInit": (
             LINUX,
             ONE_GPU,

@@ -90,6 +90,9 @@ def _wrong(what: str, error: float | None, tolerance: float | None) -> Finding:
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     if _kernels.of_own_probe(said):
         return  # the kernel's own fact tells more
+    if _messages.has_own_words(match):
+        yield Finding(match[0])
+        return
     if not (facts.all(TorchBuild) or _torch.gpus_of(facts)):
         ask = Remedy("tell which GPU and which PyTorch it is", ("python -m torch.utils.collect_env",))
         message = "a kernel was not compiled for the GPU it ran on; which GPU and whose kernel, this does not say"
