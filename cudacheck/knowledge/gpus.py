@@ -65,6 +65,7 @@ def capability_of(name: str) -> str | None:
     return next((capability for pattern, capability in _chips() if pattern.match(_shortened(name))), None)
 
 
+@lru_cache(maxsize=256)
 def gpu_called(words: str) -> tuple[str, str] | None:
     """The name and compute capability of what a shop or a person calls so: `rtx4090`, `4090`, `H100`."""
     known = ((name, capability_of(name)) for name in _spellings(words))

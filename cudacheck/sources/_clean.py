@@ -66,8 +66,9 @@ def _line(line: str) -> str:
     for prefix in (_TIMESTAMP, _QUOTE, _BULLET):
         line = prefix.sub("", line, count=1) if prefix.match(line) else line
     for _ in range(MAX_LOGS):
-        begun = _LOG.match(line)
-        line = line[begun.end() :] if begun else line
+        if (begun := _LOG.match(line)) is None:
+            break
+        line = line[begun.end() :]
     if line.startswith("|") and (row := _PAIR.match(line)):
         line = f"{row.group(1)}: {row.group(2)}"
     if "**" in line:

@@ -42,9 +42,11 @@ _WSL = re.compile(
 """WSL 1 only where a form's box is ticked: it alone convicts."""
 _NOT_THIS = re.compile(
     r"\b(?:from|before|earlier|previous(?:ly)?|used to|instead of|unlike|works? (?:on|with)|another|other|friend\S*|"
-    r"need\w*|requires?|at least|than|not|upgrad\w+|downgrad\w+|try|tried|if|should|or)\b[^.;]{0,30}$",
+    r"need\w*|requires?|at least|than|not|upgrad\w+|downgrad\w+|try|tried|if|should|or)\b",
     re.IGNORECASE,
 )
+NEAR = 30
+"""Letters from there to what is named."""
 
 
 def facts(lines: Sequence[str]) -> Iterator[object]:
@@ -57,19 +59,23 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
     False
     """
     told = [line[:MAX_LINE] for line in lines if line.count(" ") >= 2]
-    if (version := _only(f"{match[1]}+{match[2].lower()}" for match in _named(_TORCH, told))) is not None:
+    builds = (f"{match[1]}+{match[2].lower()}" for match in _named(_TORCH, _with("torch", told)))
+    if (version := _only(builds)) is not None:
         yield _torch_builds.named(version, FOUND_IN)
-    in_words = [line for line in told if not _PRINTED.match(line)]
-    for index, gpu in enumerate(_beside(in_words) or filter(None, [_only(_gpus(in_words))])):
+    for index, gpu in enumerate(_beside(told) or filter(None, [_only(_gpus(told))])):
         yield Gpu(index, gpu, compute_capability=knowledge.capability_of(gpu), found_in=FOUND_IN)
-    if (driver := _only(match[1] for match in _named(_DRIVER, told))) is not None:
+    if (driver := _only(match[1] for match in _named(_DRIVER, _with("driver", told)))) is not None:
         yield Nvml(None, driver_version=driver, found_in=FOUND_IN)
-    if (available := _only(match[1] for match in _named(_AVAILABLE, told))) is not None:
+    if (available := _only(match[1] for match in _named(_AVAILABLE, _with("is_available", told)))) is not None:
         yield TorchCuda(available == "True", found_in=FOUND_IN)
-    if (
-        wsl := _only("1" if match[0].endswith("1") else "2" for match in _named(_WSL, _but_questions(told)))
-    ) is not None:
+    systems = ("1" if match[0].endswith("1") else "2" for match in _named(_WSL, _but_questions(_with("wsl", told))))
+    if (wsl := _only(systems)) is not None:
         yield System("linux", wsl=int(wsl), found_in=FOUND_IN)
+
+
+def _with(word: str, lines: Sequence[str]) -> list[str]:
+    """Those that hold it, in whichever case: quicker than to look for what it is part of."""
+    return [line for line in lines if word in line.lower()] if word else [*lines]
 
 
 def _but_questions(lines: Sequence[str]) -> list[str]:
@@ -81,8 +87,18 @@ def _named(pattern: re.Pattern[str], lines: Sequence[str]) -> Iterator[re.Match[
     """Each place that is not about something former, wanted, or another's."""
     for line in lines:
         for match in pattern.finditer(line):
-            if not _NOT_THIS.search(line[max(match.start() - 60, 0) : match.start()]):
+            if not _is_other(line[max(match.start() - 2 * NEAR, 0) : match.start()]):
                 yield match
+
+
+def _in_words(pattern: re.Pattern[str], lines: Sequence[str]) -> Iterator[re.Match[str]]:
+    return (match for match in _named(pattern, lines) if not _PRINTED.match(match.string))
+
+
+def _is_other(before: str) -> bool:
+    """Whether what is named behind these words, in the same sentence, is not what this is about."""
+    since = max(before.rfind("."), before.rfind(";")) + 1
+    return any(len(before) - match.end() <= NEAR for match in _NOT_THIS.finditer(before, since))
 
 
 def _only(values: Iterator[str]) -> str | None:
@@ -95,15 +111,15 @@ def _beside(lines: Sequence[str]) -> tuple[str, ...]:
     """Two that one sentence puts into one machine, where no others are named: `an RTX 3060 and a GTX 1060`."""
     pairs = {
         tuple(f"NVIDIA {found[0]}" for found in map(knowledge.gpu_called, match.groups()) if found)
-        for match in _named(_PAIR, lines)
+        for match in _in_words(_PAIR, _with("tx", lines))
     }
     pair = pairs.pop() if len(pairs) == 1 else ()
     return pair if len(set(pair)) == 2 and set(pair) == {*_gpus(lines)} else ()
 
 
 def _gpus(lines: Sequence[str]) -> Iterator[str]:
-    for pattern in (_CONSUMER, _NICKNAME, _BOARD):
-        for match in _named(pattern, lines):
+    for word, pattern in (("tx", _CONSUMER), ("", _NICKNAME), ("", _BOARD)):
+        for match in _in_words(pattern, _with(word, lines)):
             if found := knowledge.gpu_called(match[1].replace("-", " ")):
                 yield f"NVIDIA {found[0]}"
 
