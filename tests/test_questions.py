@@ -36,10 +36,10 @@ OPEN = {
 HEALTHY = {
     "nvml": """\
 | NVIDIA-SMI 580.95.05              Driver Version: 580.95.05      CUDA Version: 13.0     |
-|   0  NVIDIA L4                      On  |   00000000:31:00.0 Off |                    0 |
-| N/A   32C    P8             12W /   72W |       0MiB /  23034MiB |      0%      Default |""",
+|   0  NVIDIA A800-SXM4-80GB          On  |   00000000:31:00.0 Off |                    0 |
+| N/A   32C    P0             61W /  400W |       0MiB /  81920MiB |      0%      Default |""",
     "pci": """\
-01:00.0 3D controller [0302]: NVIDIA Corporation AD104GL [L4] [10de:27b8] (rev a1)
+31:00.0 3D controller [0302]: NVIDIA Corporation GA100 [A800 SXM4 80GB] [10de:20f3] (rev a1)
 \tSubsystem: NVIDIA Corporation Device [10de:16ca]
 \tKernel driver in use: nvidia
 \tKernel modules: nvidiafb, nouveau, nvidia_drm, nvidia""",
