@@ -129,7 +129,8 @@ def messages() -> str:
         "What programs print when something is wrong, and the rule that it proves; `{…}` stands for what changes. Each",
         "text is understood quoted, logged, wrapped or in the midst of others. What does not decide alone convicts of",
         "nothing: `asks` names the rules that may be behind it, and the answers to what is asked tell which of them.",
-        "What means something only beside other facts is in the rules themselves.",
+        "What means something only beside other facts is in the rules themselves. Where a source could not be opened,",
+        "the text was seen in what others pasted or copied.",
         "",
         "| program | versions | text | proves | read in |",
         "|---|---|---|---|---|",
@@ -142,7 +143,9 @@ def message(row: knowledge.Message) -> str:
     text = as_printed(row.text).replace("|", "&#124;")
     rule = ", ".join(f"[{rule_id}](rules/{rule_id}.md)" for rule_id in row.may_be or (row.proves,))
     rule = f"asks: {rule}" if row.may_be else rule
-    return f"| {row.program} | {row.versions} | `` {text} `` | {rule} | [source]({row.source.partition(': ')[0]}) |"
+    address, _, shipped = row.source.partition(": ")
+    read = ", ".join(filter(None, [f"[source]({address})", shipped, "" if row.verified else "not opened"]))
+    return f"| {row.program} | {row.versions} | `` {text} `` | {rule} | {read} |"
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from cudacheck.knowledge import Message
 from cudacheck.model.findings import Gap, Severity
 from cudacheck.probes.messages import ErrorMessage
 
+ROOT = Path(__file__).parents[1]
 ROWS = knowledge.messages()
 TURNS = range(3)
 PROPER = re.compile(r"[a-z`]|CUDA|NVIDIA|Triton|FlashAttention|[A-Z][A-Z0-9_]+ ")
@@ -87,6 +89,12 @@ def test_every_row_names_rules_that_there_are() -> None:
         assert {*row.may_be} <= asked, row
         assert not row.proves or row.proves in rules, row
         assert not row.advice or row.means, row
+
+
+def test_the_page_says_which_sources_could_not_be_opened() -> None:
+    lines = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8").splitlines()
+    said = {line.split(" `` ")[1] for line in lines if line.endswith(", not opened |")}
+    assert said == {re.sub(r"\{(\w+):\w+\}", r"{\1}", row.text) for row in ROWS if not row.verified}
 
 
 def test_every_row_is_found_where_it_is_printed() -> None:

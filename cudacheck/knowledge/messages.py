@@ -27,6 +27,7 @@ class Message:
     versions: str
     """Which of its releases print it, as far as was looked at."""
     source: str
+    """The address where the text was read; `address: what` where it was read in the program as shipped."""
     proves: str = ""
     """The rule that it convicts by; none where it does not decide alone, and then"""
     may_be: tuple[str, ...] = ()
@@ -35,6 +36,8 @@ class Message:
     """Where the rule alone does not say it: the fault in words, with its placeholders filled."""
     advice: str = ""
     """What to do, where the rule's own remedies are for another of its faults; `means` then is the finding."""
+    verified: bool = True
+    """Whether the text was seen where `source` says; False where that could not be opened, and others pasted it."""
 
     @cached_property
     def parts(self) -> tuple[tuple[str, str | None, str | None, str | None], ...]:
