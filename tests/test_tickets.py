@@ -27,3 +27,10 @@ def test_ticket(name: str) -> None:
     assert [f.rule for f in roots] == EXPECTED[name]
     for finding in judgement.findings:
         assert "\n" not in finding.message
+
+
+@pytest.mark.parametrize(("name", "offered"), [("mac-asked-for-cuda", False), ("mac-that-somebody-types-on", True)])
+def test_no_cuda_build_is_offered_where_none_exists(name: str, offered: bool) -> None:
+    path = TICKETS / f"{name}.txt"
+    judgement = judging.judge(sources.read([(path.name, path.read_text(encoding="utf-8"))]))
+    assert any(remedy.commands for f in judgement.findings for remedy in f.remedies) is offered

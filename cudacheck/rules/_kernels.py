@@ -25,6 +25,8 @@ FIRST_CUDA = ((12, (12, 8)), (11, (13, 0)), (10, (12, 8)), (9, (11, 8)), (8, (11
 """The first CUDA that compiles for a generation of GPUs, newest first (CUDA toolkit release notes)."""
 LAST_CUDA = (((7, 0), (12, 8)), ((7, 5), (13, 0)))
 """Below this capability, PyTorch's wheels for this CUDA and newer have no kernels (its RELEASE.md)."""
+FIRST_NVRTC = {"8.6": (11, 1), "8.7": (11, 4), "8.9": (11, 8)}
+"""The first that compiles for these: PyTorch has NVRTC compile for exactly the GPU, other than its own kernels."""
 HEARD_LAST_CUDA = (((7, 5), (12, 8)),)
 """The same where PyTorch itself said that a kernel is missing: cu128 lost Volta in 2.7 and again in 2.11."""
 
@@ -109,6 +111,7 @@ NO_KERNEL = (
 )
 """The error, the warnings, their lines that list what the build was made for, and what get_arch_list() prints."""
 SURE = NO_KERNEL[:4]
+NVRTC = NO_KERNEL[2]
 
 
 OF_FLASH_ATTENTION = r"(?i:flash[-_]?att(?:entio)?n)[\w/.-]{0,120}(?::\d{1,5})?\)?: no kernel image is available"
@@ -137,6 +140,8 @@ def heard_gap(text: str, facts: Facts) -> tuple[Gap | None, str]:
         if capability is None or capability in proven:
             continue
         gap = uncovered(archs, build, capability)
+        if gap is None and re.search(NVRTC, said):
+            gap = _nvrtc_gap(build, capability)
         if gap is None and not archs and any(re.search(words, said) for words in SURE):
             gap = _guessed_gap(build, capability)
         if gap or (archs is None and "because it is too old" in said):
@@ -169,6 +174,16 @@ def _guessed_gap(build: TorchBuild | None, capability: str) -> Gap | None:
     if _torch.numbers(capability)[0] >= 10:
         return "too-new"
     return "too-old" if _torch.below(capability, "7.5") else None
+
+
+def _nvrtc_gap(build: TorchBuild | None, capability: str) -> Gap | None:
+    """Where NVRTC refused the GPU: no CUDA has dropped one of 7.5 or newer yet, so it came before the GPU."""
+    if _torch.below(capability, "7.5"):
+        return None
+    if build and build.cuda:
+        first = FIRST_NVRTC.get(capability, (0, 0))
+        return "too-new" if _torch.numbers(build.cuda) < first or _is_before(build.cuda, capability) else None
+    return "too-new"
 
 
 def _gpus_in(text: str) -> list[tuple[str, str]]:

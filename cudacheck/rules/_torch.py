@@ -14,6 +14,7 @@ from cudacheck import knowledge, remedies
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Evidence, Remedy
 from cudacheck.probes.host.nvml import Gpu, Nvml
+from cudacheck.probes.host.system import System
 from cudacheck.probes.patient.distributions import Distribution
 from cudacheck.probes.patient.interpreter import Interpreter
 from cudacheck.probes.patient.kernels import KernelRun
@@ -166,6 +167,9 @@ def conda_install(facts: Facts, spec: str, channel: str = "") -> tuple[str, ...]
 
 def right_build(facts: Facts, otherwise: str) -> tuple[Remedy, ...]:
     """The PyTorch that works here, without a GPU the CPU build; where no verified build fits, words alone."""
+    system = facts.one(System)
+    if system and system.os == "darwin":
+        return (Remedy("run the program on `mps` or `cpu`: no PyTorch for macOS is built for CUDA"),)
     if _driver.owner_of_silence(facts.one(Nvml), facts) == "no-gpu":
         return (remedies.cpu_build(facts),)
     return remedies.torch_build(facts) or (Remedy(otherwise),)

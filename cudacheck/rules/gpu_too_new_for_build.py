@@ -62,8 +62,9 @@ def check(
 def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Finding]:
     gap, gpu = _kernels.heard_gap(said.text, facts)
     if gap == "too-new":
+        lacks = "cannot compile kernels for" if re.search(_kernels.NVRTC, match[0]) else "has no kernels for"
         yield Finding(
-            f"{_torch.spoken(facts.one(TorchBuild))} has no kernels for {gpu}: it was built for older GPUs",
+            f"{_torch.spoken(facts.one(TorchBuild))} {lacks} {gpu}: it was built for older GPUs",
             (),
             _torch.right_build(
                 _kernels.with_named_gpus(said.text, facts), "install a PyTorch built for CUDA 12.8 or newer"
@@ -73,6 +74,7 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
 
 AMPERE_TO_HOPPER = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
 CU128 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
+NVRTC_REFUSED = ErrorMessage("RuntimeError: nvrtc: error: invalid value for --gpu-architecture (-arch)", "paste")
 RTX_5090 = Gpu(0, "NVIDIA GeForce RTX 5090", compute_capability="12.0")
 
 
@@ -97,10 +99,19 @@ RULE = Rule(
         ),
     ),
     fires={
+        "NVRTC of before CUDA 11.8, and a GPU that the kernels of 8.6 serve": (
+            TorchBuild("1.10.0+cu113", cuda="11.3"),
+            Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            NVRTC_REFUSED,
+        ),
+        "NVRTC refuses a GPU that no CUDA has dropped": (
+            Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            NVRTC_REFUSED,
+        ),
         "NVRTC does not know the GPU": (
             TorchBuild("2.6.0+cu124", cuda="12.4"),
             RTX_5090,
-            ErrorMessage("RuntimeError: nvrtc: error: invalid value for --gpu-architecture (-arch)", "paste"),
+            NVRTC_REFUSED,
         ),
         "a family that no build could know, and the error": (
             TorchBuild("2.8.0+cu129", cuda="12.9"),
@@ -146,6 +157,15 @@ RULE = Rule(
         },
     },
     quiet={
+        "another program's NVRTC: PyTorch's own knows the GPU": (
+            TorchBuild("2.8.0+cu129", cuda="12.9"),
+            Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),
+            NVRTC_REFUSED,
+        ),
+        "NVRTC refuses a GPU that newer ones dropped": (
+            Gpu(0, "Tesla P100-PCIE-16GB", compute_capability="6.0"),
+            NVRTC_REFUSED,
+        ),
         "RTX 4090 (8.9) runs code for 8.6": (
             TorchBuild("2.4.1+cu121", cuda="12.1", arch_list=AMPERE_TO_HOPPER),
             Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability="8.9"),

@@ -11,7 +11,7 @@ enabled". CPU builds come from the `+cpu` index, from the default index on Windo
 PyTorch 2.10, from conda when its solver prefers them, and from another package that replaced the CUDA build.
 
 ## What to do
-Install the CUDA build. A plain upgrade answers "already satisfied": remove the CPU build in the same step.
+Install the CUDA build; for macOS there is none, and a program runs there on `mps` or `cpu`. A plain upgrade answers "already satisfied": remove the CPU build in the same step.
 
 ## References
 - https://github.com/pytorch/pytorch/issues/49325
@@ -91,6 +91,10 @@ RULE = Rule(
             TorchBuild("2.10.0+cpu"),
             System("linux", machine="aarch64"),
             Gpu(0, "NVIDIA GB200"),
+        ),
+        "the words of torch.cuda under macOS, where no build has CUDA": (
+            System("darwin", machine="arm64"),
+            ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),
         ),
         "the words of torch.cuda": (ErrorMessage("AssertionError: Torch not compiled with CUDA enabled", "paste"),),
         "a paste that names the build by its tag alone": (

@@ -160,6 +160,8 @@ def heard(match: re.Match[str], said: ErrorMessage, facts: Facts) -> Iterator[Fi
         if any(d.name == "flash-attn" for d in facts.all(Distribution)) or _is_of_another(facts):
             return
         package = "an extension"
+    if package.startswith("_"):  # a module's own name, which no package has
+        package = "an extension"
     message = f"{package} does not fit the installed {_torch.spoken(facts.one(TorchBuild))}"
     if package == "xFormers":
         message = f"xFormers was built for torch {match[2]}, but torch {match[3]} is installed"
@@ -208,8 +210,8 @@ RULE = Rule(
         r"PyTorch and (torchvision|torchaudio|TorchAudio) were compiled with different CUDA",
         r"(torchaudio|torchvision|torchtext)[\w./\\-]*\.(?:so|pyd): undefined symbol: \w+",
         r"Could not load this library: [^\n]*(torchaudio|torchtext)",
-        r"(xFormers) was\s+built\s+for:\s+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
-        r"(?<![\w.-])([A-Za-z]\w*)(?:[/\\]_\w+)?(?:\.[\w-]+)*\.so: undefined symbol: _ZN?K?(?:3c10|2at|5torch)",
+        r"(xFormers) was\s+built\s+for:[\s`]+PyTorch (\S+)[^\n]*\(you have ([^)\s]+)\)",
+        r"(?<![\w.-])(?!lib(?:64)?[/\\])([A-Za-z_]\w*)(?:[/\\]_\w+)?(?:\.[\w-]+)*\.so: undefined symbol: _ZN?K?(?:3c10|2at|5torch)",
         r"(?<!\.so: )(undefined symbol): _ZN?K?(?:3c10|2at|5torch)",
     ),
     fires={
@@ -254,6 +256,20 @@ RULE = Rule(
             ErrorMessage(
                 "xFormers can't load C++/CUDA extensions. xFormers was built for:\n"
                 "    PyTorch 2.10.0+cu128 with CUDA 1208 (you have 2.11.0+cu130)",
+                "paste",
+            ),
+        ),
+        "xFormers tells, each line quoted as code": (
+            ErrorMessage(
+                "`xFormers can't load C++/CUDA extensions. xFormers was built for:\n`\n"
+                "`PyTorch 2.0.0+cu118 with CUDA 1108 (you have 1.13.1+cu117)`",
+                "paste",
+            ),
+        ),
+        "a module whose name begins with an underscore": (
+            ErrorMessage(
+                "ImportError: /usr/lib/_torch_sox.cpython-35m-x86_64-linux-gnu.so: undefined symbol: "
+                "_ZN2at19UndefinedTensorImpl10_singletonE",
                 "paste",
             ),
         ),

@@ -1,4 +1,4 @@
-"""Reads what somebody says in words: one PyTorch, one GPU, one driver, whether PyTorch sees CUDA, and WSL.
+"""Reads what somebody says in words: one PyTorch, one GPU, one driver, whether PyTorch sees CUDA, WSL, and a Mac.
 
 A sentence may be about another machine, or a version that is gone. So a thing counts only where the whole text names
 one of its kind, not as a former or a wanted one, and where nothing that software printed tells of it
@@ -40,6 +40,9 @@ _WSL = re.compile(
     r"\[x\] WSL ?[12]\b|(?<!\[ \] )\bWSL ?2\b|\b(?:in|on|under|inside|within|using) WSL\b(?! ?1)", re.IGNORECASE
 )
 """WSL 1 only where a form's box is ticked: it alone convicts."""
+_MAC = re.compile(r"\b(?:my|on|in|using|with) (?:my |an? |the )?(?:Apple )?(?:M\d \w{0,5} ?)?(?:MacBook|iMac|Mac)\b")
+_ELSEWHERE = re.compile(r"nvidia|geforce|\b(?:ssh|servers?|remote|cluster|colab|kaggle|docker)\b", re.IGNORECASE)
+"""A Mac may be what somebody types on."""
 _NOT_THIS = re.compile(
     r"\b(?:from|before|earlier|previous(?:ly)?|used to|instead of|unlike|works? (?:on|with)|another|other|friend\S*|"
     r"need\w*|requires?|at least|than|not|upgrad\w+|downgrad\w+|try|tried|if|should|or)\b",
@@ -62,7 +65,8 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
     builds = (f"{match[1]}+{match[2].lower()}" for match in _named(_TORCH, _with("torch", told)))
     if (version := _only(builds)) is not None:
         yield _torch_builds.named(version, FOUND_IN)
-    for index, gpu in enumerate(_beside(told) or filter(None, [_only(_gpus(told))])):
+    gpus = {*_gpus(told)}
+    for index, gpu in enumerate(_beside(told) or filter(None, [_only(iter(gpus))])):
         yield Gpu(index, gpu, compute_capability=knowledge.capability_of(gpu), found_in=FOUND_IN)
     if (driver := _only(match[1] for match in _named(_DRIVER, _with("driver", told)))) is not None:
         yield Nvml(None, driver_version=driver, found_in=FOUND_IN)
@@ -71,6 +75,8 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
     systems = ("1" if match[0].endswith("1") else "2" for match in _named(_WSL, _but_questions(_with("wsl", told))))
     if (wsl := _only(systems)) is not None:
         yield System("linux", wsl=int(wsl), found_in=FOUND_IN)
+    elif any(_named(_MAC, _with("mac", told))) and not gpus and not any(map(_ELSEWHERE.search, lines)):
+        yield System("darwin", found_in=FOUND_IN)
 
 
 def _with(word: str, lines: Sequence[str]) -> list[str]:
