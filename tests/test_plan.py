@@ -21,7 +21,7 @@ from cudacheck.commands.plan import plan as command
 from cudacheck.planning import InstallPlan, changes
 from cudacheck.planning.answer import Planned
 from cudacheck.render import as_text
-from cudacheck.render.plan import block
+from cudacheck.render.plan._outline import block
 
 SAMPLE = random.Random(14).sample(cases(), 300)
 

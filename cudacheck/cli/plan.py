@@ -102,7 +102,7 @@ def plan(
 
 def _block(found: InstallPlan) -> str:
     """What a tool reads or runs; what is not in it, or why there is none, goes to stderr."""
-    from cudacheck.render import plan as rendering
+    from cudacheck.render.plan import _outline as rendering
 
     if found.choice is None:
         out.say(rendering.headline(found)[1])

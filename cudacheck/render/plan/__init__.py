@@ -1,5 +1,1 @@
 """What to install, and why: one file a format. Each declares FORMAT."""
-
-from cudacheck.render.plan._outline import block, headline
-
-__all__ = ["block", "headline"]
