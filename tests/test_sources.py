@@ -721,6 +721,12 @@ def test_what_is_about_cuda_is_judged(text: str) -> None:
     assert headline(text) == "no fault in what this says"
 
 
+def test_a_message_with_several_causes_is_no_pass() -> None:
+    said = "CUBLAS_STATUS_NOT_INITIALIZED"
+    told = headline(f"RuntimeError: CUDA error: {said} when calling `cublasCreate(handle)`")
+    assert told == f"cannot tell what is behind `{said}`: it has several causes"
+
+
 def test_every_type_that_pastes_yield_has_a_name() -> None:
     kinds = {kind for text in (COLLECT_ENV, VLLM, TABLE, MISMATCH) for kind in read(text).types()}
     assert kinds - {System, Interpreter} <= {*understood.WORDS}

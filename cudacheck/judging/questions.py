@@ -52,12 +52,22 @@ def block(questions: Sequence[Question]) -> tuple[str, ...]:
     return (*(f"echo '$ {question.command}'; {question.command}" for question in questions), "echo '$'")
 
 
+def undecided(facts: Facts) -> str:
+    """The words of a message that does not decide alone; empty where none was said."""
+    return next((" ".join(words.split()) for words, _ in _undecided(facts)), "")
+
+
 def _left_open(facts: Facts) -> set[str]:
-    """The rules that may be behind a message that does not decide alone."""
+    """The rules that may be behind such a message."""
+    return {rule_id for _, row in _undecided(facts) for rule_id in row.may_be}
+
+
+def _undecided(facts: Facts) -> Iterator[tuple[str, knowledge.Message]]:
     rows = [row for row in knowledge.messages() if row.may_be]
-    return {
-        rule_id for said in facts.all(ErrorMessage) for row in rows if row.search(said.text) for rule_id in row.may_be
-    }
+    for said in facts.all(ErrorMessage):
+        for row in rows:
+            if found := row.search(said.text):
+                yield found.group(), row
 
 
 def _hides_gpus(rule: Rule) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from cudacheck.judging import understood
+from cudacheck.judging.questions import undecided
 from cudacheck.model.facts import Facts
 from cudacheck.model.findings import Finding, Severity, Unchecked, cut
 from cudacheck.model.report import Axis, Health, Outcome, ProbeRun, State, Verdict
@@ -61,6 +62,10 @@ def _verdict(
         system = facts.one(System)
         look = "run `cudacheck doctor` there" if system is None or system.os == "linux" else "run `nvidia-smi` there"
         riddle = f", and it does not say why PyTorch finds no GPU: {look}" if silent else ""
+        if not riddle and (said := undecided(facts)):
+            return Verdict(
+                State.NOT_PROVEN, f"cannot tell what is behind `{cut(said, MAX_REASON)}`: it has several causes"
+            )
         return Verdict(State.NOT_PROVEN, f"no fault in what this says{riddle}")
     doubts = [*unproven(facts, unchecked), *_speed_unproven(facts, speed)]
     if doubts:
