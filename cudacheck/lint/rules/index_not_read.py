@@ -44,7 +44,7 @@ RULE = LintRule(
             "torch==2.2.2 --extra-index-url=https://download.pytorch.org/whl/cu118\n", "requirements/gpu.txt"
         ),
         "replaced by a later one": Example(
-            "--index-url https://download.pytorch.org/whl/cu124\ntorch==2.4.0\n--index-url https://pypi.org/simple\ngradio\n",
+            "--index-url https://download.pytorch.org/whl/cu124\ntorch==2.4.0\n--index-url https://packages.example.com/simple\ngradio\n",
             "requirements.txt",
         ),
     },

@@ -60,7 +60,7 @@ RULE = LintRule(
             "pip install torch transformers --extra-index-url https://download.pytorch.org/whl/cu128\n"
         ),
         "with the default one again": Example(
-            "pip install torch gradio --index-url https://download.pytorch.org/whl/cu128 --extra-index-url https://pypi.org/simple\n"
+            "pip install torch gradio --index-url https://download.pytorch.org/whl/cu128 --extra-index-url https://packages.example.com/simple\n"
         ),
         "what it holds, too": Example(
             "pip install torch xformers numpy --index-url https://download.pytorch.org/whl/cu128\n"
