@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from cudacheck import knowledge
 from cudacheck.commands._resembling import nearest
 from cudacheck.commands._rule_page import SCREEN, rule_page
 from cudacheck.model.findings import FixBy, Remedy, Severity
@@ -73,13 +72,13 @@ def meant_by(text: str) -> tuple[Rule, ...]:
     """
     from cudacheck import sources
     from cudacheck.judging.judge import judge
+    from cudacheck.judging.questions import left_open
 
     try:
         facts = sources.read([("the message", text)])
     except sources.SourceError:
         raise UnknownRuleError(_unknown(text)) from None
-    proven = {finding.rule for finding in judge(facts).findings}
-    proven |= {rule_id for row in knowledge.messages() if row.may_be and row.search(text) for rule_id in row.may_be}
+    proven = {finding.rule for finding in judge(facts).findings} | left_open(facts)
     known = [one for one in rules() if one.id in proven or any(heard.search(text) for heard in listens(one))]
     if not known:
         raise UnknownRuleError(_unknown(text))

@@ -27,7 +27,7 @@ def questions(facts: Facts, findings: Sequence[Finding], ignore: Collection[str]
     root = next((f for f in findings if f.severity is not Severity.NOTE), None)
     known = [rule for rule in rules() if rule.asks and {*ignore}.isdisjoint(rule.names)]
     own = next((rule for rule in known if root and rule.id == root.rule), None)
-    cuda, system, may_be = facts.one(TorchCuda), facts.one(System), _left_open(facts)
+    cuda, system, may_be = facts.one(TorchCuda), facts.one(System), left_open(facts)
     if root:
         candidates = _deeper(own, known, facts) if own and _is_vague(own, facts) else []
     elif system and system.os == "darwin":
@@ -54,20 +54,18 @@ def block(questions: Sequence[Question]) -> tuple[str, ...]:
 
 def undecided(facts: Facts) -> str:
     """The words of a message that does not decide alone; empty where none was said."""
-    return next((" ".join(words.split()) for words, _ in _undecided(facts)), "")
+    return next((words for words, _ in facts.once(_undecided)), "")
 
 
-def _left_open(facts: Facts) -> set[str]:
+def left_open(facts: Facts) -> set[str]:
     """The rules that may be behind such a message."""
-    return {rule_id for _, row in _undecided(facts) for rule_id in row.may_be}
+    return {rule_id for _, row in facts.once(_undecided) for rule_id in row.may_be}
 
 
-def _undecided(facts: Facts) -> Iterator[tuple[str, knowledge.Message]]:
+def _undecided(facts: Facts) -> tuple[tuple[str, knowledge.Message], ...]:
     rows = [row for row in knowledge.messages() if row.may_be]
-    for said in facts.all(ErrorMessage):
-        for row in rows:
-            if found := row.search(said.text):
-                yield found.group(), row
+    searched = ((row.search(said.text), row) for said in facts.all(ErrorMessage) for row in rows)
+    return tuple((" ".join(found.group().split()), row) for found, row in searched if found)
 
 
 def _hides_gpus(rule: Rule) -> bool:

@@ -8,7 +8,7 @@ one of its kind, not as a former or a wanted one, and where nothing that softwar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cudacheck import knowledge
 from cudacheck.probes.host.nvml import Gpu, Nvml
@@ -66,7 +66,7 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
     if (version := _only(builds)) is not None:
         yield _torch_builds.named(version, FOUND_IN)
     gpus = {*_gpus(told)}
-    for index, gpu in enumerate(_beside(told) or filter(None, [_only(iter(gpus))])):
+    for index, gpu in enumerate(_beside(told, gpus) or filter(None, [_only(gpus)])):
         yield Gpu(index, gpu, compute_capability=knowledge.capability_of(gpu), found_in=FOUND_IN)
     if (driver := _only(match[1] for match in _named(_DRIVER, _with("driver", told)))) is not None:
         yield Nvml(None, driver_version=driver, found_in=FOUND_IN)
@@ -81,7 +81,7 @@ def facts(lines: Sequence[str]) -> Iterator[object]:
 
 def _with(word: str, lines: Sequence[str]) -> list[str]:
     """Those that hold it, in whichever case: quicker than to look for what it is part of."""
-    return [line for line in lines if word in line.lower()] if word else [*lines]
+    return [line for line in lines if word in line.lower()]
 
 
 def _but_questions(lines: Sequence[str]) -> list[str]:
@@ -107,25 +107,25 @@ def _is_other(before: str) -> bool:
     return any(len(before) - match.end() <= NEAR for match in _NOT_THIS.finditer(before, since))
 
 
-def _only(values: Iterator[str]) -> str | None:
+def _only(values: Iterable[str]) -> str | None:
     """The one value, however often it is named."""
     found = {*values}
     return found.pop() if len(found) == 1 else None
 
 
-def _beside(lines: Sequence[str]) -> tuple[str, ...]:
+def _beside(lines: Sequence[str], gpus: set[str]) -> tuple[str, ...]:
     """Two that one sentence puts into one machine, where no others are named: `an RTX 3060 and a GTX 1060`."""
     pairs = {
         tuple(f"NVIDIA {found[0]}" for found in map(knowledge.gpu_called, match.groups()) if found)
         for match in _in_words(_PAIR, _with("tx", lines))
     }
     pair = pairs.pop() if len(pairs) == 1 else ()
-    return pair if len(set(pair)) == 2 and set(pair) == {*_gpus(lines)} else ()
+    return pair if len(set(pair)) == 2 and set(pair) == gpus else ()
 
 
 def _gpus(lines: Sequence[str]) -> Iterator[str]:
-    for word, pattern in (("tx", _CONSUMER), ("", _NICKNAME), ("", _BOARD)):
-        for match in _in_words(pattern, _with(word, lines)):
+    for pattern, among in ((_CONSUMER, _with("tx", lines)), (_NICKNAME, lines), (_BOARD, lines)):
+        for match in _in_words(pattern, among):
             if found := knowledge.gpu_called(match[1].replace("-", " ")):
                 yield f"NVIDIA {found[0]}"
 
