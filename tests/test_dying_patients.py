@@ -29,6 +29,7 @@ def hanging(tmp_path_factory, fake_driver_folder):
     doctors = {
         "torch": with_torch.start_doctor("--timeout", "8", bench=False),
         "nvml": with_nvml.start_doctor("--timeout", "40", bench=False),
+        "nvml, for the whole time": with_nvml.start_doctor("--timeout", "8", bench=False),
     }
     yield doctors
     for doctor in doctors.values():
@@ -188,6 +189,14 @@ def test_a_torch_that_sleeps_for_ever(hanging):
 
 def test_an_nvml_that_hangs_leaves_the_rest_standing(hanging):
     only_nvml_is_named(told_by(hanging["nvml"]), "timed-out")
+
+
+def test_a_time_that_is_over_is_no_interruption(hanging):
+    told = told_by(hanging["nvml, for the whole time"])
+    assert told.report["verdict"]["headline"].startswith("the NVIDIA driver does not answer")
+    skipped = [run for run in told.report["probes"] if run["outcome"] == "skipped"]
+    assert "libcuda" in {run["probe"] for run in skipped}
+    assert not any(run["cut_short"] for run in skipped)
 
 
 def test_children_do_not_outlive_a_doctor_that_is_killed(tmp_path, fake_driver):

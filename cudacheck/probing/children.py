@@ -361,7 +361,7 @@ class Child:
         """End it now: the probe in flight gets the outcome, the rest are skipped for the same reason."""
         if self.done:
             return
-        stuck = self._kill()
+        by_signal, stuck = outcome is Outcome.SKIPPED, self._kill()
         deadline = time.monotonic() + DRAIN_S
         while self._take_in() and time.monotonic() < deadline:
             pass
@@ -369,7 +369,7 @@ class Child:
         in_flight = self.current.name if self.current else ""
         if self.current:
             self._finish(outcome, why, cut_short=cut_short)
-            outcome = Outcome.SKIPPED
+            outcome, cut_short = Outcome.SKIPPED, cut_short and by_signal  # skipped and cut short is Ctrl-C's alone
         self._give_up(outcome, why, waited_for=in_flight, cut_short=cut_short)
 
     def _timeout_s(self) -> float:
